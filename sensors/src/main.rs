@@ -1,0 +1,3 @@
+//! See the package description; the rooms are described in ARCHITECTURE.md.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! See the package description; the rooms are described in ARCHITECTURE.md.
