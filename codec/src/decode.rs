@@ -1,0 +1,339 @@
+//! From bytes to packets: each field in its order, each rule where its field is read.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use crate::error::{DecodeError, DecodeErrorKind as Kind};
+use crate::frame::read_varint;
+use crate::{
+    Ack, Auth, ConnAck, Connect, Disconnect, FixedHeader, MqttString, Packet, PacketId, PacketType,
+    Properties, PropertyOwner, ProtocolVersion, Publish, QoS, ReasonCode, SubAck, Subscribe,
+    Subscription, SubscriptionOptions, TopicFilter, TopicName, UnsubAck, Unsubscribe, Will,
+};
+
+/// Reads fields from the front of a packet's body.
+struct Reader<'a> {
+    frame: &'a Bytes,
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn left(&self) -> &'a [u8] {
+        self.frame.get(self.at..).unwrap_or_default()
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.at >= self.frame.len()
+    }
+
+    fn u8(&mut self) -> Result<u8, Kind> {
+        let byte = *self.left().first().ok_or(Kind::Truncated)?;
+        self.at = self.at.saturating_add(1);
+        Ok(byte)
+    }
+
+    fn u16(&mut self) -> Result<u16, Kind> {
+        let bytes = self.left().first_chunk::<2>().ok_or(Kind::Truncated)?;
+        self.at = self.at.saturating_add(2);
+        Ok(u16::from_be_bytes(*bytes))
+    }
+
+    fn take(&mut self, len: usize) -> Result<Bytes, Kind> {
+        let end = self.at.saturating_add(len);
+        if end > self.frame.len() {
+            return Err(Kind::Truncated);
+        }
+        let taken = self.frame.slice(self.at..end);
+        self.at = end;
+        Ok(taken)
+    }
+
+    /// Binary Data (MQTT 5.0 §1.5.6).
+    fn binary(&mut self) -> Result<Bytes, Kind> {
+        let len = self.u16()?;
+        self.take(usize::from(len))
+    }
+
+    fn string(&mut self) -> Result<MqttString, Kind> {
+        Ok(MqttString::from_bytes(self.binary()?)?)
+    }
+
+    fn topic_name(&mut self) -> Result<TopicName, Kind> {
+        Ok(TopicName::from_bytes(self.binary()?)?)
+    }
+
+    fn topic_filter(&mut self) -> Result<TopicFilter, Kind> {
+        Ok(TopicFilter::from_bytes(self.binary()?)?)
+    }
+
+    fn packet_id(&mut self) -> Result<PacketId, Kind> {
+        PacketId::new(self.u16()?).ok_or(Kind::PacketIdZero)
+    }
+
+    /// A property section, which is there from MQTT 5.0 on.
+    fn properties(
+        &mut self,
+        version: ProtocolVersion,
+        owner: PropertyOwner,
+    ) -> Result<Properties, Kind> {
+        if !version.is_v5() {
+            return Ok(Properties::EMPTY);
+        }
+        let (len, len_len) = read_varint(self.left())?.ok_or(Kind::Truncated)?;
+        self.at = self.at.saturating_add(usize::from(len_len));
+        Properties::decode(self.take(len as usize)?, owner)
+    }
+
+    fn reason_code(&mut self, packet: PacketType) -> Result<ReasonCode, Kind> {
+        let byte = self.u8()?;
+        ReasonCode::from_u8(byte)
+            .filter(|code| code.is_allowed_in(packet))
+            .ok_or(Kind::ReasonCode(byte))
+    }
+
+    fn rest(&mut self) -> Bytes {
+        let rest = self.frame.slice(self.at.min(self.frame.len())..);
+        self.at = self.frame.len();
+        rest
+    }
+
+    fn end(&self) -> Result<(), Kind> {
+        if self.is_at_end() { Ok(()) } else { Err(Kind::TrailingBytes) }
+    }
+}
+
+impl Packet {
+    /// Reads the one packet that `frame` is, header included.
+    ///
+    /// Where a CONNECT is read, `version` is not asked: the packet says its own.
+    ///
+    /// # Errors
+    /// The bytes are no packet, or not exactly one.
+    pub fn decode(frame: &Bytes, version: ProtocolVersion) -> Result<Self, DecodeError> {
+        let header = FixedHeader::peek(frame, version, u32::MAX)?
+            .ok_or(DecodeError { packet: None, kind: Kind::Truncated })?;
+        let fail = |kind| DecodeError { packet: Some(header.packet), kind };
+        match frame.len().cmp(&header.packet_len()) {
+            core::cmp::Ordering::Less => Err(fail(Kind::Truncated)),
+            core::cmp::Ordering::Greater => Err(fail(Kind::TrailingBytes)),
+            core::cmp::Ordering::Equal => decode_body(header, frame, version).map_err(fail),
+        }
+    }
+}
+
+/// Reads the packet whose header was read already and which fills `frame`.
+pub(crate) fn decode_body(
+    header: FixedHeader,
+    frame: &Bytes,
+    version: ProtocolVersion,
+) -> Result<Packet, Kind> {
+    let mut reader = Reader { frame, at: usize::from(header.header_len) };
+    let r = &mut reader;
+    let packet = match header.packet {
+        PacketType::Publish => return publish(r, header.flags, version).map(Packet::Publish),
+        PacketType::Connect => Packet::Connect(Box::new(connect(r)?)),
+        PacketType::ConnAck => Packet::ConnAck(connack(r, version)?),
+        PacketType::PubAck => Packet::PubAck(ack(r, version, header.packet)?),
+        PacketType::PubRec => Packet::PubRec(ack(r, version, header.packet)?),
+        PacketType::PubRel => Packet::PubRel(ack(r, version, header.packet)?),
+        PacketType::PubComp => Packet::PubComp(ack(r, version, header.packet)?),
+        PacketType::Subscribe => Packet::Subscribe(subscribe(r, version)?),
+        PacketType::SubAck => Packet::SubAck(suback(r, version)?),
+        PacketType::Unsubscribe => Packet::Unsubscribe(unsubscribe(r, version)?),
+        PacketType::UnsubAck => Packet::UnsubAck(unsuback(r, version)?),
+        PacketType::PingReq => Packet::PingReq,
+        PacketType::PingResp => Packet::PingResp,
+        PacketType::Disconnect => {
+            let (code, properties) = code_and_properties(r, version, header.packet)?;
+            Packet::Disconnect(Disconnect { code, properties })
+        }
+        PacketType::Auth => {
+            let (code, properties) = code_and_properties(r, version, header.packet)?;
+            Packet::Auth(Auth { code, properties })
+        }
+    };
+    reader.end()?;
+    Ok(packet)
+}
+
+fn publish(r: &mut Reader<'_>, flags: u8, version: ProtocolVersion) -> Result<Publish, Kind> {
+    let qos = QoS::from_u8(flags >> 1 & 0b11).ok_or(Kind::QoS3)?;
+    let topic = r.binary()?;
+    // Before MQTT 5.0 a topic of no length is wrong in itself (MQTT 3.1.1 §4.7.3).
+    let topic = if topic.is_empty() && version.is_v5() {
+        None
+    } else {
+        Some(TopicName::from_bytes(topic)?)
+    };
+    let packet_id = if qos == QoS::AtMostOnce { None } else { Some(r.packet_id()?) };
+    let properties = r.properties(version, PropertyOwner::Packet(PacketType::Publish))?;
+    if topic.is_none() && properties.topic_alias().is_none() {
+        return Err(Kind::NoTopic);
+    }
+    Ok(Publish {
+        dup: flags & 0b1000 != 0,
+        qos,
+        retain: flags & 0b1 != 0,
+        topic,
+        packet_id,
+        properties,
+        payload: r.rest(),
+    })
+}
+
+fn connect(r: &mut Reader<'_>) -> Result<Connect, Kind> {
+    let name = r.binary()?;
+    let level = r.u8()?;
+    let (version, bridge) = match (name.as_ref(), level) {
+        (b"MQIsdp", 0x03) => (ProtocolVersion::V31, false),
+        (b"MQIsdp", 0x83) => (ProtocolVersion::V31, true),
+        (b"MQTT", 0x04) => (ProtocolVersion::V311, false),
+        (b"MQTT", 0x84) => (ProtocolVersion::V311, true),
+        (b"MQTT", 0x05) => (ProtocolVersion::V5, false),
+        (b"MQIsdp" | b"MQTT", level) => return Err(Kind::ProtocolVersion(level)),
+        _ => return Err(Kind::ProtocolName),
+    };
+    let flags = r.u8()?;
+    if flags & 0b1 != 0 {
+        return Err(Kind::ReservedBits);
+    }
+    let has = |bit: u8| flags & bit != 0;
+    let (has_username, has_password, has_will) = (has(0x80), has(0x40), has(0x04));
+    let will_qos = QoS::from_u8(flags >> 3 & 0b11).ok_or(Kind::WillFlags)?;
+    let will_retain = has(0x20);
+    if !has_will && (will_retain || will_qos != QoS::AtMostOnce) {
+        return Err(Kind::WillFlags);
+    }
+    if has_password && !has_username && !version.is_v5() {
+        return Err(Kind::PasswordWithoutUsername);
+    }
+    let keep_alive_s = r.u16()?;
+    let properties = r.properties(version, PropertyOwner::Packet(PacketType::Connect))?;
+    let client_id = r.string()?;
+    let will = if has_will {
+        let properties = r.properties(version, PropertyOwner::Will)?;
+        let topic = r.topic_name()?;
+        let payload = r.binary()?;
+        Some(Will { qos: will_qos, retain: will_retain, properties, topic, payload })
+    } else {
+        None
+    };
+    let username = if has_username { Some(r.string()?) } else { None };
+    let password = if has_password { Some(r.binary()?) } else { None };
+    Ok(Connect {
+        version,
+        bridge,
+        clean_start: has(0x02),
+        keep_alive_s,
+        properties,
+        client_id,
+        will,
+        username,
+        password,
+    })
+}
+
+fn connack(r: &mut Reader<'_>, version: ProtocolVersion) -> Result<ConnAck, Kind> {
+    let flags = r.u8()?;
+    // MQTT 3.1 has no Session Present: the byte is reserved and not looked at.
+    let session_present = match (flags, version) {
+        (_, ProtocolVersion::V31) | (0, _) => false,
+        (1, _) => true,
+        _ => return Err(Kind::ReservedBits),
+    };
+    let byte = r.u8()?;
+    let code = ReasonCode::from_connack_byte(byte, version).ok_or(Kind::ReasonCode(byte))?;
+    if session_present && code.is_error() {
+        return Err(Kind::SessionPresentOnError);
+    }
+    let properties = r.properties(version, PropertyOwner::Packet(PacketType::ConnAck))?;
+    Ok(ConnAck { session_present, code, properties })
+}
+
+fn ack(r: &mut Reader<'_>, version: ProtocolVersion, packet: PacketType) -> Result<Ack, Kind> {
+    let packet_id = r.packet_id()?;
+    let (code, properties) = code_and_properties(r, version, packet)?;
+    Ok(Ack { packet_id, code, properties })
+}
+
+/// A Reason Code and properties, of which the end may be left out (MQTT 5.0 §3.4.2, §3.14.2).
+fn code_and_properties(
+    r: &mut Reader<'_>,
+    version: ProtocolVersion,
+    packet: PacketType,
+) -> Result<(ReasonCode, Properties), Kind> {
+    if !version.is_v5() || r.is_at_end() {
+        return Ok((ReasonCode::Success, Properties::EMPTY));
+    }
+    let code = r.reason_code(packet)?;
+    if r.is_at_end() {
+        return Ok((code, Properties::EMPTY));
+    }
+    Ok((code, r.properties(version, PropertyOwner::Packet(packet))?))
+}
+
+fn subscribe(r: &mut Reader<'_>, version: ProtocolVersion) -> Result<Subscribe, Kind> {
+    let packet_id = r.packet_id()?;
+    let properties = r.properties(version, PropertyOwner::Packet(PacketType::Subscribe))?;
+    let mut subscriptions = Vec::new();
+    while !r.is_at_end() {
+        let filter = r.topic_filter()?;
+        let byte = r.u8()?;
+        let options =
+            SubscriptionOptions::from_byte(byte, version).ok_or(Kind::SubscriptionOptions(byte))?;
+        if options.no_local && filter.share_name().is_some() {
+            return Err(Kind::NoLocalOnShared);
+        }
+        subscriptions.push(Subscription { filter, options });
+    }
+    if subscriptions.is_empty() {
+        return Err(Kind::NoFilter);
+    }
+    Ok(Subscribe { packet_id, properties, subscriptions })
+}
+
+fn suback(r: &mut Reader<'_>, version: ProtocolVersion) -> Result<SubAck, Kind> {
+    let packet_id = r.packet_id()?;
+    let properties = r.properties(version, PropertyOwner::Packet(PacketType::SubAck))?;
+    let mut codes = Vec::new();
+    while !r.is_at_end() {
+        let code = r.reason_code(PacketType::SubAck)?;
+        if !version.is_v5() && code.is_error() && code != ReasonCode::UnspecifiedError {
+            return Err(Kind::ReasonCode(code as u8));
+        }
+        codes.push(code);
+    }
+    if codes.is_empty() {
+        return Err(Kind::Truncated);
+    }
+    Ok(SubAck { packet_id, properties, codes })
+}
+
+fn unsubscribe(r: &mut Reader<'_>, version: ProtocolVersion) -> Result<Unsubscribe, Kind> {
+    let packet_id = r.packet_id()?;
+    let properties = r.properties(version, PropertyOwner::Packet(PacketType::Unsubscribe))?;
+    let mut filters = Vec::new();
+    while !r.is_at_end() {
+        filters.push(r.topic_filter()?);
+    }
+    if filters.is_empty() {
+        return Err(Kind::NoFilter);
+    }
+    Ok(Unsubscribe { packet_id, properties, filters })
+}
+
+fn unsuback(r: &mut Reader<'_>, version: ProtocolVersion) -> Result<UnsubAck, Kind> {
+    let packet_id = r.packet_id()?;
+    let properties = r.properties(version, PropertyOwner::Packet(PacketType::UnsubAck))?;
+    let mut codes = Vec::new();
+    if version.is_v5() {
+        while !r.is_at_end() {
+            codes.push(r.reason_code(PacketType::UnsubAck)?);
+        }
+        if codes.is_empty() {
+            return Err(Kind::Truncated);
+        }
+    }
+    Ok(UnsubAck { packet_id, properties, codes })
+}

@@ -1,0 +1,143 @@
+//! Takes packets off a buffer that grows as bytes arrive.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::decode::decode_body;
+use crate::error::{DecodeError, DecodeErrorKind as Kind};
+use crate::{FixedHeader, Packet, PacketType, ProtocolVersion};
+
+/// Bytes that packets can be taken off the front of.
+pub trait Input {
+    /// All that is there.
+    fn as_slice(&self) -> &[u8];
+
+    /// Takes the first `len` bytes; the caller has seen that they are there.
+    fn take(&mut self, len: usize) -> Bytes;
+}
+
+impl Input for Bytes {
+    fn as_slice(&self) -> &[u8] {
+        self
+    }
+
+    fn take(&mut self, len: usize) -> Bytes {
+        self.split_to(len.min(self.len()))
+    }
+}
+
+impl Input for BytesMut {
+    fn as_slice(&self) -> &[u8] {
+        self
+    }
+
+    fn take(&mut self, len: usize) -> Bytes {
+        self.split_to(len.min(self.len())).freeze()
+    }
+}
+
+/// The receiving end of one connection.
+///
+/// It knows what only the packets before can tell: the version, and whether a CONNECT has come.
+#[derive(Debug, Clone)]
+pub struct Decoder {
+    end: End,
+    packet_size_max: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Of a server that waits for CONNECT.
+    NewServer,
+    Server(ProtocolVersion),
+    Client(ProtocolVersion),
+}
+
+impl Decoder {
+    /// A server's end, which takes packets of at most `packet_size_max` bytes, header included.
+    pub const fn server(packet_size_max: u32) -> Self {
+        Self { end: End::NewServer, packet_size_max }
+    }
+
+    /// The end of a client that asks for `version` and takes packets of at most `packet_size_max`
+    /// bytes, header included.
+    pub const fn client(version: ProtocolVersion, packet_size_max: u32) -> Self {
+        Self { end: End::Client(version), packet_size_max }
+    }
+
+    /// Changes the largest packet that is taken, in bytes, header included.
+    pub const fn set_packet_size_max(&mut self, max: u32) {
+        self.packet_size_max = max;
+    }
+
+    /// The version of the connection, once it is known.
+    pub const fn version(&self) -> Option<ProtocolVersion> {
+        match self.end {
+            End::NewServer => None,
+            End::Server(version) | End::Client(version) => Some(version),
+        }
+    }
+
+    /// Takes one packet off the front of `buf`; `None` if it does not hold a whole one yet.
+    ///
+    /// Nothing is allocated for what a header merely claims, and a header that can't be right is
+    /// found as soon as it is there.
+    ///
+    /// # Errors
+    /// The bytes are no packet, or none that may come now. There is no way on from there: what is
+    /// left in `buf` has no meaning.
+    pub fn decode<I: Input>(&mut self, buf: &mut I) -> Result<Option<Packet>, DecodeError> {
+        // The fixed header of CONNECT is the same in every version.
+        let version = self.version().unwrap_or(ProtocolVersion::V5);
+        let bytes = buf.as_slice();
+        self.check_type(bytes)?;
+        let Some(header) = FixedHeader::peek(bytes, version, self.packet_size_max)? else {
+            return Ok(None);
+        };
+        if bytes.len() < header.packet_len() {
+            return Ok(None);
+        }
+        let frame = buf.take(header.packet_len());
+        let fail = |kind| DecodeError { packet: Some(header.packet), kind };
+        let packet = decode_body(header, &frame, version).map_err(fail)?;
+        match &packet {
+            Packet::Connect(connect) => self.end = End::Server(connect.version),
+            // A client may not say which of its subscriptions a message is for (MQTT 5.0 §3.3.4).
+            Packet::Publish(publish)
+                if matches!(self.end, End::Server(_))
+                    && publish.properties.subscription_identifier().is_some() =>
+            {
+                let id = crate::PropertyId::SubscriptionIdentifier;
+                return Err(fail(Kind::PropertyNotAllowed(id)));
+            }
+            _ => {}
+        }
+        Ok(Some(packet))
+    }
+
+    /// Whether a packet of the type in the first byte may come now, and from there.
+    fn check_type(&self, bytes: &[u8]) -> Result<(), DecodeError> {
+        use PacketType as Type;
+        let Some(packet) = bytes.first().and_then(|first| Type::from_nibble(first >> 4)) else {
+            return match (bytes.first(), self.end) {
+                (Some(_), End::NewServer) => {
+                    Err(DecodeError { packet: None, kind: Kind::NotConnect })
+                }
+                _ => Ok(()),
+            };
+        };
+        let kind = match (self.end, packet) {
+            (End::NewServer, Type::Connect) => return Ok(()),
+            (End::NewServer, _) => Kind::NotConnect,
+            (End::Server(_), Type::Connect) => Kind::SecondConnect,
+            (End::Server(_), Type::ConnAck | Type::SubAck | Type::UnsubAck | Type::PingResp)
+            | (
+                End::Client(_),
+                Type::Connect | Type::Subscribe | Type::Unsubscribe | Type::PingReq,
+            ) => Kind::WrongDirection,
+            // Before MQTT 5.0 only a client ends a connection with a packet.
+            (End::Client(version), Type::Disconnect) if !version.is_v5() => Kind::WrongDirection,
+            _ => return Ok(()),
+        };
+        Err(DecodeError { packet: Some(packet), kind })
+    }
+}

@@ -1,0 +1,594 @@
+//! Properties (MQTT 5.0 §2.2.2): kept as the bytes they arrived in, checked once.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use core::fmt;
+
+use crate::error::{DecodeErrorKind, EncodeError};
+use crate::frame::{put_varint, read_varint, varint_len};
+use crate::{MqttString, PacketType, QoS, REMAINING_LENGTH_MAX, STRING_LEN_MAX, TopicName};
+
+/// What a set of properties belongs to, which decides what may be in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PropertyOwner {
+    /// A packet of this type.
+    Packet(PacketType),
+    /// The Will Properties in a CONNECT (MQTT 5.0 §3.1.3.2).
+    Will,
+}
+
+/// How a property's value is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    Byte,
+    TwoBytes,
+    FourBytes,
+    Varint,
+    /// A UTF-8 Encoded String.
+    Text,
+    Binary,
+    /// Two UTF-8 Encoded Strings.
+    Pair,
+}
+
+macro_rules! properties {
+    ($($(#[$doc:meta])* $name:ident = $id:literal, $text:literal, $layout:ident, [$($owner:ident)*];)*) => {
+        /// The Property Identifiers of the specification (MQTT 5.0 §2.2.2.2).
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum PropertyId {
+            $($(#[$doc])* $name = $id,)*
+        }
+
+        impl PropertyId {
+            /// Every identifier, in the order of its number.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The identifier with this number, if the specification has one.
+            pub const fn from_u32(value: u32) -> Option<Self> {
+                match value {
+                    $($id => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+
+            /// The name as the specification writes it.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+
+            const fn layout(self) -> Layout {
+                match self {
+                    $(Self::$name => Layout::$layout,)*
+                }
+            }
+
+            /// Whether the property may be there (MQTT 5.0 table 2-4).
+            pub const fn is_allowed_in(self, owner: PropertyOwner) -> bool {
+                match self {
+                    $(Self::$name => matches!(owner, $(properties!(@owner $owner))|*),)*
+                }
+            }
+        }
+    };
+    (@owner Will) => { PropertyOwner::Will };
+    (@owner Any) => { _ };
+    (@owner $packet:ident) => { PropertyOwner::Packet(PacketType::$packet) };
+}
+
+properties! {
+    /// Whether the payload is UTF-8 text.
+    PayloadFormatIndicator = 0x01, "Payload Format Indicator", Byte, [Publish Will];
+    /// Lifetime of the message, in seconds.
+    MessageExpiryInterval = 0x02, "Message Expiry Interval", FourBytes, [Publish Will];
+    /// What the payload is, in the words of the applications.
+    ContentType = 0x03, "Content Type", Text, [Publish Will];
+    /// Where a response is published.
+    ResponseTopic = 0x08, "Response Topic", Text, [Publish Will];
+    /// What tells the requester which request a response answers.
+    CorrelationData = 0x09, "Correlation Data", Binary, [Publish Will];
+    /// The number of the subscription, from 1.
+    SubscriptionIdentifier = 0x0b, "Subscription Identifier", Varint, [Publish Subscribe];
+    /// How long the session outlives its connection, in seconds; 0xffffffff is for ever.
+    SessionExpiryInterval = 0x11, "Session Expiry Interval", FourBytes,
+        [Connect ConnAck Disconnect];
+    /// The identifier that the server gave to a client without one.
+    AssignedClientIdentifier = 0x12, "Assigned Client Identifier", Text, [ConnAck];
+    /// The Keep Alive to use instead, in seconds.
+    ServerKeepAlive = 0x13, "Server Keep Alive", TwoBytes, [ConnAck];
+    /// The name of an enhanced authentication.
+    AuthenticationMethod = 0x15, "Authentication Method", Text, [Connect ConnAck Auth];
+    /// One step of an enhanced authentication.
+    AuthenticationData = 0x16, "Authentication Data", Binary, [Connect ConnAck Auth];
+    /// Whether reason strings and user properties are wanted with failures.
+    RequestProblemInformation = 0x17, "Request Problem Information", Byte, [Connect];
+    /// How long the server waits before it sends the will, in seconds.
+    WillDelayInterval = 0x18, "Will Delay Interval", FourBytes, [Will];
+    /// Whether Response Information is wanted.
+    RequestResponseInformation = 0x19, "Request Response Information", Byte, [Connect];
+    /// The basis of response topics.
+    ResponseInformation = 0x1a, "Response Information", Text, [ConnAck];
+    /// Another server to use.
+    ServerReference = 0x1c, "Server Reference", Text, [ConnAck Disconnect];
+    /// What happened, for people.
+    ReasonString = 0x1f, "Reason String", Text,
+        [ConnAck PubAck PubRec PubRel PubComp SubAck UnsubAck Disconnect Auth];
+    /// How many messages of QoS 1 and 2 may be unacknowledged, from 1.
+    ReceiveMaximum = 0x21, "Receive Maximum", TwoBytes, [Connect ConnAck];
+    /// The highest Topic Alias that is taken.
+    TopicAliasMaximum = 0x22, "Topic Alias Maximum", TwoBytes, [Connect ConnAck];
+    /// A number that stands for a topic on this connection, from 1.
+    TopicAlias = 0x23, "Topic Alias", TwoBytes, [Publish];
+    /// The highest QoS the server takes, if not 2.
+    MaximumQoS = 0x24, "Maximum QoS", Byte, [ConnAck];
+    /// Whether the server has retained messages.
+    RetainAvailable = 0x25, "Retain Available", Byte, [ConnAck];
+    /// A name and a value for the applications; as often as they like.
+    UserProperty = 0x26, "User Property", Pair, [Any];
+    /// The largest packet that is taken, in bytes, from 1.
+    MaximumPacketSize = 0x27, "Maximum Packet Size", FourBytes, [Connect ConnAck];
+    /// Whether the server has wildcard subscriptions.
+    WildcardSubscriptionAvailable = 0x28, "Wildcard Subscription Available", Byte, [ConnAck];
+    /// Whether the server has subscription identifiers.
+    SubscriptionIdentifierAvailable = 0x29, "Subscription Identifier Available", Byte, [ConnAck];
+    /// Whether the server has shared subscriptions.
+    SharedSubscriptionAvailable = 0x2a, "Shared Subscription Available", Byte, [ConnAck];
+}
+
+impl fmt::Display for PropertyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One property: text and data are slices of the packet it came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is documented at its PropertyId")]
+pub enum Property {
+    PayloadFormatIndicator(bool),
+    MessageExpiryInterval(u32),
+    ContentType(MqttString),
+    ResponseTopic(TopicName),
+    CorrelationData(Bytes),
+    SubscriptionIdentifier(u32),
+    SessionExpiryInterval(u32),
+    AssignedClientIdentifier(MqttString),
+    ServerKeepAlive(u16),
+    AuthenticationMethod(MqttString),
+    AuthenticationData(Bytes),
+    RequestProblemInformation(bool),
+    WillDelayInterval(u32),
+    RequestResponseInformation(bool),
+    ResponseInformation(MqttString),
+    ServerReference(MqttString),
+    ReasonString(MqttString),
+    ReceiveMaximum(u16),
+    TopicAliasMaximum(u16),
+    TopicAlias(u16),
+    MaximumQoS(QoS),
+    RetainAvailable(bool),
+    UserProperty(MqttString, MqttString),
+    MaximumPacketSize(u32),
+    WildcardSubscriptionAvailable(bool),
+    SubscriptionIdentifierAvailable(bool),
+    SharedSubscriptionAvailable(bool),
+}
+
+impl Property {
+    /// Its identifier.
+    pub const fn id(&self) -> PropertyId {
+        match self {
+            Self::PayloadFormatIndicator(_) => PropertyId::PayloadFormatIndicator,
+            Self::MessageExpiryInterval(_) => PropertyId::MessageExpiryInterval,
+            Self::ContentType(_) => PropertyId::ContentType,
+            Self::ResponseTopic(_) => PropertyId::ResponseTopic,
+            Self::CorrelationData(_) => PropertyId::CorrelationData,
+            Self::SubscriptionIdentifier(_) => PropertyId::SubscriptionIdentifier,
+            Self::SessionExpiryInterval(_) => PropertyId::SessionExpiryInterval,
+            Self::AssignedClientIdentifier(_) => PropertyId::AssignedClientIdentifier,
+            Self::ServerKeepAlive(_) => PropertyId::ServerKeepAlive,
+            Self::AuthenticationMethod(_) => PropertyId::AuthenticationMethod,
+            Self::AuthenticationData(_) => PropertyId::AuthenticationData,
+            Self::RequestProblemInformation(_) => PropertyId::RequestProblemInformation,
+            Self::WillDelayInterval(_) => PropertyId::WillDelayInterval,
+            Self::RequestResponseInformation(_) => PropertyId::RequestResponseInformation,
+            Self::ResponseInformation(_) => PropertyId::ResponseInformation,
+            Self::ServerReference(_) => PropertyId::ServerReference,
+            Self::ReasonString(_) => PropertyId::ReasonString,
+            Self::ReceiveMaximum(_) => PropertyId::ReceiveMaximum,
+            Self::TopicAliasMaximum(_) => PropertyId::TopicAliasMaximum,
+            Self::TopicAlias(_) => PropertyId::TopicAlias,
+            Self::MaximumQoS(_) => PropertyId::MaximumQoS,
+            Self::RetainAvailable(_) => PropertyId::RetainAvailable,
+            Self::UserProperty(..) => PropertyId::UserProperty,
+            Self::MaximumPacketSize(_) => PropertyId::MaximumPacketSize,
+            Self::WildcardSubscriptionAvailable(_) => PropertyId::WildcardSubscriptionAvailable,
+            Self::SubscriptionIdentifierAvailable(_) => PropertyId::SubscriptionIdentifierAvailable,
+            Self::SharedSubscriptionAvailable(_) => PropertyId::SharedSubscriptionAvailable,
+        }
+    }
+}
+
+/// The value of a property before it is given its meaning.
+enum Value {
+    Number(u32),
+    Text(MqttString),
+    Binary(Bytes),
+    Pair(MqttString, MqttString),
+}
+
+/// Takes fields off the front of shared bytes.
+struct Fields<'a> {
+    all: &'a Bytes,
+    at: usize,
+}
+
+impl Fields<'_> {
+    fn left(&self) -> &[u8] {
+        self.all.get(self.at..).unwrap_or_default()
+    }
+
+    fn take(&mut self, len: usize) -> Result<Bytes, DecodeErrorKind> {
+        let end = self.at.saturating_add(len);
+        if end > self.all.len() {
+            return Err(DecodeErrorKind::Truncated);
+        }
+        let taken = self.all.slice(self.at..end);
+        self.at = end;
+        Ok(taken)
+    }
+
+    fn number(&mut self, len: usize) -> Result<u32, DecodeErrorKind> {
+        let bytes = self.left().get(..len).ok_or(DecodeErrorKind::Truncated)?;
+        let value = bytes.iter().fold(0u32, |value, byte| value << 8 | u32::from(*byte));
+        self.at = self.at.saturating_add(len);
+        Ok(value)
+    }
+
+    fn varint(&mut self) -> Result<u32, DecodeErrorKind> {
+        let (value, len) = read_varint(self.left())?.ok_or(DecodeErrorKind::Truncated)?;
+        self.at = self.at.saturating_add(usize::from(len));
+        Ok(value)
+    }
+
+    fn binary(&mut self) -> Result<Bytes, DecodeErrorKind> {
+        let len = self.number(2)? as usize;
+        self.take(len)
+    }
+
+    fn text(&mut self) -> Result<MqttString, DecodeErrorKind> {
+        Ok(MqttString::from_bytes(self.binary()?)?)
+    }
+
+    fn property(&mut self) -> Result<Property, DecodeErrorKind> {
+        let id = self.varint()?;
+        let id = PropertyId::from_u32(id).ok_or(DecodeErrorKind::UnknownProperty(id))?;
+        let value = match id.layout() {
+            Layout::Byte => Value::Number(self.number(1)?),
+            Layout::TwoBytes => Value::Number(self.number(2)?),
+            Layout::FourBytes => Value::Number(self.number(4)?),
+            Layout::Varint => Value::Number(self.varint()?),
+            Layout::Text => Value::Text(self.text()?),
+            Layout::Binary => Value::Binary(self.binary()?),
+            Layout::Pair => Value::Pair(self.text()?, self.text()?),
+        };
+        meaning(id, value)
+    }
+}
+
+/// Gives a value its meaning, and refuses one that the property can't have.
+fn meaning(id: PropertyId, value: Value) -> Result<Property, DecodeErrorKind> {
+    use PropertyId as Id;
+    let bad = DecodeErrorKind::PropertyValue(id);
+    match value {
+        Value::Number(number) => {
+            let flag = || match number {
+                0 => Ok(false),
+                1 => Ok(true),
+                _ => Err(bad),
+            };
+            let positive = || if number == 0 { Err(bad) } else { Ok(number) };
+            // The layout of these has two bytes, so the value fits.
+            let short = |number: u32| u16::try_from(number).map_err(|_| bad);
+            Ok(match id {
+                Id::PayloadFormatIndicator => Property::PayloadFormatIndicator(flag()?),
+                Id::MessageExpiryInterval => Property::MessageExpiryInterval(number),
+                Id::SubscriptionIdentifier => Property::SubscriptionIdentifier(positive()?),
+                Id::SessionExpiryInterval => Property::SessionExpiryInterval(number),
+                Id::ServerKeepAlive => Property::ServerKeepAlive(short(number)?),
+                Id::RequestProblemInformation => Property::RequestProblemInformation(flag()?),
+                Id::WillDelayInterval => Property::WillDelayInterval(number),
+                Id::RequestResponseInformation => Property::RequestResponseInformation(flag()?),
+                Id::ReceiveMaximum => Property::ReceiveMaximum(short(positive()?)?),
+                Id::TopicAliasMaximum => Property::TopicAliasMaximum(short(number)?),
+                Id::TopicAlias => Property::TopicAlias(short(positive()?)?),
+                Id::MaximumQoS => Property::MaximumQoS(match number {
+                    0 => QoS::AtMostOnce,
+                    1 => QoS::AtLeastOnce,
+                    _ => return Err(bad),
+                }),
+                Id::RetainAvailable => Property::RetainAvailable(flag()?),
+                Id::MaximumPacketSize => Property::MaximumPacketSize(positive()?),
+                Id::WildcardSubscriptionAvailable => {
+                    Property::WildcardSubscriptionAvailable(flag()?)
+                }
+                Id::SubscriptionIdentifierAvailable => {
+                    Property::SubscriptionIdentifierAvailable(flag()?)
+                }
+                Id::SharedSubscriptionAvailable => Property::SharedSubscriptionAvailable(flag()?),
+                _ => return Err(bad),
+            })
+        }
+        Value::Text(text) => Ok(match id {
+            Id::ContentType => Property::ContentType(text),
+            Id::ResponseTopic => {
+                Property::ResponseTopic(TopicName::from_string(text).map_err(|_| bad)?)
+            }
+            Id::AssignedClientIdentifier => Property::AssignedClientIdentifier(text),
+            Id::AuthenticationMethod => Property::AuthenticationMethod(text),
+            Id::ResponseInformation => Property::ResponseInformation(text),
+            Id::ServerReference => Property::ServerReference(text),
+            Id::ReasonString => Property::ReasonString(text),
+            _ => return Err(bad),
+        }),
+        Value::Binary(data) => Ok(match id {
+            Id::CorrelationData => Property::CorrelationData(data),
+            Id::AuthenticationData => Property::AuthenticationData(data),
+            _ => return Err(bad),
+        }),
+        Value::Pair(name, value) => Ok(Property::UserProperty(name, value)),
+    }
+}
+
+/// The properties of one packet, in the order and in the bytes they arrived in.
+///
+/// They were checked when they were decoded, so that looking at them can't fail. A look costs a walk
+/// along the bytes and no allocation.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Properties(Bytes);
+
+impl Properties {
+    /// No properties.
+    pub const EMPTY: Self = Self(Bytes::new());
+
+    /// Properties to send, in this order.
+    ///
+    /// # Errors
+    /// When data is longer than 65,535 bytes, or all of it is longer than a packet can be.
+    pub fn new(properties: impl IntoIterator<Item = Property>) -> Result<Self, EncodeError> {
+        let mut builder = PropertiesBuilder::default();
+        for property in properties {
+            builder.push(&property)?;
+        }
+        Ok(builder.build())
+    }
+
+    /// Checks the bytes of a property section, without its length, and shares them.
+    pub(crate) fn decode(bytes: Bytes, owner: PropertyOwner) -> Result<Self, DecodeErrorKind> {
+        if bytes.is_empty() {
+            return Ok(Self::EMPTY);
+        }
+        let properties = Self(bytes);
+        properties.check(owner)?;
+        Ok(properties)
+    }
+
+    /// Whether each property may be there, and be there this often.
+    pub(crate) fn check(&self, owner: PropertyOwner) -> Result<(), DecodeErrorKind> {
+        let mut seen = 0u64;
+        let mut fields = Fields { all: &self.0, at: 0 };
+        while !fields.left().is_empty() {
+            let id = fields.property()?.id();
+            if !id.is_allowed_in(owner) {
+                return Err(DecodeErrorKind::PropertyNotAllowed(id));
+            }
+            let repeats = id == PropertyId::UserProperty
+                || id == PropertyId::SubscriptionIdentifier
+                    && owner == PropertyOwner::Packet(PacketType::Publish);
+            let bit = 1u64 << (id as u8);
+            if seen & bit != 0 && !repeats {
+                return Err(DecodeErrorKind::DuplicateProperty(id));
+            }
+            seen |= bit;
+        }
+        let method = 1u64 << (PropertyId::AuthenticationMethod as u8);
+        let data = 1u64 << (PropertyId::AuthenticationData as u8);
+        if seen & data != 0 && seen & method == 0 {
+            return Err(DecodeErrorKind::AuthDataWithoutMethod);
+        }
+        Ok(())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The property section as bytes, without its length.
+    pub fn as_bytes(&self) -> &Bytes {
+        &self.0
+    }
+
+    /// The properties in their order.
+    pub fn iter(&self) -> impl Iterator<Item = Property> + '_ {
+        let mut fields = Fields { all: &self.0, at: 0 };
+        core::iter::from_fn(
+            move || {
+                if fields.left().is_empty() { None } else { fields.property().ok() }
+            },
+        )
+    }
+
+    /// The same without those that `keep` turns down; nothing is copied if it keeps them all.
+    #[must_use]
+    pub fn filtered(&self, mut keep: impl FnMut(PropertyId) -> bool) -> Self {
+        if self.iter().all(|property| keep(property.id())) {
+            return self.clone();
+        }
+        let mut kept = BytesMut::with_capacity(self.0.len());
+        let mut fields = Fields { all: &self.0, at: 0 };
+        while !fields.left().is_empty() {
+            let start = fields.at;
+            let Ok(property) = fields.property() else { break };
+            if keep(property.id()) {
+                kept.put_slice(self.0.get(start..fields.at).unwrap_or_default());
+            }
+        }
+        Self(kept.freeze())
+    }
+
+    /// The user properties in their order.
+    pub fn user_properties(&self) -> impl Iterator<Item = (MqttString, MqttString)> + '_ {
+        self.iter().filter_map(|property| match property {
+            Property::UserProperty(name, value) => Some((name, value)),
+            _ => None,
+        })
+    }
+
+    /// The subscription identifiers in their order.
+    pub fn subscription_identifiers(&self) -> impl Iterator<Item = u32> + '_ {
+        self.iter().filter_map(|property| match property {
+            Property::SubscriptionIdentifier(id) => Some(id),
+            _ => None,
+        })
+    }
+
+    /// Bytes that these properties take in a packet, their length included.
+    pub(crate) fn encoded_len(&self) -> usize {
+        section_len(self.0.len())
+    }
+
+    pub(crate) fn encode(&self, out: &mut BytesMut) {
+        put_varint(out, u32::try_from(self.0.len()).unwrap_or(REMAINING_LENGTH_MAX));
+        out.put_slice(&self.0);
+    }
+}
+
+/// Bytes of a property section of this length together with the length before it.
+pub(crate) fn section_len(len: usize) -> usize {
+    len.saturating_add(varint_len(u32::try_from(len).unwrap_or(u32::MAX)))
+}
+
+macro_rules! getters {
+    ($($name:ident: $property:ident -> $value:ty;)*) => {
+        impl Properties {
+            $(
+                #[doc = concat!("The [`", stringify!($property), "`](PropertyId::", stringify!($property), "), if there is one.")]
+                pub fn $name(&self) -> Option<$value> {
+                    self.iter().find_map(|property| match property {
+                        Property::$property(value) => Some(value),
+                        _ => None,
+                    })
+                }
+            )*
+        }
+    };
+}
+
+getters! {
+    payload_format_indicator: PayloadFormatIndicator -> bool;
+    message_expiry_interval: MessageExpiryInterval -> u32;
+    content_type: ContentType -> MqttString;
+    response_topic: ResponseTopic -> TopicName;
+    correlation_data: CorrelationData -> Bytes;
+    subscription_identifier: SubscriptionIdentifier -> u32;
+    session_expiry_interval: SessionExpiryInterval -> u32;
+    assigned_client_identifier: AssignedClientIdentifier -> MqttString;
+    server_keep_alive: ServerKeepAlive -> u16;
+    authentication_method: AuthenticationMethod -> MqttString;
+    authentication_data: AuthenticationData -> Bytes;
+    request_problem_information: RequestProblemInformation -> bool;
+    will_delay_interval: WillDelayInterval -> u32;
+    request_response_information: RequestResponseInformation -> bool;
+    response_information: ResponseInformation -> MqttString;
+    server_reference: ServerReference -> MqttString;
+    reason_string: ReasonString -> MqttString;
+    receive_maximum: ReceiveMaximum -> u16;
+    topic_alias_maximum: TopicAliasMaximum -> u16;
+    topic_alias: TopicAlias -> u16;
+    maximum_qos: MaximumQoS -> QoS;
+    retain_available: RetainAvailable -> bool;
+    maximum_packet_size: MaximumPacketSize -> u32;
+    wildcard_subscription_available: WildcardSubscriptionAvailable -> bool;
+    subscription_identifier_available: SubscriptionIdentifierAvailable -> bool;
+    shared_subscription_available: SharedSubscriptionAvailable -> bool;
+}
+
+impl fmt::Debug for Properties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// Puts properties together one by one.
+#[derive(Debug, Default)]
+pub struct PropertiesBuilder(BytesMut);
+
+impl PropertiesBuilder {
+    /// Appends a property.
+    ///
+    /// # Errors
+    /// When data is longer than 65,535 bytes, or all of it is longer than a packet can be.
+    pub fn push(&mut self, property: &Property) -> Result<&mut Self, EncodeError> {
+        let out = &mut self.0;
+        out.put_u8(property.id() as u8);
+        match property {
+            Property::PayloadFormatIndicator(flag)
+            | Property::RequestProblemInformation(flag)
+            | Property::RequestResponseInformation(flag)
+            | Property::RetainAvailable(flag)
+            | Property::WildcardSubscriptionAvailable(flag)
+            | Property::SubscriptionIdentifierAvailable(flag)
+            | Property::SharedSubscriptionAvailable(flag) => out.put_u8(u8::from(*flag)),
+            Property::MaximumQoS(qos) => out.put_u8(*qos as u8),
+            Property::ServerKeepAlive(number)
+            | Property::ReceiveMaximum(number)
+            | Property::TopicAliasMaximum(number)
+            | Property::TopicAlias(number) => out.put_u16(*number),
+            Property::MessageExpiryInterval(number)
+            | Property::SessionExpiryInterval(number)
+            | Property::WillDelayInterval(number)
+            | Property::MaximumPacketSize(number) => out.put_u32(*number),
+            Property::SubscriptionIdentifier(number) => {
+                if *number > REMAINING_LENGTH_MAX {
+                    return Err(EncodeError::Property(PropertyId::SubscriptionIdentifier));
+                }
+                put_varint(out, *number);
+            }
+            Property::ContentType(text)
+            | Property::AssignedClientIdentifier(text)
+            | Property::AuthenticationMethod(text)
+            | Property::ResponseInformation(text)
+            | Property::ServerReference(text)
+            | Property::ReasonString(text) => put_binary(out, text.as_bytes())?,
+            Property::ResponseTopic(topic) => put_binary(out, topic.as_bytes())?,
+            Property::CorrelationData(data) | Property::AuthenticationData(data) => {
+                put_binary(out, data)?;
+            }
+            Property::UserProperty(name, value) => {
+                put_binary(out, name.as_bytes())?;
+                put_binary(out, value.as_bytes())?;
+            }
+        }
+        if out.len() > REMAINING_LENGTH_MAX as usize {
+            return Err(EncodeError::TooLarge);
+        }
+        Ok(self)
+    }
+
+    /// The properties so far.
+    pub fn build(self) -> Properties {
+        Properties(self.0.freeze())
+    }
+}
+
+/// Appends Binary Data, or a UTF-8 Encoded String, with the length before it.
+pub(crate) fn put_binary(out: &mut BytesMut, bytes: &[u8]) -> Result<(), EncodeError> {
+    if bytes.len() > STRING_LEN_MAX {
+        return Err(EncodeError::BinaryTooLong);
+    }
+    out.put_u16(bytes.len() as u16);
+    out.put_slice(bytes);
+    Ok(())
+}
