@@ -1,0 +1,246 @@
+//! `sensors host`: this machine's own readings, round after round.
+
+mod readings;
+mod snapshot;
+
+use crate::broker::{self, Connection, Lost, Message, Qos, Settings};
+use crate::cli::HostArguments;
+use crate::reading::topic_level;
+use crate::report::{Failure, say};
+use snapshot::{Machine, SNAPSHOT_INTERVAL_MIN, machine_name};
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::io::{self, Write};
+use std::pin::pin;
+use std::time::Duration;
+use tokio::time::{self, Instant, MissedTickBehavior};
+
+/// The first round measures loads and rates over this time.
+const FIRST_MEASUREMENT: Duration = Duration::from_millis(500);
+
+/// Publishes until told to stop, or once.
+pub(crate) async fn run(arguments: &HostArguments) -> Result<(), Failure> {
+    let publishing = &arguments.publishing;
+    let name = arguments.name.clone().or_else(machine_name).unwrap_or_default();
+    let name = topic_level(&name);
+    let root = format!("{}/{name}", arguments.prefix);
+    let client_id = format!("{}-host-{name}", arguments.prefix.replace('/', "-"));
+    let status_topic = (!publishing.once).then(|| format!("{root}/status"));
+    let settings = arguments.broker.settings(client_id, status_topic, publishing.verbose)?;
+
+    let mut rounds = Rounds::new(root, publishing.qos)?;
+    match (publishing.dry_run, publishing.once) {
+        (true, true) => print_round(&mut rounds).await,
+        (true, false) => print_rounds(&mut rounds, &settings, arguments.interval).await,
+        (false, true) => publish_round(&mut rounds, &settings).await,
+        (false, false) => publish_rounds(&mut rounds, &settings, arguments.interval).await,
+    }
+}
+
+/// Turns what this machine says into messages.
+struct Rounds {
+    machine: Machine,
+    /// The topic that all readings are below.
+    root: String,
+    qos: Qos,
+    /// What the broker may still hold a retained message for.
+    published: BTreeSet<String>,
+    /// Before this the machine has nothing new to say.
+    ready: Instant,
+}
+
+impl Rounds {
+    fn new(root: String, qos: Qos) -> Result<Self, Failure> {
+        Ok(Self {
+            machine: Machine::new()?,
+            root,
+            qos,
+            published: BTreeSet::new(),
+            ready: Instant::now() + FIRST_MEASUREMENT,
+        })
+    }
+
+    /// The next round of messages. What is gone since the round before, such as a disk that was
+    /// unplugged, gets an empty message, which makes the broker forget it.
+    async fn next(&mut self) -> Vec<Message> {
+        time::sleep_until(self.ready).await;
+        let snapshot = self.machine.snapshot();
+        self.ready = Instant::now() + SNAPSHOT_INTERVAL_MIN;
+        let mut messages: Vec<_> = readings::readings(&snapshot)
+            .into_iter()
+            .map(|reading| Message {
+                topic: format!("{}/{}", self.root, reading.topic),
+                payload: reading.value.to_string(),
+                unit: reading.unit,
+                qos: self.qos,
+            })
+            .collect();
+        let gone = forget(&mut self.published, &messages);
+        messages.extend(gone.into_iter().map(|topic| Message {
+            topic,
+            payload: String::new(),
+            unit: None,
+            qos: self.qos,
+        }));
+        messages
+    }
+
+    /// The broker has this round.
+    fn arrived(&mut self, messages: &[Message]) {
+        self.published.retain(|topic| {
+            !messages.iter().any(|message| &message.topic == topic && message.payload.is_empty())
+        });
+    }
+}
+
+/// The topics that were published and no longer have a message; notes those that have one.
+fn forget(published: &mut BTreeSet<String>, messages: &[Message]) -> Vec<String> {
+    let current: BTreeSet<_> = messages.iter().map(|message| message.topic.clone()).collect();
+    let gone = published.difference(&current).cloned().collect();
+    published.extend(current);
+    gone
+}
+
+async fn print_round(rounds: &mut Rounds) -> Result<(), Failure> {
+    print(&rounds.next().await)
+}
+
+async fn print_rounds(
+    rounds: &mut Rounds,
+    settings: &Settings,
+    interval: Duration,
+) -> Result<(), Failure> {
+    let mut stop = pin!(stop_signal()?);
+    print(settings.online().as_slice())?;
+    let mut ticks = ticks(interval);
+    loop {
+        let messages = tokio::select! {
+            () = &mut stop => return print(settings.offline().as_slice()),
+            messages = async { ticks.tick().await; rounds.next().await } => messages,
+        };
+        print(&messages)?;
+        rounds.arrived(&messages);
+    }
+}
+
+/// One line for each message: the topic, a space, the payload.
+fn print(messages: &[Message]) -> Result<(), Failure> {
+    let mut lines = String::new();
+    for message in messages {
+        lines.push_str(&message.topic);
+        lines.push(' ');
+        lines.push_str(&message.payload);
+        lines.push('\n');
+    }
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(lines.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(|error| Failure::new(format!("Cannot write to standard output: {error}.")))
+}
+
+async fn publish_round(rounds: &mut Rounds, settings: &Settings) -> Result<(), Failure> {
+    rounds.qos = rounds.qos.max(Qos::AtLeastOnce);
+    let address = &settings.address;
+    let mut connection = Connection::open(settings).await.map_err(|lost| {
+        Failure::new(format!("Cannot connect to the broker at {address}: {lost}."))
+    })?;
+    let messages = rounds.next().await;
+    publish_all(&mut connection, &messages)
+        .await
+        .map_err(|lost| Failure::new(format!("Lost the broker at {address}: {lost}.")))?;
+    if let Some(refusal) = connection.refused() {
+        return Err(Failure::new(format!(
+            "The broker at {address} refused to take the readings: {refusal}."
+        )));
+    }
+    connection.close().await;
+    if settings.verbose {
+        say!("Published {} readings below {} to {address}.", messages.len(), rounds.root);
+    }
+    Ok(())
+}
+
+async fn publish_rounds(
+    rounds: &mut Rounds,
+    settings: &Settings,
+    interval: Duration,
+) -> Result<(), Failure> {
+    let stop = stop_signal()?;
+    let every = humantime::format_duration(interval);
+    say!("Publishing this machine's readings below {} every {every}.", rounds.root);
+    let mut said_refused = None;
+    broker::keep_connected(settings, stop, async |connection| {
+        let mut ticks = ticks(interval);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                lost = connection.lost() => return Err::<Infallible, Lost>(lost),
+            }
+            publish_next(rounds, settings, connection, &mut said_refused).await?;
+        }
+    })
+    .await;
+    Ok(())
+}
+
+async fn publish_next(
+    rounds: &mut Rounds,
+    settings: &Settings,
+    connection: &mut Connection,
+    said_refused: &mut Option<String>,
+) -> Result<(), Lost> {
+    let messages = rounds.next().await;
+    publish_all(connection, &messages).await?;
+    rounds.arrived(&messages);
+    let refused = connection.refused();
+    if let Some(refusal) = &refused
+        && *said_refused != refused
+    {
+        say!("The broker at {} refuses to take readings: {refusal}.", settings.address);
+        *said_refused = refused;
+    } else if settings.verbose {
+        say!("Published {} readings.", messages.len());
+    }
+    Ok(())
+}
+
+async fn publish_all(connection: &mut Connection, messages: &[Message]) -> Result<(), Lost> {
+    for message in messages {
+        connection.publish(message).await?;
+    }
+    connection.settled().await
+}
+
+/// The first tick comes at once. When a round took too long, the next one waits its full time:
+/// a machine that is slow is not helped by measuring it more often.
+fn ticks(interval: Duration) -> time::Interval {
+    let mut ticks = time::interval(interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// Becomes ready when the person or the system asks the program to stop.
+fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
+    let cannot =
+        |error: io::Error| Failure::new(format!("Cannot wait for a signal to stop: {error}."));
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+    }
+    #[cfg(windows)]
+    {
+        let mut interrupt = tokio::signal::windows::ctrl_c().map_err(cannot)?;
+        Ok(async move {
+            interrupt.recv().await;
+        })
+    }
+}
