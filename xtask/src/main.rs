@@ -1,3 +1,52 @@
-//! See the package description; the rooms are described in ARCHITECTURE.md.
+//! `cargo xtask`: every chore of the project behind one door.
+//!
+//! Nothing here is part of the product. Each command sets up what it needs by itself ([`setup`])
+//! and prints what it runs ([`command`]), so that whatever it does can be done by hand.
 
-fn main() {}
+mod binaries;
+mod command;
+mod dashboard;
+mod page;
+mod run;
+mod setup;
+mod test;
+mod tidy;
+mod workspace;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Every chore of the project behind one door.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Build everything, then run the broker with its dashboard and this machine's readings
+    Run(run::Arguments),
+    /// Set up what the tests need, then check and test everything
+    Test(test::Arguments),
+    /// Leave one self-contained ws-broker, with the dashboard inside, in target/dist
+    Dist,
+    /// Build the dashboard alone into target/dashboard, as it is embedded
+    Dashboard,
+    /// Check the promises about the sources that no compiler checks
+    Tidy,
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().chore {
+        Chore::Run(arguments) => run::run(&arguments),
+        Chore::Test(arguments) => test::run(&arguments),
+        Chore::Dist => binaries::dist(),
+        Chore::Dashboard => {
+            setup::ensure(setup::FOR_THE_DASHBOARD)?;
+            dashboard::build().map(drop)
+        }
+        Chore::Tidy => tidy::run(),
+    }
+}

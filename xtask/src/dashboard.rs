@@ -1,0 +1,334 @@
+//! The dashboard as the broker embeds it: a folder of files ready to be served.
+//!
+//! `client-wasm` is compiled for wasm32, wasm-bindgen writes the JavaScript around it, and the page
+//! `index.html` gets the names of what was built. Names carry a hash of the content, so a browser
+//! may keep such a file for ever; beside each file that shrinks lie `.br` and `.gz`, compressed once
+//! here instead of on every request.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use sha2::{Digest as _, Sha256};
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::page::{self, Link};
+use crate::{command, workspace};
+
+/// Kinds of file that compression makes smaller.
+const COMPRESSIBLE: &[&str] =
+    &["css", "html", "ico", "js", "json", "svg", "txt", "wasm", "webmanifest"];
+
+/// Builds the dashboard and returns its folder.
+pub(crate) fn build() -> Result<PathBuf> {
+    let source = workspace::root().join("index.html");
+    let page = read_text(&source)?;
+    let links = page::links(&page)?;
+    let mut site = Site::open(workspace::target().join("dashboard"))?;
+
+    let mut style = String::new();
+    let mut replacements = Vec::new();
+    for link in links {
+        let text = match link.require("rel")? {
+            "rust" => application(&mut site, &link)?,
+            "icon" => {
+                let file = linked_file(&link)?;
+                let name = site.put_hashed(&file_name(&file)?, &read(&file)?)?;
+                format!(r#"<link rel="icon" href="./{name}">"#)
+            }
+            "copy-file" => {
+                let file = linked_file(&link)?;
+                site.put(&file_name(&file)?, &read(&file)?)?;
+                String::new()
+            }
+            "css" => {
+                let first = style.is_empty();
+                style.push_str(&read_text(&linked_file(&link)?)?);
+                if first { STYLE_GOES_HERE.to_owned() } else { String::new() }
+            }
+            other => bail!("index.html: xtask does not know rel=\"{other}\"; see dashboard.rs"),
+        };
+        replacements.push((link, text));
+    }
+
+    let mut page = page::replace(&page, &replacements);
+    if !style.is_empty() {
+        let name = site.put_hashed("style.css", style.as_bytes())?;
+        page =
+            page.replace(STYLE_GOES_HERE, &format!(r#"<link rel="stylesheet" href="./{name}">"#));
+    }
+    site.put("index.html", page.as_bytes())?;
+    site.close()
+}
+
+/// All style sheets become one, in order, in the place of the first.
+const STYLE_GOES_HERE: &str = "<link rel=\"stylesheet\">";
+
+/// Compiles the program that a `rel="rust"` link names, and returns the elements that load it.
+///
+/// No script stands in the page itself: a content security policy can forbid those.
+fn application(site: &mut Site, link: &Link) -> Result<String> {
+    let wasm = compile(link)?;
+    let folder = workspace::target().join("wasm-bindgen");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| cannot("empty", &folder))?;
+    }
+    Bindgen::new()
+        .input_path(&wasm)
+        .out_name("app")
+        .web(true)?
+        .typescript(false)
+        .remove_producers_section(true)
+        .generate(&folder)
+        .with_context(|| format!("wasm-bindgen failed on {}", wasm.display()))?;
+
+    let module = site.put_hashed("app.wasm", &read(&folder.join("app_bg.wasm"))?)?;
+    let glue = read_text(&folder.join("app.js"))?;
+    if !glue.contains("app_bg.wasm") {
+        bail!(
+            "wasm-bindgen's app.js does not name app_bg.wasm: dashboard.rs has to learn its new way"
+        );
+    }
+    let glue = site.put_hashed("app.js", glue.replace("app_bg.wasm", &module).as_bytes())?;
+    for (name, bytes) in files_below(&folder.join("snippets"), "snippets")? {
+        site.put(&name, &bytes)?;
+    }
+    let start = format!("import init from './{glue}';\nawait init();\n");
+    let start = site.put_hashed("start.js", start.as_bytes())?;
+
+    Ok([
+        format!(r#"<link rel="modulepreload" href="./{glue}">"#),
+        format!(
+            r#"<link rel="preload" href="./{module}" as="fetch" type="application/wasm" crossorigin>"#
+        ),
+        format!(r#"<script type="module" src="./{start}"></script>"#),
+    ]
+    .join("\n"))
+}
+
+/// Compiles for the browser and returns the wasm module's path.
+fn compile(link: &Link) -> Result<PathBuf> {
+    let (manifest, program) = (link.require("href")?, link.require("data-bin")?);
+    let profile = link.require("data-cargo-profile-release")?;
+    command::run(command::cargo().args([
+        "build",
+        "--manifest-path",
+        manifest,
+        "--bin",
+        program,
+        "--target",
+        "wasm32-unknown-unknown",
+        "--profile",
+        profile,
+    ]))?;
+    let folder = workspace::target().join("wasm32-unknown-unknown").join(profile);
+    Ok(folder.join(program).with_extension("wasm"))
+}
+
+/// The folder being filled. What an earlier build left and this one does not write is removed.
+struct Site {
+    folder: PathBuf,
+    written: BTreeSet<PathBuf>,
+}
+
+impl Site {
+    fn open(folder: PathBuf) -> Result<Self> {
+        fs::create_dir_all(&folder).with_context(|| cannot("create", &folder))?;
+        Ok(Self { folder, written: BTreeSet::new() })
+    }
+
+    /// Writes a file under a name that says its content, and returns that name.
+    fn put_hashed(&mut self, name: &str, bytes: &[u8]) -> Result<String> {
+        let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+        let name = format!("{stem}-{}.{extension}", short_hash(bytes));
+        self.put(&name, bytes)?;
+        Ok(name)
+    }
+
+    /// Writes a file and those compressed forms of it that are smaller, unless all of that is there
+    /// already: then the times stay as they are, and cargo need not compile the broker again.
+    fn put(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.folder.join(name);
+        let forms = [with_suffix(&path, ".br"), with_suffix(&path, ".gz")];
+        if !fs::read(&path).is_ok_and(|old| old == bytes) {
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent).with_context(|| cannot("create", parent))?;
+            }
+            if path.extension().is_some_and(|e| COMPRESSIBLE.iter().any(|known| e == *known)) {
+                let compressed = [compress_brotli(bytes)?, compress_gzip(bytes)?];
+                for (form, compressed) in forms.iter().zip(compressed) {
+                    if compressed.len() < bytes.len() {
+                        write(form, &compressed)?;
+                    } else if form.exists() {
+                        fs::remove_file(form).with_context(|| cannot("remove", form))?;
+                    }
+                }
+            }
+            // Last, so that where the file is whole, its compressed forms are too.
+            write(&path, bytes)?;
+        }
+        self.written.extend(forms);
+        self.written.insert(path);
+        Ok(())
+    }
+
+    fn close(self) -> Result<PathBuf> {
+        for (name, _) in files_below(&self.folder, "")? {
+            let path = self.folder.join(name);
+            if !self.written.contains(&path) {
+                fs::remove_file(&path).with_context(|| cannot("remove", &path))?;
+            }
+        }
+        Ok(self.folder)
+    }
+}
+
+/// Every file below a folder, named from there; none where there is no such folder.
+fn files_below(folder: &Path, prefix: &str) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut files = Vec::new();
+    if !folder.is_dir() {
+        return Ok(files);
+    }
+    for entry in fs::read_dir(folder).with_context(|| cannot("list", folder))? {
+        let path = entry.with_context(|| cannot("list", folder))?.path();
+        let name = match prefix {
+            "" => file_name(&path)?,
+            prefix => format!("{prefix}/{}", file_name(&path)?),
+        };
+        if path.is_dir() {
+            files.extend(files_below(&path, &name)?);
+        } else {
+            files.push((name, read(&path)?));
+        }
+    }
+    Ok(files)
+}
+
+/// The first 64 bits of the content's SHA-256, in hexadecimal.
+fn short_hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn compress_brotli(bytes: &[u8]) -> Result<Vec<u8>> {
+    let parameters = brotli::enc::BrotliEncoderParams { quality: 11, ..Default::default() };
+    let mut out = Vec::new();
+    brotli::BrotliCompress(&mut &*bytes, &mut out, &parameters)?;
+    Ok(out)
+}
+
+fn compress_gzip(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes)?;
+    Ok(encoder.finish()?)
+}
+
+/// The file that a link's `href` names, seen from the top of the repository.
+fn linked_file(link: &Link) -> Result<PathBuf> {
+    Ok(workspace::root().join(link.require("href")?))
+}
+
+fn file_name(path: &Path) -> Result<String> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    Ok(name.with_context(|| format!("{}: not a name for the web", path.display()))?.to_owned())
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| cannot("read", path))
+}
+
+fn read_text(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| cannot("read", path))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::write(path, bytes).with_context(|| cannot("write", path))
+}
+
+fn cannot(verb: &str, path: &Path) -> String {
+    format!("cannot {verb} {}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    /// A folder of one test's own, below the folder for everything built.
+    fn empty_folder(name: &str) -> PathBuf {
+        let folder = workspace::target().join("xtask-tests").join(name);
+        if folder.exists() {
+            fs::remove_dir_all(&folder).unwrap();
+        }
+        folder
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            files_below(folder, "").unwrap().into_iter().map(|(name, _)| name).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_lies_beside_its_compressed_forms_and_stale_ones_go() {
+        let folder = empty_folder("site");
+        let text = "the same line again\n".repeat(100);
+        let mut site = Site::open(folder.clone()).unwrap();
+        site.put("old.txt", text.as_bytes()).unwrap();
+        site.put("photo.png", b"not compressed again").unwrap();
+        site.close().unwrap();
+
+        let mut site = Site::open(folder.clone()).unwrap();
+        site.put("snippets/new.txt", text.as_bytes()).unwrap();
+        site.put("photo.png", b"not compressed again").unwrap();
+        site.put("tiny.txt", b"no smaller").unwrap();
+        site.close().unwrap();
+        assert_eq!(
+            names(&folder),
+            [
+                "photo.png",
+                "snippets/new.txt",
+                "snippets/new.txt.br",
+                "snippets/new.txt.gz",
+                "tiny.txt"
+            ]
+        );
+
+        let mut plain = String::new();
+        let gzip = fs::read(folder.join("snippets/new.txt.gz")).unwrap();
+        flate2::read::GzDecoder::new(&*gzip).read_to_string(&mut plain).unwrap();
+        assert_eq!(plain, text);
+        let mut plain = Vec::new();
+        let brotli = fs::read(folder.join("snippets/new.txt.br")).unwrap();
+        brotli::BrotliDecompress(&mut &*brotli, &mut plain).unwrap();
+        assert_eq!(plain, text.as_bytes());
+    }
+
+    #[test]
+    fn a_hashed_name_changes_with_the_content() {
+        let mut site = Site::open(empty_folder("hashed")).unwrap();
+        // The SHA-256 of the empty text begins so.
+        assert_eq!(site.put_hashed("a.js", b"").unwrap(), "a-e3b0c44298fc1c14.js");
+        assert_ne!(site.put_hashed("a.js", b"1").unwrap(), site.put_hashed("a.js", b"2").unwrap());
+    }
+
+    #[test]
+    fn a_file_that_did_not_change_is_left_alone() {
+        let folder = empty_folder("unchanged");
+        let time = |folder: &Path| fs::metadata(folder.join("a.css")).unwrap().modified().unwrap();
+        let mut site = Site::open(folder.clone()).unwrap();
+        site.put("a.css", b"body{}").unwrap();
+        let before = time(&folder);
+        site.put("a.css", b"body{}").unwrap();
+        assert_eq!(time(&folder), before);
+    }
+}
