@@ -5,11 +5,12 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::error::{DecodeError, DecodeErrorKind as Kind};
-use crate::frame::read_varint;
+use crate::frame::{read_varint, varint_len};
 use crate::{
     Ack, Auth, ConnAck, Connect, Disconnect, FixedHeader, MqttString, Packet, PacketId, PacketType,
-    Properties, PropertyOwner, ProtocolVersion, Publish, QoS, ReasonCode, SubAck, Subscribe,
-    Subscription, SubscriptionOptions, TopicFilter, TopicName, UnsubAck, Unsubscribe, Will,
+    Properties, PropertyId, PropertyOwner, ProtocolVersion, Publish, QoS, ReasonCode, SubAck,
+    Subscribe, Subscription, SubscriptionOptions, TopicFilter, TopicName, UnsubAck, Unsubscribe,
+    Will,
 };
 
 /// Reads fields from the front of a packet's body.
@@ -81,6 +82,9 @@ impl<'a> Reader<'a> {
             return Ok(Properties::EMPTY);
         }
         let (len, len_len) = read_varint(self.left())?.ok_or(Kind::Truncated)?;
+        if usize::from(len_len) != varint_len(len) {
+            return Err(Kind::VarintNotMinimal);
+        }
         self.at = self.at.saturating_add(usize::from(len_len));
         Properties::decode(self.take(len as usize)?, owner)
     }
@@ -132,7 +136,7 @@ pub(crate) fn decode_body(
     let r = &mut reader;
     let packet = match header.packet {
         PacketType::Publish => return publish(r, header.flags, version).map(Packet::Publish),
-        PacketType::Connect => Packet::Connect(Box::new(connect(r)?)),
+        PacketType::Connect => Packet::Connect(Box::new(connect(r, header)?)),
         PacketType::ConnAck => Packet::ConnAck(connack(r, version)?),
         PacketType::PubAck => Packet::PubAck(ack(r, version, header.packet)?),
         PacketType::PubRec => Packet::PubRec(ack(r, version, header.packet)?),
@@ -150,7 +154,11 @@ pub(crate) fn decode_body(
         }
         PacketType::Auth => {
             let (code, properties) = code_and_properties(r, version, header.packet)?;
-            Packet::Auth(Auth { code, properties })
+            let auth = Auth { code, properties };
+            if !auth.names_its_method() {
+                return Err(Kind::AuthMethodMissing);
+            }
+            Packet::Auth(auth)
         }
     };
     reader.end()?;
@@ -168,7 +176,7 @@ fn publish(r: &mut Reader<'_>, flags: u8, version: ProtocolVersion) -> Result<Pu
     };
     let packet_id = if qos == QoS::AtMostOnce { None } else { Some(r.packet_id()?) };
     let properties = r.properties(version, PropertyOwner::Packet(PacketType::Publish))?;
-    if topic.is_none() && properties.topic_alias().is_none() {
+    if topic.is_none() && !properties.contains(PropertyId::TopicAlias) {
         return Err(Kind::NoTopic);
     }
     Ok(Publish {
@@ -182,7 +190,7 @@ fn publish(r: &mut Reader<'_>, flags: u8, version: ProtocolVersion) -> Result<Pu
     })
 }
 
-fn connect(r: &mut Reader<'_>) -> Result<Connect, Kind> {
+fn connect(r: &mut Reader<'_>, header: FixedHeader) -> Result<Connect, Kind> {
     let name = r.binary()?;
     let level = r.u8()?;
     let (version, bridge) = match (name.as_ref(), level) {
@@ -194,17 +202,23 @@ fn connect(r: &mut Reader<'_>) -> Result<Connect, Kind> {
         (b"MQIsdp" | b"MQTT", level) => return Err(Kind::ProtocolVersion(level)),
         _ => return Err(Kind::ProtocolName),
     };
+    if version.is_v5() && !header.is_minimal() {
+        return Err(Kind::VarintNotMinimal);
+    }
     let flags = r.u8()?;
-    if flags & 0b1 != 0 {
+    // MQTT 3.1 does not use bit 0, nor the bits that describe a will where there is none.
+    let is_v31 = version == ProtocolVersion::V31;
+    if flags & 0b1 != 0 && !is_v31 {
         return Err(Kind::ReservedBits);
     }
     let has = |bit: u8| flags & bit != 0;
     let (has_username, has_password, has_will) = (has(0x80), has(0x40), has(0x04));
-    let will_qos = QoS::from_u8(flags >> 3 & 0b11).ok_or(Kind::WillFlags)?;
-    let will_retain = has(0x20);
-    if !has_will && (will_retain || will_qos != QoS::AtMostOnce) {
+    let will_bits = if is_v31 && !has_will { 0 } else { flags & 0b0011_1000 };
+    if !has_will && will_bits != 0 {
         return Err(Kind::WillFlags);
     }
+    let will_qos = QoS::from_u8(will_bits >> 3 & 0b11).ok_or(Kind::WillFlags)?;
+    let will_retain = will_bits & 0x20 != 0;
     if has_password && !has_username && !version.is_v5() {
         return Err(Kind::PasswordWithoutUsername);
     }
@@ -219,8 +233,10 @@ fn connect(r: &mut Reader<'_>) -> Result<Connect, Kind> {
     } else {
         None
     };
-    let username = if has_username { Some(r.string()?) } else { None };
-    let password = if has_password { Some(r.binary()?) } else { None };
+    // In MQTT 3.1 the packet's length counts for more than these flags: the field may be missing.
+    let left_out = |r: &Reader<'_>| is_v31 && r.is_at_end();
+    let username = if has_username && !left_out(r) { Some(r.string()?) } else { None };
+    let password = if has_password && !left_out(r) { Some(r.binary()?) } else { None };
     Ok(Connect {
         version,
         bridge,

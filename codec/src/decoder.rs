@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::decode::decode_body;
 use crate::error::{DecodeError, DecodeErrorKind as Kind};
-use crate::{FixedHeader, Packet, PacketType, ProtocolVersion};
+use crate::{FixedHeader, Packet, PacketType, Properties, PropertyId, ProtocolVersion, ReasonCode};
 
 /// Bytes that packets can be taken off the front of.
 pub trait Input {
@@ -99,19 +99,39 @@ impl Decoder {
         let frame = buf.take(header.packet_len());
         let fail = |kind| DecodeError { packet: Some(header.packet), kind };
         let packet = decode_body(header, &frame, version).map_err(fail)?;
-        match &packet {
-            Packet::Connect(connect) => self.end = End::Server(connect.version),
-            // A client may not say which of its subscriptions a message is for (MQTT 5.0 §3.3.4).
-            Packet::Publish(publish)
-                if matches!(self.end, End::Server(_))
-                    && publish.properties.subscription_identifier().is_some() =>
-            {
-                let id = crate::PropertyId::SubscriptionIdentifier;
-                return Err(fail(Kind::PropertyNotAllowed(id)));
-            }
-            _ => {}
+        self.check_sender(&packet).map_err(fail)?;
+        if let Packet::Connect(connect) = &packet {
+            self.end = End::Server(connect.version);
         }
         Ok(Some(packet))
+    }
+
+    /// Whether the packet holds nothing that only this end may send.
+    fn check_sender(&self, packet: &Packet) -> Result<(), Kind> {
+        let from_client = !matches!(self.end, End::Client(_));
+        let is_for_sender = |code: ReasonCode, packet: PacketType| {
+            if from_client { code.is_for_client(packet) } else { code.is_for_server() }
+        };
+        match packet {
+            // A client can't say which subscriptions a message is for (MQTT 5.0 §3.3.4).
+            Packet::Publish(publish) if from_client => {
+                refuse(&publish.properties, PropertyId::SubscriptionIdentifier)
+            }
+            Packet::Disconnect(disconnect) => {
+                if !is_for_sender(disconnect.code, PacketType::Disconnect) {
+                    return Err(Kind::ReasonCodeFromOtherEnd(disconnect.code));
+                }
+                if from_client {
+                    return Ok(());
+                }
+                // How long a session lasts is for the client to change (MQTT 5.0 §3.14.2.2.2).
+                refuse(&disconnect.properties, PropertyId::SessionExpiryInterval)
+            }
+            Packet::Auth(auth) if !is_for_sender(auth.code, PacketType::Auth) => {
+                Err(Kind::ReasonCodeFromOtherEnd(auth.code))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether a packet of the type in the first byte may come now, and from there.
@@ -140,4 +160,8 @@ impl Decoder {
         };
         Err(DecodeError { packet: Some(packet), kind })
     }
+}
+
+fn refuse(properties: &Properties, id: PropertyId) -> Result<(), Kind> {
+    if properties.contains(id) { Err(Kind::PropertyFromOtherEnd(id)) } else { Ok(()) }
 }

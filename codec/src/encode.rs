@@ -7,7 +7,7 @@ use crate::frame::{put_varint, varint_len};
 use crate::property::{put_binary, section_len};
 use crate::{
     Ack, ConnAck, Connect, Packet, PacketId, PacketType, Properties, PropertyId, PropertyOwner,
-    ProtocolVersion, Publish, QoS, REMAINING_LENGTH_MAX, ReasonCode, TopicFilter,
+    ProtocolVersion, Publish, QoS, REMAINING_LENGTH_MAX, ReasonCode, Subscription, TopicFilter,
 };
 
 impl Packet {
@@ -40,6 +40,12 @@ fn encode(
         Packet::PubRel(ack) => encode_ack(PacketType::PubRel, ack, version, out),
         Packet::PubComp(ack) => encode_ack(PacketType::PubComp, ack, version, out),
         Packet::Subscribe(subscribe) => {
+            let refused = |line: &Subscription| {
+                version.is_v5() && line.options.no_local && line.filter.share_name().is_some()
+            };
+            if subscribe.subscriptions.iter().any(refused) {
+                return Err(EncodeError::NoLocalOnShared);
+            }
             let lines = subscribe.subscriptions.iter();
             let len = lines.map(|line| filter_len(&line.filter).saturating_add(1));
             let mut body = Body::new(PacketType::Subscribe, version, out);
@@ -95,6 +101,9 @@ fn encode(
             encode_code(body, None, disconnect.code, &disconnect.properties)
         }
         Packet::Auth(_) if !version.is_v5() => Err(EncodeError::NotInThisVersion(PacketType::Auth)),
+        Packet::Auth(auth) if !auth.names_its_method() => {
+            Err(EncodeError::Property(PropertyId::AuthenticationMethod))
+        }
         Packet::Auth(auth) => {
             let body = Body::new(PacketType::Auth, version, out);
             encode_code(body, None, auth.code, &auth.properties)
@@ -215,12 +224,13 @@ fn encode_connack(
     out: &mut BytesMut,
 ) -> Result<(), EncodeError> {
     check_codes(&[connack.code], PacketType::ConnAck)?;
+    let byte = connack.code.connack_byte(version).ok_or(EncodeError::ReasonCode(connack.code))?;
     let mut body = Body::new(PacketType::ConnAck, version, out);
     body.begin(2, &connack.properties)?;
     let session_present =
         connack.session_present && !connack.code.is_error() && version != ProtocolVersion::V31;
     body.out.put_u8(u8::from(session_present));
-    body.out.put_u8(connack.code.connack_byte(version));
+    body.out.put_u8(byte);
     body.properties(&connack.properties);
     Ok(())
 }
@@ -283,10 +293,6 @@ fn encode_publish(
 ) -> Result<(), EncodeError> {
     if version.is_v5() && !publish.properties.is_empty() {
         check_properties(&publish.properties, PropertyOwner::Packet(PacketType::Publish))?;
-    }
-    let has_alias = version.is_v5() && publish.properties.topic_alias().is_some();
-    if publish.topic.is_none() && !has_alias {
-        return Err(EncodeError::NoTopic);
     }
     let head = PublishHead {
         dup: publish.dup,
@@ -370,11 +376,20 @@ impl PublishHead<'_> {
     /// Appends the head to `out`.
     ///
     /// # Errors
-    /// The packet would be too large, or its Packet Identifier does not go with its QoS; `out` is as
-    /// it was.
+    /// The packet would be too large, its Packet Identifier does not go with its QoS, it has neither
+    /// topic nor alias, or an alias or subscription identifier is 0 or too large; `out` is as it was.
     pub fn encode(&self, version: ProtocolVersion, out: &mut BytesMut) -> Result<(), EncodeError> {
         if (self.qos != QoS::AtMostOnce) != self.packet_id.is_some() {
             return Err(EncodeError::PacketId);
+        }
+        if self.topic.is_empty() && !self.has_alias(version) {
+            return Err(EncodeError::NoTopic);
+        }
+        if self.topic_alias == Some(0) {
+            return Err(EncodeError::Property(PropertyId::TopicAlias));
+        }
+        if self.subscription_identifiers.iter().any(|id| !(1..=REMAINING_LENGTH_MAX).contains(id)) {
+            return Err(EncodeError::Property(PropertyId::SubscriptionIdentifier));
         }
         let topic_len = u16::try_from(self.topic.len()).map_err(|_| EncodeError::BinaryTooLong)?;
         let dup = self.dup && self.qos != QoS::AtMostOnce;
@@ -392,6 +407,11 @@ impl PublishHead<'_> {
             self.encode_properties(out);
         }
         Ok(())
+    }
+
+    fn has_alias(&self, version: ProtocolVersion) -> bool {
+        version.is_v5()
+            && (self.topic_alias.is_some() || self.properties.contains(PropertyId::TopicAlias))
     }
 
     fn encode_properties(&self, out: &mut BytesMut) {

@@ -75,6 +75,13 @@ pub enum DecodeErrorKind {
     PropertyValue(PropertyId),
     /// Authentication Data without an Authentication Method (MQTT 5.0 §3.1.2.11.10).
     AuthDataWithoutMethod,
+    /// An AUTH without an Authentication Method (MQTT 5.0 §3.15.2.2.2).
+    AuthMethodMissing,
+    /// A property that only the other end may send in this packet (MQTT 5.0 §3.3.4, §3.14.2.2.2).
+    PropertyFromOtherEnd(PropertyId),
+    /// A Reason Code that only the other end may send in this packet (MQTT 5.0 §3.14.2.1,
+    /// §3.15.2.1).
+    ReasonCodeFromOtherEnd(ReasonCode),
     /// Subscription Options with a reserved bit, QoS 3 or Retain Handling 3 (MQTT 5.0 §3.8.3.1).
     SubscriptionOptions(u8),
     /// No Local on a Shared Subscription (MQTT 5.0 §3.8.3.1).
@@ -96,6 +103,10 @@ impl DecodeError {
         match self.kind {
             Kind::TooLarge { .. } => ReasonCode::PacketTooLarge,
             Kind::ProtocolVersion(_) | Kind::ProtocolName => ReasonCode::UnsupportedProtocolVersion,
+            // A reserved bit is malformed; QoS 3 and Retain Handling 3 are called protocol errors.
+            Kind::SubscriptionOptions(options) if options & 0b1100_0000 == 0 => {
+                ReasonCode::ProtocolError
+            }
             Kind::PropertyValue(PropertyId::TopicAlias) => ReasonCode::TopicAliasInvalid,
             Kind::DupWithQoS0
             | Kind::NoTopic
@@ -104,6 +115,9 @@ impl DecodeError {
             | Kind::DuplicateProperty(_)
             | Kind::PropertyValue(_)
             | Kind::AuthDataWithoutMethod
+            | Kind::AuthMethodMissing
+            | Kind::PropertyFromOtherEnd(_)
+            | Kind::ReasonCodeFromOtherEnd(_)
             | Kind::NoLocalOnShared
             | Kind::NoFilter
             | Kind::NotConnect
@@ -159,6 +173,13 @@ impl fmt::Display for DecodeErrorKind {
             Self::PropertyNotAllowed(id) => return write!(f, "{id} is not allowed in it"),
             Self::DuplicateProperty(id) => return write!(f, "{id} is there twice"),
             Self::PropertyValue(id) => return write!(f, "{id} has a value it can't have"),
+            Self::AuthMethodMissing => "there is no authentication method",
+            Self::PropertyFromOtherEnd(id) => {
+                return write!(f, "only the other end may send {id} in it");
+            }
+            Self::ReasonCodeFromOtherEnd(code) => {
+                return write!(f, "only the other end may send {code} in it");
+            }
             Self::AuthDataWithoutMethod => "there is authentication data but no method",
             Self::SubscriptionOptions(byte) => {
                 return write!(f, "the subscription options can't be 0x{byte:02x}");
@@ -193,11 +214,11 @@ impl From<TopicError> for DecodeErrorKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// Longer than a Remaining Length can say, or than the maximum the caller gave.
+    /// Longer than a Remaining Length can say.
     TooLarge,
     /// Binary Data of more than 65,535 bytes.
     BinaryTooLong,
-    /// AUTH before MQTT 5.0.
+    /// AUTH, or a CONNECT with a password but no user name, before MQTT 5.0.
     NotInThisVersion(PacketType),
     /// A PUBLISH with neither topic nor Topic Alias.
     NoTopic,
@@ -205,8 +226,11 @@ pub enum EncodeError {
     PacketId,
     /// A property that this packet can't carry, or can't carry twice, or with this value.
     Property(PropertyId),
-    /// A Reason Code that this packet can't carry.
+    /// A Reason Code that this packet can't carry; before MQTT 5.0 also one that no return code of
+    /// CONNACK is near to, where the connection is closed without a CONNACK (MQTT 3.1.1 §3.2.2.3).
     ReasonCode(ReasonCode),
+    /// No Local on a Shared Subscription.
+    NoLocalOnShared,
     /// A SUBSCRIBE, SUBACK, UNSUBSCRIBE or UNSUBACK about nothing.
     Empty,
 }
@@ -217,12 +241,13 @@ impl fmt::Display for EncodeError {
             Self::TooLarge => "the packet is larger than it may be",
             Self::BinaryTooLong => "binary data is longer than 65,535 bytes",
             Self::NotInThisVersion(packet) => {
-                return write!(f, "{packet} does not exist in this version");
+                return write!(f, "{packet} does not exist in this version, or not like this");
             }
             Self::NoTopic => "the message has neither a topic nor a topic alias",
             Self::PacketId => "a packet identifier goes with QoS 1 and 2, and only with them",
             Self::Property(id) => return write!(f, "{id} can't be in this packet like this"),
             Self::ReasonCode(code) => return write!(f, "{code} can't be in this packet"),
+            Self::NoLocalOnShared => "No Local can't be set on a shared subscription",
             Self::Empty => "the packet is about nothing",
         })
     }

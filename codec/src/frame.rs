@@ -50,11 +50,21 @@ impl FixedHeader {
         check_flags(packet, flags, version).map_err(fail)?;
         let Some((remaining_len, len)) = read_varint(rest).map_err(fail)? else { return Ok(None) };
         let header_len = len.saturating_add(1);
+        let header = Self { packet, flags, header_len, remaining_len };
+        // The shortest form is a rule of MQTT 5.0 alone, and a CONNECT has yet to say its version.
+        if version.is_v5() && packet != PacketType::Connect && !header.is_minimal() {
+            return Err(fail(DecodeErrorKind::VarintNotMinimal));
+        }
         let size = remaining_len.saturating_add(u32::from(header_len));
         if size > max {
             return Err(fail(DecodeErrorKind::TooLarge { size, max }));
         }
-        Ok(Some(Self { packet, flags, header_len, remaining_len }))
+        Ok(Some(header))
+    }
+
+    /// Whether the length is written in as few bytes as it can be (MQTT 5.0 §1.5.5).
+    pub(crate) fn is_minimal(&self) -> bool {
+        usize::from(self.header_len) == varint_len(self.remaining_len).saturating_add(1)
     }
 
     /// The length of the whole packet, in bytes.
@@ -82,17 +92,13 @@ fn check_flags(
 }
 
 /// Reads a Variable Byte Integer (MQTT 5.0 §1.5.5): its value and its length in bytes, `None` while
-/// it is not complete.
+/// it is not complete. Whether that is its shortest form is for the caller to say.
 pub(crate) fn read_varint(bytes: &[u8]) -> Result<Option<(u32, u8)>, DecodeErrorKind> {
     let mut value = 0u32;
     for (index, &byte) in (0u8..4).zip(bytes) {
         value |= u32::from(byte & 0x7f) << (7u32.saturating_mul(u32::from(index)));
         if byte & 0x80 == 0 {
-            return if byte == 0 && index > 0 {
-                Err(DecodeErrorKind::VarintNotMinimal)
-            } else {
-                Ok(Some((value, index.saturating_add(1))))
-            };
+            return Ok(Some((value, index.saturating_add(1))));
         }
     }
     if bytes.len() >= 4 { Err(DecodeErrorKind::VarintTooLong) } else { Ok(None) }
@@ -144,7 +150,6 @@ mod tests {
                 assert_eq!(read_varint(&bytes[..cut]), Ok(None));
             }
         }
-        assert_eq!(read_varint(&[0x80, 0x00]), Err(DecodeErrorKind::VarintNotMinimal));
         assert_eq!(read_varint(&[0xff; 4]), Err(DecodeErrorKind::VarintTooLong));
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use core::fmt;
 
 use crate::{
-    MqttString, PacketId, PacketType, Properties, ProtocolVersion, QoS, ReasonCode,
+    MqttString, PacketId, PacketType, Properties, PropertyId, ProtocolVersion, QoS, ReasonCode,
     SubscriptionOptions, TopicFilter, TopicName,
 };
 
@@ -67,7 +67,9 @@ pub struct Connect {
     pub keep_alive_s: u16,
     /// Properties of the CONNECT itself; empty before MQTT 5.0.
     pub properties: Properties,
-    /// The Client Identifier; empty asks the server to assign one.
+    /// The Client Identifier; empty asks the server to assign one. That MQTT 3.1 wants 1 to 23
+    /// characters, and MQTT 3.1.1 Clean Session with an empty one, is for the server to answer with
+    /// a CONNACK (MQTT 3.1.1 §3.1.3.1).
     pub client_id: MqttString,
     /// The Will Message, if there is one.
     pub will: Option<Will>,
@@ -267,4 +269,13 @@ pub struct Auth {
     pub code: ReasonCode,
     /// Properties, the method and its data among them.
     pub properties: Properties,
+}
+
+impl Auth {
+    /// Whether the method is there, which only the short form of success may leave out
+    /// (MQTT 5.0 §3.15.2.1, §3.15.2.2.2).
+    pub(crate) fn names_its_method(&self) -> bool {
+        self.code == ReasonCode::Success && self.properties.is_empty()
+            || self.properties.contains(PropertyId::AuthenticationMethod)
+    }
 }

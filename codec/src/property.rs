@@ -5,7 +5,9 @@ use core::fmt;
 
 use crate::error::{DecodeErrorKind, EncodeError};
 use crate::frame::{put_varint, read_varint, varint_len};
-use crate::{MqttString, PacketType, QoS, REMAINING_LENGTH_MAX, STRING_LEN_MAX, TopicName};
+use crate::{
+    MqttString, PacketType, QoS, REMAINING_LENGTH_MAX, STRING_LEN_MAX, TopicName, string, topic,
+};
 
 /// What a set of properties belongs to, which decides what may be in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +75,6 @@ macro_rules! properties {
         }
     };
     (@owner Will) => { PropertyOwner::Will };
-    (@owner Any) => { _ };
     (@owner $packet:ident) => { PropertyOwner::Packet(PacketType::$packet) };
 }
 
@@ -125,7 +126,9 @@ properties! {
     /// Whether the server has retained messages.
     RetainAvailable = 0x25, "Retain Available", Byte, [ConnAck];
     /// A name and a value for the applications; as often as they like.
-    UserProperty = 0x26, "User Property", Pair, [Any];
+    UserProperty = 0x26, "User Property", Pair,
+        [Connect ConnAck Publish Will PubAck PubRec PubRel PubComp Subscribe SubAck Unsubscribe
+        UnsubAck Disconnect Auth];
     /// The largest packet that is taken, in bytes, from 1.
     MaximumPacketSize = 0x27, "Maximum Packet Size", FourBytes, [Connect ConnAck];
     /// Whether the server has wildcard subscriptions.
@@ -210,135 +213,159 @@ impl Property {
     }
 }
 
-/// The value of a property before it is given its meaning.
-enum Value {
+/// The value of a property as it lies in the packet, before it is given its meaning.
+#[derive(Clone, Copy)]
+enum Value<'a> {
     Number(u32),
-    Text(MqttString),
-    Binary(Bytes),
-    Pair(MqttString, MqttString),
+    Text(&'a [u8]),
+    Binary(&'a [u8]),
+    Pair(&'a [u8], &'a [u8]),
 }
 
-/// Takes fields off the front of shared bytes.
+/// Takes properties off the front of bytes.
 struct Fields<'a> {
-    all: &'a Bytes,
-    at: usize,
+    left: &'a [u8],
 }
 
-impl Fields<'_> {
-    fn left(&self) -> &[u8] {
-        self.all.get(self.at..).unwrap_or_default()
-    }
-
-    fn take(&mut self, len: usize) -> Result<Bytes, DecodeErrorKind> {
-        let end = self.at.saturating_add(len);
-        if end > self.all.len() {
-            return Err(DecodeErrorKind::Truncated);
-        }
-        let taken = self.all.slice(self.at..end);
-        self.at = end;
+impl<'a> Fields<'a> {
+    fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeErrorKind> {
+        let (taken, left) = self.left.split_at_checked(len).ok_or(DecodeErrorKind::Truncated)?;
+        self.left = left;
         Ok(taken)
     }
 
     fn number(&mut self, len: usize) -> Result<u32, DecodeErrorKind> {
-        let bytes = self.left().get(..len).ok_or(DecodeErrorKind::Truncated)?;
-        let value = bytes.iter().fold(0u32, |value, byte| value << 8 | u32::from(*byte));
-        self.at = self.at.saturating_add(len);
-        Ok(value)
+        let bytes = self.take(len)?;
+        Ok(bytes.iter().fold(0u32, |value, byte| value << 8 | u32::from(*byte)))
     }
 
     fn varint(&mut self) -> Result<u32, DecodeErrorKind> {
-        let (value, len) = read_varint(self.left())?.ok_or(DecodeErrorKind::Truncated)?;
-        self.at = self.at.saturating_add(usize::from(len));
+        let (value, len) = read_varint(self.left)?.ok_or(DecodeErrorKind::Truncated)?;
+        if usize::from(len) != varint_len(value) {
+            return Err(DecodeErrorKind::VarintNotMinimal);
+        }
+        self.take(usize::from(len))?;
         Ok(value)
     }
 
-    fn binary(&mut self) -> Result<Bytes, DecodeErrorKind> {
+    fn binary(&mut self) -> Result<&'a [u8], DecodeErrorKind> {
         let len = self.number(2)? as usize;
         self.take(len)
     }
 
-    fn text(&mut self) -> Result<MqttString, DecodeErrorKind> {
-        Ok(MqttString::from_bytes(self.binary()?)?)
+    fn id(&mut self) -> Result<PropertyId, DecodeErrorKind> {
+        let id = self.varint()?;
+        PropertyId::from_u32(id).ok_or(DecodeErrorKind::UnknownProperty(id))
     }
 
-    fn property(&mut self) -> Result<Property, DecodeErrorKind> {
-        let id = self.varint()?;
-        let id = PropertyId::from_u32(id).ok_or(DecodeErrorKind::UnknownProperty(id))?;
-        let value = match id.layout() {
+    fn value(&mut self, id: PropertyId) -> Result<Value<'a>, DecodeErrorKind> {
+        Ok(match id.layout() {
             Layout::Byte => Value::Number(self.number(1)?),
             Layout::TwoBytes => Value::Number(self.number(2)?),
             Layout::FourBytes => Value::Number(self.number(4)?),
             Layout::Varint => Value::Number(self.varint()?),
-            Layout::Text => Value::Text(self.text()?),
+            Layout::Text => Value::Text(self.binary()?),
             Layout::Binary => Value::Binary(self.binary()?),
-            Layout::Pair => Value::Pair(self.text()?, self.text()?),
-        };
-        meaning(id, value)
+            Layout::Pair => Value::Pair(self.binary()?, self.binary()?),
+        })
     }
 }
 
-/// Gives a value its meaning, and refuses one that the property can't have.
-fn meaning(id: PropertyId, value: Value) -> Result<Property, DecodeErrorKind> {
-    use PropertyId as Id;
-    let bad = DecodeErrorKind::PropertyValue(id);
-    match value {
-        Value::Number(number) => {
-            let flag = || match number {
-                0 => Ok(false),
-                1 => Ok(true),
-                _ => Err(bad),
-            };
-            let positive = || if number == 0 { Err(bad) } else { Ok(number) };
-            // The layout of these has two bytes, so the value fits.
-            let short = |number: u32| u16::try_from(number).map_err(|_| bad);
-            Ok(match id {
-                Id::PayloadFormatIndicator => Property::PayloadFormatIndicator(flag()?),
-                Id::MessageExpiryInterval => Property::MessageExpiryInterval(number),
-                Id::SubscriptionIdentifier => Property::SubscriptionIdentifier(positive()?),
-                Id::SessionExpiryInterval => Property::SessionExpiryInterval(number),
-                Id::ServerKeepAlive => Property::ServerKeepAlive(short(number)?),
-                Id::RequestProblemInformation => Property::RequestProblemInformation(flag()?),
-                Id::WillDelayInterval => Property::WillDelayInterval(number),
-                Id::RequestResponseInformation => Property::RequestResponseInformation(flag()?),
-                Id::ReceiveMaximum => Property::ReceiveMaximum(short(positive()?)?),
-                Id::TopicAliasMaximum => Property::TopicAliasMaximum(short(number)?),
-                Id::TopicAlias => Property::TopicAlias(short(positive()?)?),
-                Id::MaximumQoS => Property::MaximumQoS(match number {
-                    0 => QoS::AtMostOnce,
-                    1 => QoS::AtLeastOnce,
-                    _ => return Err(bad),
-                }),
-                Id::RetainAvailable => Property::RetainAvailable(flag()?),
-                Id::MaximumPacketSize => Property::MaximumPacketSize(positive()?),
-                Id::WildcardSubscriptionAvailable => {
-                    Property::WildcardSubscriptionAvailable(flag()?)
-                }
-                Id::SubscriptionIdentifierAvailable => {
-                    Property::SubscriptionIdentifierAvailable(flag()?)
-                }
-                Id::SharedSubscriptionAvailable => Property::SharedSubscriptionAvailable(flag()?),
-                _ => return Err(bad),
-            })
+/// The walk along properties that were checked before: it ends where they end.
+impl<'a> Iterator for Fields<'a> {
+    type Item = (PropertyId, Value<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left.is_empty() {
+            return None;
         }
-        Value::Text(text) => Ok(match id {
-            Id::ContentType => Property::ContentType(text),
-            Id::ResponseTopic => {
-                Property::ResponseTopic(TopicName::from_string(text).map_err(|_| bad)?)
-            }
-            Id::AssignedClientIdentifier => Property::AssignedClientIdentifier(text),
-            Id::AuthenticationMethod => Property::AuthenticationMethod(text),
-            Id::ResponseInformation => Property::ResponseInformation(text),
-            Id::ServerReference => Property::ServerReference(text),
-            Id::ReasonString => Property::ReasonString(text),
-            _ => return Err(bad),
-        }),
-        Value::Binary(data) => Ok(match id {
-            Id::CorrelationData => Property::CorrelationData(data),
-            Id::AuthenticationData => Property::AuthenticationData(data),
-            _ => return Err(bad),
-        }),
-        Value::Pair(name, value) => Ok(Property::UserProperty(name, value)),
+        let id = self.id().ok()?;
+        Some((id, self.value(id).ok()?))
     }
+}
+
+/// Whether the property can have this value (MQTT 5.0 §3, at each property).
+fn check_value(id: PropertyId, value: Value<'_>) -> Result<(), DecodeErrorKind> {
+    use PropertyId as Id;
+    let fine = match value {
+        Value::Number(number) => match id {
+            Id::PayloadFormatIndicator
+            | Id::RequestProblemInformation
+            | Id::RequestResponseInformation
+            | Id::MaximumQoS
+            | Id::RetainAvailable
+            | Id::WildcardSubscriptionAvailable
+            | Id::SubscriptionIdentifierAvailable
+            | Id::SharedSubscriptionAvailable => number <= 1,
+            Id::SubscriptionIdentifier
+            | Id::ReceiveMaximum
+            | Id::TopicAlias
+            | Id::MaximumPacketSize => number != 0,
+            _ => true,
+        },
+        Value::Text(text) => {
+            string::check(text)?;
+            id != Id::ResponseTopic || topic::is_name(text)
+        }
+        Value::Binary(_) => true,
+        Value::Pair(name, value) => {
+            string::check(name)?;
+            string::check(value)?;
+            true
+        }
+    };
+    if fine { Ok(()) } else { Err(DecodeErrorKind::PropertyValue(id)) }
+}
+
+/// Gives a checked value its meaning; text and data become slices of `all`, which they lie in.
+fn meaning(id: PropertyId, value: Value<'_>, all: &Bytes) -> Option<Property> {
+    use PropertyId as Id;
+    let share = |text: &[u8]| MqttString::from_checked(all.slice_ref(text));
+    Some(match value {
+        Value::Number(number) => {
+            let flag = number != 0;
+            let short = u16::try_from(number).unwrap_or(u16::MAX);
+            match id {
+                Id::PayloadFormatIndicator => Property::PayloadFormatIndicator(flag),
+                Id::MessageExpiryInterval => Property::MessageExpiryInterval(number),
+                Id::SubscriptionIdentifier => Property::SubscriptionIdentifier(number),
+                Id::SessionExpiryInterval => Property::SessionExpiryInterval(number),
+                Id::ServerKeepAlive => Property::ServerKeepAlive(short),
+                Id::RequestProblemInformation => Property::RequestProblemInformation(flag),
+                Id::WillDelayInterval => Property::WillDelayInterval(number),
+                Id::RequestResponseInformation => Property::RequestResponseInformation(flag),
+                Id::ReceiveMaximum => Property::ReceiveMaximum(short),
+                Id::TopicAliasMaximum => Property::TopicAliasMaximum(short),
+                Id::TopicAlias => Property::TopicAlias(short),
+                Id::MaximumQoS if flag => Property::MaximumQoS(QoS::AtLeastOnce),
+                Id::MaximumQoS => Property::MaximumQoS(QoS::AtMostOnce),
+                Id::RetainAvailable => Property::RetainAvailable(flag),
+                Id::MaximumPacketSize => Property::MaximumPacketSize(number),
+                Id::WildcardSubscriptionAvailable => Property::WildcardSubscriptionAvailable(flag),
+                Id::SubscriptionIdentifierAvailable => {
+                    Property::SubscriptionIdentifierAvailable(flag)
+                }
+                Id::SharedSubscriptionAvailable => Property::SharedSubscriptionAvailable(flag),
+                _ => return None,
+            }
+        }
+        Value::Text(text) => match id {
+            Id::ContentType => Property::ContentType(share(text)),
+            Id::ResponseTopic => Property::ResponseTopic(TopicName::from_string(share(text)).ok()?),
+            Id::AssignedClientIdentifier => Property::AssignedClientIdentifier(share(text)),
+            Id::AuthenticationMethod => Property::AuthenticationMethod(share(text)),
+            Id::ResponseInformation => Property::ResponseInformation(share(text)),
+            Id::ServerReference => Property::ServerReference(share(text)),
+            Id::ReasonString => Property::ReasonString(share(text)),
+            _ => return None,
+        },
+        Value::Binary(data) => match id {
+            Id::CorrelationData => Property::CorrelationData(all.slice_ref(data)),
+            Id::AuthenticationData => Property::AuthenticationData(all.slice_ref(data)),
+            _ => return None,
+        },
+        Value::Pair(name, value) => Property::UserProperty(share(name), share(value)),
+    })
 }
 
 /// The properties of one packet, in the order and in the bytes they arrived in.
@@ -355,7 +382,16 @@ impl Properties {
     /// Properties to send, in this order.
     ///
     /// # Errors
-    /// When data is longer than 65,535 bytes, or all of it is longer than a packet can be.
+    /// As [`PropertiesBuilder::push`].
+    ///
+    /// ```
+    /// use codec::{Properties, Property};
+    ///
+    /// let properties = Properties::new([Property::TopicAlias(7)])?;
+    /// assert_eq!(properties.topic_alias(), Some(7));
+    /// assert!(Properties::new([Property::TopicAlias(0)]).is_err(), "there is no alias 0");
+    /// # Ok::<(), codec::EncodeError>(())
+    /// ```
     pub fn new(properties: impl IntoIterator<Item = Property>) -> Result<Self, EncodeError> {
         let mut builder = PropertiesBuilder::default();
         for property in properties {
@@ -377,9 +413,9 @@ impl Properties {
     /// Whether each property may be there, and be there this often.
     pub(crate) fn check(&self, owner: PropertyOwner) -> Result<(), DecodeErrorKind> {
         let mut seen = 0u64;
-        let mut fields = Fields { all: &self.0, at: 0 };
-        while !fields.left().is_empty() {
-            let id = fields.property()?.id();
+        let mut fields = Fields { left: &self.0 };
+        while !fields.left.is_empty() {
+            let id = fields.id()?;
             if !id.is_allowed_in(owner) {
                 return Err(DecodeErrorKind::PropertyNotAllowed(id));
             }
@@ -391,6 +427,7 @@ impl Properties {
                 return Err(DecodeErrorKind::DuplicateProperty(id));
             }
             seen |= bit;
+            check_value(id, fields.value(id)?)?;
         }
         let method = 1u64 << (PropertyId::AuthenticationMethod as u8);
         let data = 1u64 << (PropertyId::AuthenticationData as u8);
@@ -410,29 +447,40 @@ impl Properties {
         &self.0
     }
 
+    fn fields(&self) -> Fields<'_> {
+        Fields { left: &self.0 }
+    }
+
     /// The properties in their order.
     pub fn iter(&self) -> impl Iterator<Item = Property> + '_ {
-        let mut fields = Fields { all: &self.0, at: 0 };
-        core::iter::from_fn(
-            move || {
-                if fields.left().is_empty() { None } else { fields.property().ok() }
-            },
-        )
+        self.fields().filter_map(|(id, value)| meaning(id, value, &self.0))
+    }
+
+    /// Whether there is a property with this identifier.
+    pub fn contains(&self, wanted: PropertyId) -> bool {
+        self.fields().any(|(id, _)| id == wanted)
+    }
+
+    /// The first property with this identifier.
+    fn find(&self, wanted: PropertyId) -> Option<Property> {
+        let (id, value) = self.fields().find(|(id, _)| *id == wanted)?;
+        meaning(id, value, &self.0)
     }
 
     /// The same without those that `keep` turns down; nothing is copied if it keeps them all.
     #[must_use]
     pub fn filtered(&self, mut keep: impl FnMut(PropertyId) -> bool) -> Self {
-        if self.iter().all(|property| keep(property.id())) {
+        if self.fields().all(|(id, _)| keep(id)) {
             return self.clone();
         }
         let mut kept = BytesMut::with_capacity(self.0.len());
-        let mut fields = Fields { all: &self.0, at: 0 };
-        while !fields.left().is_empty() {
-            let start = fields.at;
-            let Ok(property) = fields.property() else { break };
-            if keep(property.id()) {
-                kept.put_slice(self.0.get(start..fields.at).unwrap_or_default());
+        let mut fields = self.fields();
+        loop {
+            let before = fields.left;
+            let Some((id, _)) = fields.next() else { break };
+            let len = before.len().saturating_sub(fields.left.len());
+            if keep(id) {
+                kept.put_slice(before.get(..len).unwrap_or_default());
             }
         }
         Self(kept.freeze())
@@ -440,16 +488,16 @@ impl Properties {
 
     /// The user properties in their order.
     pub fn user_properties(&self) -> impl Iterator<Item = (MqttString, MqttString)> + '_ {
-        self.iter().filter_map(|property| match property {
-            Property::UserProperty(name, value) => Some((name, value)),
+        self.fields().filter_map(|(id, value)| match meaning(id, value, &self.0) {
+            Some(Property::UserProperty(name, value)) => Some((name, value)),
             _ => None,
         })
     }
 
     /// The subscription identifiers in their order.
     pub fn subscription_identifiers(&self) -> impl Iterator<Item = u32> + '_ {
-        self.iter().filter_map(|property| match property {
-            Property::SubscriptionIdentifier(id) => Some(id),
+        self.fields().filter_map(|(id, value)| match (id, value) {
+            (PropertyId::SubscriptionIdentifier, Value::Number(id)) => Some(id),
             _ => None,
         })
     }
@@ -476,10 +524,10 @@ macro_rules! getters {
             $(
                 #[doc = concat!("The [`", stringify!($property), "`](PropertyId::", stringify!($property), "), if there is one.")]
                 pub fn $name(&self) -> Option<$value> {
-                    self.iter().find_map(|property| match property {
-                        Property::$property(value) => Some(value),
+                    match self.find(PropertyId::$property) {
+                        Some(Property::$property(value)) => Some(value),
                         _ => None,
-                    })
+                    }
                 }
             )*
         }
@@ -529,58 +577,72 @@ impl PropertiesBuilder {
     /// Appends a property.
     ///
     /// # Errors
-    /// When data is longer than 65,535 bytes, or all of it is longer than a packet can be.
+    /// When data is longer than 65,535 bytes, the property can't have this value, or all of it is
+    /// longer than a packet can be. The properties are then as they were.
     pub fn push(&mut self, property: &Property) -> Result<&mut Self, EncodeError> {
-        let out = &mut self.0;
-        out.put_u8(property.id() as u8);
-        match property {
-            Property::PayloadFormatIndicator(flag)
-            | Property::RequestProblemInformation(flag)
-            | Property::RequestResponseInformation(flag)
-            | Property::RetainAvailable(flag)
-            | Property::WildcardSubscriptionAvailable(flag)
-            | Property::SubscriptionIdentifierAvailable(flag)
-            | Property::SharedSubscriptionAvailable(flag) => out.put_u8(u8::from(*flag)),
-            Property::MaximumQoS(qos) => out.put_u8(*qos as u8),
-            Property::ServerKeepAlive(number)
-            | Property::ReceiveMaximum(number)
-            | Property::TopicAliasMaximum(number)
-            | Property::TopicAlias(number) => out.put_u16(*number),
-            Property::MessageExpiryInterval(number)
-            | Property::SessionExpiryInterval(number)
-            | Property::WillDelayInterval(number)
-            | Property::MaximumPacketSize(number) => out.put_u32(*number),
-            Property::SubscriptionIdentifier(number) => {
-                if *number > REMAINING_LENGTH_MAX {
-                    return Err(EncodeError::Property(PropertyId::SubscriptionIdentifier));
-                }
-                put_varint(out, *number);
-            }
-            Property::ContentType(text)
-            | Property::AssignedClientIdentifier(text)
-            | Property::AuthenticationMethod(text)
-            | Property::ResponseInformation(text)
-            | Property::ServerReference(text)
-            | Property::ReasonString(text) => put_binary(out, text.as_bytes())?,
-            Property::ResponseTopic(topic) => put_binary(out, topic.as_bytes())?,
-            Property::CorrelationData(data) | Property::AuthenticationData(data) => {
-                put_binary(out, data)?;
-            }
-            Property::UserProperty(name, value) => {
-                put_binary(out, name.as_bytes())?;
-                put_binary(out, value.as_bytes())?;
+        let before = self.0.len();
+        match put_property(&mut self.0, property) {
+            Ok(()) if self.0.len() <= REMAINING_LENGTH_MAX as usize => Ok(self),
+            done => {
+                self.0.truncate(before);
+                Err(done.err().unwrap_or(EncodeError::TooLarge))
             }
         }
-        if out.len() > REMAINING_LENGTH_MAX as usize {
-            return Err(EncodeError::TooLarge);
-        }
-        Ok(self)
     }
 
     /// The properties so far.
     pub fn build(self) -> Properties {
         Properties(self.0.freeze())
     }
+}
+
+/// The first number that a Variable Byte Integer can't say.
+const VARINT_OVER: u32 = REMAINING_LENGTH_MAX + 1;
+
+fn put_property(out: &mut BytesMut, property: &Property) -> Result<(), EncodeError> {
+    out.put_u8(property.id() as u8);
+    match property {
+        Property::SubscriptionIdentifier(0)
+        | Property::SubscriptionIdentifier(VARINT_OVER..)
+        | Property::ReceiveMaximum(0)
+        | Property::TopicAlias(0)
+        | Property::MaximumPacketSize(0)
+        | Property::MaximumQoS(QoS::ExactlyOnce) => {
+            return Err(EncodeError::Property(property.id()));
+        }
+        Property::PayloadFormatIndicator(flag)
+        | Property::RequestProblemInformation(flag)
+        | Property::RequestResponseInformation(flag)
+        | Property::RetainAvailable(flag)
+        | Property::WildcardSubscriptionAvailable(flag)
+        | Property::SubscriptionIdentifierAvailable(flag)
+        | Property::SharedSubscriptionAvailable(flag) => out.put_u8(u8::from(*flag)),
+        Property::MaximumQoS(qos) => out.put_u8(*qos as u8),
+        Property::ServerKeepAlive(number)
+        | Property::ReceiveMaximum(number)
+        | Property::TopicAliasMaximum(number)
+        | Property::TopicAlias(number) => out.put_u16(*number),
+        Property::MessageExpiryInterval(number)
+        | Property::SessionExpiryInterval(number)
+        | Property::WillDelayInterval(number)
+        | Property::MaximumPacketSize(number) => out.put_u32(*number),
+        Property::SubscriptionIdentifier(number) => put_varint(out, *number),
+        Property::ContentType(text)
+        | Property::AssignedClientIdentifier(text)
+        | Property::AuthenticationMethod(text)
+        | Property::ResponseInformation(text)
+        | Property::ServerReference(text)
+        | Property::ReasonString(text) => put_binary(out, text.as_bytes())?,
+        Property::ResponseTopic(topic) => put_binary(out, topic.as_bytes())?,
+        Property::CorrelationData(data) | Property::AuthenticationData(data) => {
+            put_binary(out, data)?;
+        }
+        Property::UserProperty(name, value) => {
+            put_binary(out, name.as_bytes())?;
+            put_binary(out, value.as_bytes())?;
+        }
+    }
+    Ok(())
 }
 
 /// Appends Binary Data, or a UTF-8 Encoded String, with the length before it.

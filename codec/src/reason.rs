@@ -108,7 +108,7 @@ reason_codes! {
     /// Too many messages in too short a time.
     MessageRateTooHigh = 0x96, "Message rate too high", [Disconnect];
     /// A limit was reached.
-    QuotaExceeded = 0x97, "Quota exceeded", [ConnAck PubAck PubRec SubAck UnsubAck Disconnect];
+    QuotaExceeded = 0x97, "Quota exceeded", [ConnAck PubAck PubRec SubAck Disconnect];
     /// An administrator closed the connection.
     AdministrativeAction = 0x98, "Administrative action", [Disconnect];
     /// The payload is not what its Payload Format Indicator says.
@@ -142,6 +142,38 @@ impl ReasonCode {
         self as u8 >= 0x80
     }
 
+    /// Whether a client may put the code into a DISCONNECT or AUTH (MQTT 5.0 §3.14.2.1, §3.15.2.1);
+    /// other packets are not asked.
+    pub(crate) const fn is_for_client(self, packet: PacketType) -> bool {
+        match packet {
+            PacketType::Auth => !matches!(self, Self::Success),
+            PacketType::Disconnect => matches!(
+                self,
+                Self::Success
+                    | Self::DisconnectWithWill
+                    | Self::UnspecifiedError
+                    | Self::MalformedPacket
+                    | Self::ProtocolError
+                    | Self::ImplementationSpecificError
+                    | Self::BadAuthenticationMethod
+                    | Self::TopicNameInvalid
+                    | Self::ReceiveMaximumExceeded
+                    | Self::TopicAliasInvalid
+                    | Self::PacketTooLarge
+                    | Self::MessageRateTooHigh
+                    | Self::QuotaExceeded
+                    | Self::AdministrativeAction
+                    | Self::PayloadFormatInvalid
+            ),
+            _ => true,
+        }
+    }
+
+    /// Whether a server may put the code into a DISCONNECT or AUTH (MQTT 5.0 §3.14.2.1, §3.15.2.1).
+    pub(crate) const fn is_for_server(self) -> bool {
+        !matches!(self, Self::DisconnectWithWill | Self::ReAuthenticate)
+    }
+
     /// What a SUBACK says of a subscription with this maximum QoS.
     pub const fn granted(qos: QoS) -> Self {
         match qos {
@@ -162,19 +194,28 @@ impl ReasonCode {
     }
 
     /// The byte that a CONNACK carries in this version: before MQTT 5.0 there are five ways to
-    /// refuse (MQTT 3.1.1 §3.2.2.3), and the nearest of them is taken.
-    pub(crate) const fn connack_byte(self, version: ProtocolVersion) -> u8 {
+    /// refuse (MQTT 3.1.1 §3.2.2.3), and the nearest of them is taken. `None` where none is near:
+    /// the connection is then closed without a CONNACK ([MQTT-3.2.2-6]).
+    pub(crate) const fn connack_byte(self, version: ProtocolVersion) -> Option<u8> {
         if version.is_v5() {
-            return self as u8;
+            return Some(self as u8);
         }
-        match self {
-            code if !code.is_error() => 0,
+        Some(match self {
+            Self::Success => 0,
             Self::UnsupportedProtocolVersion => 1,
             Self::ClientIdentifierNotValid => 2,
+            Self::UnspecifiedError
+            | Self::ImplementationSpecificError
+            | Self::ServerUnavailable
+            | Self::ServerBusy
+            | Self::QuotaExceeded
+            | Self::UseAnotherServer
+            | Self::ServerMoved
+            | Self::ConnectionRateExceeded => 3,
             Self::BadUserNameOrPassword => 4,
             Self::NotAuthorized | Self::Banned | Self::BadAuthenticationMethod => 5,
-            _ => 3,
-        }
+            _ => return None,
+        })
     }
 
     /// The code that a CONNACK's byte stands for in this version.

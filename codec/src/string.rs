@@ -81,7 +81,7 @@ impl MqttString {
     }
 }
 
-fn check(bytes: &[u8]) -> Result<(), StringError> {
+pub(crate) fn check(bytes: &[u8]) -> Result<(), StringError> {
     check_text(core::str::from_utf8(bytes).map_err(|_| StringError::NotUtf8)?)
 }
 

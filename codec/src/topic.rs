@@ -60,7 +60,7 @@ impl TopicName {
         if text.is_empty() {
             return Err(TopicError::Empty);
         }
-        if text.as_bytes().iter().any(|byte| matches!(byte, b'+' | b'#')) {
+        if !is_name(text.as_bytes()) {
             return Err(TopicError::WildcardInName);
         }
         Ok(Self(text))
@@ -168,6 +168,11 @@ impl TopicFilter {
         }
         names.next().is_none()
     }
+}
+
+/// Whether text, which was checked, is a Topic Name.
+pub(crate) fn is_name(text: &[u8]) -> bool {
+    !text.is_empty() && !text.iter().any(|byte| matches!(byte, b'+' | b'#'))
 }
 
 fn check_wildcards(filter: &str) -> Result<(), TopicError> {
