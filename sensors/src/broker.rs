@@ -24,7 +24,7 @@ use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{self, Instant};
+use tokio::time;
 
 /// How long the broker may take to answer a connection attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -306,16 +306,13 @@ pub(crate) async fn keep_connected(
         };
         let lost = match opened {
             Err(lost) => lost,
-            Ok(mut connection) => {
+            Ok(connection) => {
                 reporter.connected();
-                let since = Instant::now();
-                let lost = tokio::select! {
-                    () = &mut stop => return leave(settings, connection).await,
-                    lost = work_online(settings, &mut connection, &mut work) => lost,
-                };
-                if since.elapsed() >= STABLE_AFTER {
+                let ended = stay(settings, connection, stop.as_mut(), &mut work, || {
                     backoff = Backoff::default();
-                }
+                    reporter.stable();
+                });
+                let Some(lost) = ended.await else { return };
                 lost
             }
         };
@@ -326,6 +323,32 @@ pub(crate) async fn keep_connected(
             () = time::sleep(pause) => {}
         }
     }
+}
+
+/// Works on one connection until it is lost, which it returns, or until `stop`. Calls `stable`
+/// once the connection has proved to be a good one.
+async fn stay(
+    settings: &Settings,
+    mut connection: Connection,
+    stop: impl Future<Output = ()>,
+    work: &mut impl AsyncFnMut(&mut Connection) -> Result<Infallible, Lost>,
+    mut stable: impl FnMut(),
+) -> Option<Lost> {
+    {
+        let mut stop = pin!(stop);
+        let mut work = pin!(work_online(settings, &mut connection, work));
+        let proved = time::sleep(STABLE_AFTER);
+        let mut proved = pin!(proved);
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                lost = &mut work => return Some(lost),
+                () = &mut proved, if !proved.is_elapsed() => stable(),
+            }
+        }
+    }
+    leave(settings, connection).await;
+    None
 }
 
 async fn work_online(
@@ -360,42 +383,71 @@ async fn leave(settings: &Settings, mut connection: Connection) {
 /// Tells a person about the connection: each change once, and every attempt if asked to.
 struct Reporter<'a> {
     settings: &'a Settings,
+    /// Failed attempts since the last connection.
     attempts: u32,
     was_connected: bool,
+    /// The reason last given for there being no connection.
     said: Option<Lost>,
+    /// Connections in a row that did not last.
+    short_lived: u32,
 }
 
 impl<'a> Reporter<'a> {
     fn new(settings: &'a Settings) -> Self {
-        Self { settings, attempts: 0, was_connected: false, said: None }
+        Self { settings, attempts: 0, was_connected: false, said: None, short_lived: 0 }
     }
 
     fn connected(&mut self) {
-        let again = if self.attempts > 0 && self.was_connected { " again" } else { "" };
-        say!("Connected{again} to the broker at {}.", self.settings.address);
+        if self.short_lived < 2 {
+            self.say_connected();
+        }
         self.attempts = 0;
         self.was_connected = true;
         self.said = None;
+        // Until it has proved to be a good one.
+        self.short_lived = self.short_lived.saturating_add(1);
+    }
+
+    fn stable(&mut self) {
+        if self.short_lived > 2 {
+            self.say_connected();
+        }
+        self.short_lived = 0;
+    }
+
+    fn say_connected(&self) {
+        let again = if self.was_connected { " again" } else { "" };
+        say!("Connected{again} to the broker at {}.", self.settings.address);
     }
 
     fn lost(&mut self, lost: &Lost, pause: Duration) {
-        let address = &self.settings.address;
         self.attempts = self.attempts.saturating_add(1);
         if self.said.as_ref() != Some(lost) {
-            match (&self.said, self.was_connected) {
-                (Some(_), _) => say!("Still no connection to the broker at {address}: {lost}."),
-                (None, true) => {
-                    say!("Lost the broker at {address}: {lost}. Trying again until it is back.");
-                }
-                (None, false) => say!(
-                    "Cannot connect to the broker at {address}: {lost}. Trying again until it works."
-                ),
-            }
+            self.say_lost(lost);
             self.said = Some(lost.clone());
         }
         if self.settings.verbose {
             let seconds = pause.as_secs_f64();
             say!("Attempt {} failed: {lost}. The next one is in {seconds:.1} s.", self.attempts);
+        }
+    }
+
+    fn say_lost(&self, lost: &Lost) {
+        let address = &self.settings.address;
+        match (&self.said, self.was_connected, self.short_lived) {
+            (Some(_), _, _) => say!("Still no connection to the broker at {address}: {lost}."),
+            (None, false, _) => say!(
+                "Cannot connect to the broker at {address}: {lost}. Trying again until it works."
+            ),
+            (None, true, 0 | 1) => {
+                say!("Lost the broker at {address}: {lost}. Trying again until it is back.");
+            }
+            // Two of one name take each other's place for ever. Few brokers say so.
+            (None, true, 2) => say!(
+                "Losing the broker at {address} soon after every connection: {lost}. If this \
+                 program runs twice for one host, give one of them another --name. Trying again."
+            ),
+            (None, true, _) => {}
         }
     }
 }

@@ -244,3 +244,32 @@ fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rounds() -> Rounds {
+        Rounds::new("sensors/box".to_owned(), Qos::AtMostOnce).unwrap()
+    }
+
+    fn empty(messages: &[Message]) -> Vec<&str> {
+        messages.iter().filter(|m| m.payload.is_empty()).map(|m| m.topic.as_str()).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_gone_is_cleared_until_the_broker_has_it() {
+        let mut rounds = rounds();
+        let unplugged = "sensors/box/disk/stick/used";
+        rounds.published.insert(unplugged.to_owned());
+
+        let lost_on_the_way = rounds.next().await;
+        assert_eq!(empty(&lost_on_the_way), [unplugged]);
+
+        let arrived = rounds.next().await;
+        assert_eq!(empty(&arrived), [unplugged]);
+        rounds.arrived(&arrived);
+
+        assert_eq!(empty(&rounds.next().await), [""; 0]);
+    }
+}

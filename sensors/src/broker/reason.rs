@@ -35,6 +35,10 @@ pub(super) fn closed() -> Lost {
     Lost("the broker closed the connection".to_owned())
 }
 
+fn cut_off() -> Lost {
+    Lost("the connection ended in the middle of a packet".to_owned())
+}
+
 pub(super) fn silent() -> Lost {
     Lost("the broker did not answer a ping".to_owned())
 }
@@ -48,7 +52,11 @@ pub(super) fn wrong_credentials() -> Lost {
 }
 
 pub(super) fn not_authorized() -> Lost {
-    Lost("the broker does not let this client in (not authorized)".to_owned())
+    Lost(
+        "the broker does not let this client in (not authorized); check the user name and the \
+         password"
+            .to_owned(),
+    )
 }
 
 pub(super) fn taken_over() -> Lost {
@@ -82,6 +90,8 @@ pub(super) fn io(error: &io::Error) -> Lost {
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe
         | io::ErrorKind::UnexpectedEof => closed(),
+        // The framing says this and nothing else with an error of no kind.
+        io::ErrorKind::Other if error.raw_os_error().is_none() => cut_off(),
         _ => Lost(error.to_string()),
     }
 }
@@ -128,7 +138,11 @@ mod tests {
                 io(&io::Error::from(io::ErrorKind::ConnectionReset)),
                 "the broker closed the connection",
             ),
-            (io(&io::Error::other("no route to host")), "no route to host"),
+            (io(&io::Error::from(io::ErrorKind::HostUnreachable)), "host unreachable"),
+            (
+                io(&io::Error::other("bytes remaining on stream")),
+                "the connection ended in the middle of a packet",
+            ),
             (
                 refused(rumqttc::v5::mqttbytes::v5::ConnectReturnCode::ServerUnavailable),
                 "the broker refused the connection (server unavailable)",
