@@ -1,0 +1,3 @@
+//! The dashboard's program, for the browser alone.
+
+fn main() {}

@@ -1,0 +1,622 @@
+//! The engine's desk: the store, what the page looks at, and what of it has changed.
+//!
+//! No socket and no browser here: messages and the time go in, frames come out. The work for a frame
+//! follows what is on the screen, never how many messages or topics there are.
+
+use codec::{TopicFilter, TopicName};
+
+use crate::history::Span;
+use crate::limits::{
+    CARDS_STEP, CARDS_WATCHED_MAX, HEX_SHOWN_BYTES, MEMBER_SHOWN_CHARS, SEARCH_CHARS_MAX,
+    SPARKLINE_WIDTH_MAX, TEXT_SHOWN_CHARS,
+};
+use crate::name;
+use crate::number;
+use crate::payload::{self, Payload};
+use crate::protocol::{
+    Board, Card, Connection, Counters, Frame, Group, Line, Published, Title, Value,
+};
+use crate::store::{Limits, Message, Store, Topic, TopicId};
+
+/// How often figures that a person reads as they run may change, in milliseconds.
+const COUNTERS_INTERVAL_MS: f64 = 500.0;
+
+/// How often cards may be added to the board, in milliseconds.
+const BOARD_INTERVAL_MS: f64 = 250.0;
+
+/// How often a line is drawn anew because of new numbers, in milliseconds.
+const LINE_INTERVAL_MS: f64 = 200.0;
+
+/// How often a line is drawn anew because time goes on, in milliseconds.
+const LINE_SHIFT_MS: f64 = 1_000.0;
+
+/// What sparklines show, in minutes: the first that reaches back to the beginning.
+const SPANS_MIN: &[u32] = &[1, 5, 15, 60, 360, 1_440];
+
+/// A value is stale after this many times its usual interval without a message…
+const STALE_INTERVALS: f64 = 4.0;
+
+/// …and never before this time, in milliseconds.
+const STALE_MS_MIN: f64 = 10_000.0;
+
+/// What the engine keeps, and what it has shown of it.
+#[derive(Debug)]
+pub struct Desk {
+    store: Store,
+    connection: Connection,
+    connection_sent: bool,
+    search: Search,
+    cards_max: u32,
+    board_sent: Option<Board>,
+    board_sent_ms: f64,
+    topics_at_board: usize,
+    board_wanted: bool,
+    watched: Vec<Watched>,
+    width: u16,
+    counters_sent: Counters,
+    counters_sent_ms: f64,
+    rate: Rate,
+    published: Vec<Published>,
+    may_send: bool,
+}
+
+/// A card on the screen, and what the page has of it.
+#[derive(Debug)]
+struct Watched {
+    id: TopicId,
+    count_sent: u64,
+    line_count: u64,
+    line_sent_ms: f64,
+}
+
+#[derive(Debug, Default)]
+struct Rate {
+    since_ms: f64,
+    messages: u64,
+    per_second: u32,
+}
+
+/// What a person searches for.
+#[derive(Debug, Default)]
+enum Search {
+    #[default]
+    All,
+    Words(Vec<String>),
+    Filter(TopicFilter),
+}
+
+impl Desk {
+    /// An empty desk. `now_ms` is the time since 1970, as of all times that follow.
+    pub fn new(limits: Limits, now_ms: f64) -> Self {
+        Self {
+            store: Store::new(limits, now_ms),
+            connection: Connection::Connecting,
+            connection_sent: false,
+            search: Search::All,
+            cards_max: CARDS_STEP,
+            board_sent: None,
+            board_sent_ms: f64::NEG_INFINITY,
+            topics_at_board: 0,
+            board_wanted: true,
+            watched: Vec::new(),
+            width: 1,
+            counters_sent: Counters::default(),
+            counters_sent_ms: f64::NEG_INFINITY,
+            rate: Rate { since_ms: now_ms, ..Rate::default() },
+            published: Vec::new(),
+            may_send: true,
+        }
+    }
+
+    /// What is remembered.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Takes in a message.
+    pub fn take(&mut self, message: Message<'_>, now_ms: f64) {
+        self.store.take(message, now_ms);
+    }
+
+    /// Takes in a change of the connection.
+    pub fn set_connection(&mut self, connection: Connection, now_ms: f64) {
+        match (&self.connection, &connection) {
+            (Connection::Online { .. }, Connection::Online { .. }) => {}
+            (Connection::Online { .. }, _) => self.store.lost(now_ms),
+            (_, Connection::Online { .. }) => self.store.back(now_ms),
+            _ => {}
+        }
+        self.connection = connection;
+        self.connection_sent = false;
+    }
+
+    /// Takes in what became of a message that the page wanted published.
+    pub fn set_published(&mut self, published: Published) {
+        self.published.push(published);
+    }
+
+    /// The page wants these cards on its board.
+    pub fn show_board(&mut self, search: &str, cards_max: u32) {
+        self.search = Search::new(search);
+        self.cards_max = cards_max;
+        self.board_wanted = true;
+    }
+
+    /// The page wants the changes of these cards.
+    pub fn watch(&mut self, ids: &[TopicId], width: u16) {
+        let width = width.clamp(1, SPARKLINE_WIDTH_MAX);
+        let mut before = std::mem::take(&mut self.watched);
+        if width != self.width {
+            before.clear();
+        }
+        self.width = width;
+        self.watched = ids
+            .iter()
+            .take(CARDS_WATCHED_MAX)
+            .map(|id| match before.iter().position(|watched| watched.id == *id) {
+                Some(at) => before.swap_remove(at),
+                None => Watched {
+                    id: *id,
+                    count_sent: 0,
+                    line_count: 0,
+                    line_sent_ms: f64::NEG_INFINITY,
+                },
+            })
+            .collect();
+    }
+
+    /// The page has painted the last frame.
+    pub fn painted(&mut self) {
+        self.may_send = true;
+    }
+
+    /// What has changed, if the page is ready for it and there is anything.
+    pub fn frame(&mut self, now_ms: f64) -> Option<Frame> {
+        self.rate.update(self.store.counts().messages, now_ms);
+        if !self.may_send {
+            return None;
+        }
+        let frame = Frame {
+            connection: (!self.connection_sent).then(|| self.connection.clone()),
+            counters: self.changed_counters(now_ms),
+            board: self.changed_board(now_ms),
+            cards: self.changed_cards(),
+            lines: self.changed_lines(now_ms),
+            published: std::mem::take(&mut self.published),
+        };
+        self.connection_sent = true;
+        if frame.is_empty() {
+            return None;
+        }
+        self.may_send = false;
+        Some(frame)
+    }
+
+    fn changed_counters(&mut self, now_ms: f64) -> Option<Counters> {
+        if now_ms - self.counters_sent_ms < COUNTERS_INTERVAL_MS {
+            return None;
+        }
+        let counts = self.store.counts();
+        let counters = Counters {
+            messages: counts.messages,
+            per_second: self.rate.per_second,
+            topics: u32::try_from(self.store.topics_len()).unwrap_or(u32::MAX),
+            messages_not_kept: counts.messages_not_kept,
+            payloads_cut: counts.payloads_cut,
+            points_dropped: counts.points_dropped,
+            bytes: self.store.bytes() as u64,
+            span_ms: self.span_ms(now_ms),
+        };
+        if counters == self.counters_sent {
+            return None;
+        }
+        self.counters_sent = counters;
+        self.counters_sent_ms = now_ms;
+        Some(counters)
+    }
+
+    fn changed_board(&mut self, now_ms: f64) -> Option<Board> {
+        let grown = self.topics_at_board != self.store.topics_len();
+        let due = grown && now_ms - self.board_sent_ms >= BOARD_INTERVAL_MS;
+        if !self.board_wanted && !due {
+            return None;
+        }
+        self.board_wanted = false;
+        self.board_sent_ms = now_ms;
+        self.topics_at_board = self.store.topics_len();
+        let board = self.board();
+        if self.board_sent.as_ref() == Some(&board) {
+            return None;
+        }
+        self.board_sent = Some(board.clone());
+        Some(board)
+    }
+
+    fn board(&self) -> Board {
+        let mut board = Board::default();
+        for (id, topic) in self.store.in_order() {
+            if !self.search.matches(&topic.name) {
+                continue;
+            }
+            if board.matching < self.cards_max {
+                let (prefix, _) = name::split(&topic.name);
+                let title =
+                    Title { id, topic: topic.name.to_string(), name: name::readable(&topic.name) };
+                match board.groups.last_mut() {
+                    Some(group) if group.prefix == prefix => group.cards.push(title),
+                    _ => board.groups.push(Group { prefix: prefix.to_owned(), cards: vec![title] }),
+                }
+            }
+            board.matching = board.matching.saturating_add(1);
+        }
+        board
+    }
+
+    fn changed_cards(&mut self) -> Vec<Card> {
+        let store = &self.store;
+        self.watched
+            .iter_mut()
+            .filter_map(|watched| {
+                let topic = store.topic(watched.id)?;
+                if topic.count == watched.count_sent {
+                    return None;
+                }
+                watched.count_sent = topic.count;
+                Some(card(watched.id, topic))
+            })
+            .collect()
+    }
+
+    fn changed_lines(&mut self, now_ms: f64) -> Vec<Line> {
+        let span = Span {
+            from_ms: now_ms - f64::from(self.span_ms(now_ms)) - self.store.began_ms(),
+            to_ms: now_ms - self.store.began_ms(),
+            width: self.width,
+        };
+        let store = &self.store;
+        self.watched
+            .iter_mut()
+            .filter_map(|watched| {
+                let topic = store.topic(watched.id)?;
+                let since_ms = now_ms - watched.line_sent_ms;
+                let is_new = topic.count != watched.line_count && since_ms >= LINE_INTERVAL_MS;
+                if topic.history().is_empty() || !(is_new || since_ms >= LINE_SHIFT_MS) {
+                    return None;
+                }
+                watched.line_count = topic.count;
+                watched.line_sent_ms = now_ms;
+                Some(line(watched.id, topic, span, store))
+            })
+            .collect()
+    }
+
+    fn span_ms(&self, now_ms: f64) -> u32 {
+        let age_ms = now_ms - self.store.began_ms();
+        let span = |minutes: &u32| minutes.saturating_mul(60_000);
+        let spans = || SPANS_MIN.iter().map(span);
+        spans().find(|span| f64::from(*span) >= age_ms).or_else(|| spans().next_back()).unwrap_or(60_000)
+    }
+}
+
+impl Rate {
+    fn update(&mut self, messages: u64, now_ms: f64) {
+        let elapsed_ms = now_ms - self.since_ms;
+        // A clock that was set back begins anew.
+        if (0.0..1_000.0).contains(&elapsed_ms) {
+            return;
+        }
+        let count = messages.saturating_sub(self.messages) as f64;
+        self.per_second = (count * 1_000.0 / elapsed_ms).round() as u32;
+        self.messages = messages;
+        self.since_ms = now_ms;
+    }
+}
+
+impl Search {
+    fn new(text: &str) -> Self {
+        let text: String = text.trim().chars().take(SEARCH_CHARS_MAX).collect();
+        if text.contains(['+', '#'])
+            && let Ok(filter) = TopicFilter::new(&text)
+        {
+            return Self::Filter(filter);
+        }
+        let words: Vec<_> = text.split_whitespace().map(str::to_lowercase).collect();
+        if words.is_empty() { Self::All } else { Self::Words(words) }
+    }
+
+    fn matches(&self, topic: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Words(words) => {
+                // A person types what the card is called, or the topic itself.
+                let text = format!("{topic} {}", name::readable(topic)).to_lowercase();
+                words.iter().all(|word| text.contains(word.as_str()))
+            }
+            Self::Filter(filter) => TopicName::new(topic).is_ok_and(|topic| filter.matches(&topic)),
+        }
+    }
+}
+
+fn card(id: TopicId, topic: &Topic) -> Card {
+    Card {
+        id,
+        value: value(topic),
+        at_ms: topic.at_ms,
+        retained: topic.retained,
+        stale_after_ms: topic
+            .interval_ms
+            .map(|interval| (interval * STALE_INTERVALS).max(STALE_MS_MIN)),
+        count: topic.count,
+    }
+}
+
+fn value(topic: &Topic) -> Value {
+    match payload::look(&topic.payload, topic.is_whole()) {
+        Payload::Empty => Value::Empty,
+        Payload::Number { number, unit } => {
+            let unit = unit.as_deref().or_else(|| topic.unit()).map(str::to_owned);
+            let glance = unit.as_deref().and_then(|unit| number::at_a_glance(number.value, unit));
+            Value::Number { text: number.text.to_owned(), unit, glance }
+        }
+        Payload::Flag { on, text } => Value::Flag { on, text: text.to_owned() },
+        Payload::Text(text) => {
+            let shown = shortened(text, TEXT_SHOWN_CHARS);
+            let is_cut = shown.len() < topic.payload_len;
+            Value::Text {
+                text: shown.to_owned(),
+                cut_from: is_cut.then_some(topic.payload_len as u64),
+            }
+        }
+        Payload::Json { members, count } => Value::Json {
+            more: u32::try_from(count.saturating_sub(members.len())).unwrap_or(u32::MAX),
+            members: members
+                .into_iter()
+                .map(|member| (with_ellipsis(&member.path), with_ellipsis(&member.value)))
+                .collect(),
+        },
+        Payload::Binary(bytes) => Value::Binary {
+            hex: payload::hex(bytes, HEX_SHOWN_BYTES),
+            len: topic.payload_len as u64,
+        },
+    }
+}
+
+fn line(id: TopicId, topic: &Topic, span: Span, store: &Store) -> Line {
+    match topic.history().line(span, store.gaps()) {
+        Some(line) => Line {
+            id,
+            sparkline: line.sparkline,
+            low: number::write(line.low.value, line.low.style),
+            high: number::write(line.high.value, line.high.style),
+        },
+        None => Line { id, sparkline: Default::default(), low: String::new(), high: String::new() },
+    }
+}
+
+/// The first characters of a text.
+fn shortened(text: &str, chars: usize) -> &str {
+    let end = text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at);
+    text.get(..end).unwrap_or(text)
+}
+
+/// The first characters of a JSON member, marked where something is left out.
+fn with_ellipsis(text: &str) -> String {
+    let shown = shortened(text, MEMBER_SHOWN_CHARS);
+    if shown.len() < text.len() { format!("{shown}…") } else { shown.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{Outcome, Problem};
+
+    const START_MS: f64 = 1_700_000_000_000.0;
+
+    fn desk() -> Desk {
+        Desk::new(Limits::default(), START_MS)
+    }
+
+    fn take(desk: &mut Desk, topic: &str, payload: &[u8], now_ms: f64) {
+        desk.take(Message { topic, payload, retained: false, unit: None }, now_ms);
+    }
+
+    /// The next frame, painted at once.
+    fn next(desk: &mut Desk, now_ms: f64) -> Frame {
+        let frame = desk.frame(now_ms).unwrap_or_default();
+        desk.painted();
+        frame
+    }
+
+    fn topics(board: &Board) -> Vec<&str> {
+        board.groups.iter().flat_map(|group| &group.cards).map(|card| card.topic.as_str()).collect()
+    }
+
+    #[test]
+    fn a_frame_has_what_changed_and_the_next_waits_until_it_is_painted() {
+        let mut desk = desk();
+        take(&mut desk, "a/b", b"1", START_MS);
+        let first = desk.frame(START_MS).unwrap();
+        assert_eq!(first.connection, Some(Connection::Connecting));
+        assert_eq!(topics(first.board.as_ref().unwrap()), ["a/b"]);
+        assert!(first.cards.is_empty(), "nobody watches a card yet");
+
+        desk.watch(&[0], 100);
+        for n in 0..1_000 {
+            take(&mut desk, "a/b", n.to_string().as_bytes(), START_MS + 600.0);
+        }
+        assert_eq!(desk.frame(START_MS + 600.0), None, "not painted yet");
+        desk.painted();
+        let second = desk.frame(START_MS + 600.0).unwrap();
+        assert_eq!((second.connection, second.board), (None, None));
+        assert_eq!(second.cards.len(), 1, "a thousand messages make one update");
+        assert_eq!(second.cards[0].count, 1_001);
+        assert_eq!(second.counters.unwrap().messages, 1_001);
+    }
+
+    #[test]
+    fn nothing_new_is_no_frame() {
+        let mut desk = desk();
+        next(&mut desk, START_MS);
+        assert_eq!(desk.frame(START_MS + 10_000.0), None);
+    }
+
+    #[test]
+    fn only_watched_cards_are_sent_and_each_once() {
+        let mut desk = desk();
+        take(&mut desk, "a", b"1", START_MS);
+        take(&mut desk, "b", b"2", START_MS);
+        desk.watch(&[1, 77], 100);
+        let ids = |frame: &Frame| frame.cards.iter().map(|card| card.id).collect::<Vec<_>>();
+        assert_eq!(ids(&next(&mut desk, START_MS)), [1]);
+        assert!(ids(&next(&mut desk, START_MS + 1.0)).is_empty());
+        desk.watch(&[0, 1], 100);
+        assert_eq!(ids(&next(&mut desk, START_MS + 2.0)), [0], "the page has the other one");
+        desk.watch(&[0, 1], 200);
+        assert_eq!(ids(&next(&mut desk, START_MS + 3.0)), [0, 1], "another width: all anew");
+    }
+
+    #[test]
+    fn a_line_moves_with_new_numbers_and_with_the_time() {
+        let mut desk = desk();
+        desk.watch(&[0], 60);
+        take(&mut desk, "a", b"1.50", START_MS);
+        let lines = |desk: &mut Desk, after_ms: f64| next(desk, START_MS + after_ms).lines;
+        let first = lines(&mut desk, 0.0);
+        assert_eq!((first[0].low.as_str(), first[0].high.as_str()), ("1.50", "1.50"));
+        take(&mut desk, "a", b"2", START_MS + 50.0);
+        assert!(lines(&mut desk, 100.0).is_empty(), "not so often");
+        assert_eq!(lines(&mut desk, 250.0)[0].high, "2");
+        assert!(lines(&mut desk, 1_000.0).is_empty());
+        assert_eq!(lines(&mut desk, 1_300.0).len(), 1, "the time went on");
+    }
+
+    #[test]
+    fn the_span_grows_with_the_time_that_has_passed() {
+        let desk = desk();
+        for (age_s, minutes) in
+            [(0, 1), (60, 1), (61, 5), (900, 15), (3_601, 360), (999_999, 1_440)]
+        {
+            let now_ms = START_MS + f64::from(age_s) * 1_000.0;
+            assert_eq!(desk.span_ms(now_ms), minutes * 60_000, "{age_s} s");
+        }
+    }
+
+    #[test]
+    fn the_board_keeps_its_order_and_says_how_many_more_there_are() {
+        let mut desk = desk();
+        for topic in ["s/pi/cpu/10", "s/pi/cpu/2", "home/lamp", "one"] {
+            take(&mut desk, topic, b"1", START_MS);
+        }
+        let board = next(&mut desk, START_MS).board.unwrap();
+        assert_eq!(topics(&board), ["one", "home/lamp", "s/pi/cpu/2", "s/pi/cpu/10"]);
+        let prefixes: Vec<_> = board.groups.iter().map(|group| group.prefix.as_str()).collect();
+        assert_eq!(prefixes, ["", "home", "s/pi"]);
+
+        desk.show_board("", 2);
+        let board = next(&mut desk, START_MS).board.unwrap();
+        assert_eq!((topics(&board).len(), board.matching), (2, 4));
+    }
+
+    #[test]
+    fn searching_finds_words_names_and_filters() {
+        let mut desk = desk();
+        for topic in ["sensors/pi/cpu/total", "sensors/pi/memory/used", "home/airQuality"] {
+            take(&mut desk, topic, b"1", START_MS);
+        }
+        for (search, found) in [
+            ("CPU", vec!["sensors/pi/cpu/total"]),
+            ("pi used", vec!["sensors/pi/memory/used"]),
+            ("air quality", vec!["home/airQuality"]),
+            ("sensors/+/cpu/#", vec!["sensors/pi/cpu/total"]),
+            ("a#b", vec![]),
+            ("nothing", vec![]),
+            ("  ", vec!["home/airQuality", "sensors/pi/cpu/total", "sensors/pi/memory/used"]),
+        ] {
+            desk.show_board(search, 100);
+            let frame = next(&mut desk, START_MS);
+            let board = frame.board.or_else(|| desk.board_sent.clone()).unwrap();
+            assert_eq!(topics(&board), found, "{search}");
+        }
+    }
+
+    #[test]
+    fn values_are_shown_as_what_they_are() {
+        let cases: &[(&[u8], Value)] = &[
+            (b"", Value::Empty),
+            (b"127.0", Value::Number { text: "127.0".into(), unit: None, glance: None }),
+            (b"ON", Value::Flag { on: true, text: "ON".into() }),
+            (b"hi <b>", Value::Text { text: "hi <b>".into(), cut_from: None }),
+            (
+                br#"{"a":1.0,"b":"x"}"#,
+                Value::Json {
+                    members: vec![("a".into(), "1.0".into()), ("b".into(), "x".into())],
+                    more: 0,
+                },
+            ),
+            (b"\x00\xff", Value::Binary { hex: "00 ff".into(), len: 2 }),
+        ];
+        for (payload, expected) in cases {
+            let mut desk = desk();
+            desk.watch(&[0], 1);
+            take(&mut desk, "topic", payload, START_MS);
+            assert_eq!(next(&mut desk, START_MS).cards[0].value, *expected);
+        }
+    }
+
+    #[test]
+    fn long_text_says_how_long_it_is() {
+        let mut desk = desk();
+        desk.watch(&[0], 1);
+        take(&mut desk, "topic", "é".repeat(1_000).as_bytes(), START_MS);
+        let Value::Text { text, cut_from } = &next(&mut desk, START_MS).cards[0].value else {
+            panic!("it is text")
+        };
+        assert_eq!((text.chars().count(), *cut_from), (TEXT_SHOWN_CHARS, Some(2_000)));
+    }
+
+    #[test]
+    fn what_was_counted_and_what_was_published_reach_the_page_once() {
+        let mut desk = desk();
+        desk.set_published(Published { ticket: 3, outcome: Outcome::Sent });
+        desk.set_connection(
+            Connection::Offline { problem: Problem::Lost, retry_at_ms: None },
+            START_MS,
+        );
+        let frame = next(&mut desk, START_MS);
+        assert_eq!(frame.published.len(), 1);
+        assert!(matches!(frame.connection, Some(Connection::Offline { .. })));
+        assert_eq!(desk.frame(START_MS), None);
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_last_second() {
+        let mut desk = desk();
+        next(&mut desk, START_MS);
+        for n in 0..500 {
+            take(&mut desk, "a", b"1", START_MS + f64::from(n));
+        }
+        let counters = next(&mut desk, START_MS + 1_000.0).counters.unwrap();
+        assert_eq!(counters.per_second, 500);
+        let counters = next(&mut desk, START_MS + 2_000.0).counters.unwrap();
+        assert_eq!(counters.per_second, 0);
+    }
+
+    #[test]
+    fn a_lost_connection_leaves_a_gap_in_the_line() {
+        let mut desk = desk();
+        desk.watch(&[0], 60);
+        let offline = Connection::Offline { problem: Problem::Lost, retry_at_ms: None };
+        desk.set_connection(Connection::Online { since_ms: START_MS }, START_MS);
+        take(&mut desk, "a", b"1", START_MS + 100.0);
+        desk.set_connection(offline, START_MS + 5_000.0);
+        desk.set_connection(Connection::Connecting, START_MS + 6_000.0);
+        desk.set_connection(
+            Connection::Online { since_ms: START_MS + 9_000.0 },
+            START_MS + 9_000.0,
+        );
+        take(&mut desk, "a", b"2", START_MS + 10_000.0);
+        let line = &next(&mut desk, START_MS + 11_000.0).lines[0];
+        let gaps: Vec<_> = line.sparkline.columns.iter().map(|column| column.gap).collect();
+        assert_eq!(gaps, [false, true]);
+    }
+}

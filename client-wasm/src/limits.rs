@@ -1,0 +1,66 @@
+//! Every limit of the browser's side, in one place.
+//!
+//! Whatever reaches one of them is counted, and the page shows the count.
+
+/// Topics that the store keeps; messages of further topics are counted, not kept.
+pub const TOPICS_MAX: usize = 100_000;
+
+/// Points of history that one topic keeps; the oldest goes first.
+pub const POINTS_PER_TOPIC_MAX: usize = 8_192;
+
+/// Memory for everything that the store keeps, in bytes.
+pub const STORE_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// The share of [`STORE_BYTES_MAX`] that topics and their last values may take.
+pub const VALUE_BYTES_MAX: usize = STORE_BYTES_MAX / 4;
+
+/// How much of one payload is kept, in bytes; the card says how long it was.
+pub const PAYLOAD_KEPT_MAX: usize = 64 * 1024;
+
+/// Times without a connection that are remembered, to leave gaps in the charts.
+pub const GAPS_MAX: usize = 256;
+
+/// The longest unit that is shown, in characters; anything longer is no unit.
+pub const UNIT_CHARS_MAX: usize = 16;
+
+/// The longest payload that is read as one number, in bytes.
+pub const NUMBER_LEN_MAX: usize = 64;
+
+/// How deep JSON may be nested to be read as JSON.
+pub const JSON_DEPTH_MAX: usize = 64;
+
+/// Members of a JSON payload that a card lists; it says how many more there are.
+pub const JSON_MEMBERS_SHOWN: usize = 6;
+
+/// The longest text that a card shows of one payload, in characters.
+pub const TEXT_SHOWN_CHARS: usize = 280;
+
+/// The longest text that a card shows of one JSON member, in characters.
+pub const MEMBER_SHOWN_CHARS: usize = 64;
+
+/// Bytes that the hexadecimal preview shows of a payload that is no text.
+pub const HEX_SHOWN_BYTES: usize = 24;
+
+/// Cards that the board has at first, and by which it grows when more are asked for.
+pub const CARDS_STEP: u32 = 240;
+
+/// Cards whose changes the page can ask for at once.
+pub const CARDS_WATCHED_MAX: usize = 1_024;
+
+/// The widest sparkline, in pixels of the screen.
+pub const SPARKLINE_WIDTH_MAX: u16 = 2_048;
+
+/// The longest text that is searched for, in characters.
+pub const SEARCH_CHARS_MAX: usize = 256;
+
+/// The largest packet that is taken from the broker, in bytes.
+pub const PACKET_SIZE_MAX: u32 = 64 * 1024 * 1024;
+
+/// Bytes that may wait in the browser's WebSocket to be sent; more are refused, and the caller told.
+pub const SEND_BUFFER_BYTES_MAX: u32 = 16 * 1024 * 1024;
+
+/// Messages that wait for the reader of [`Client`](crate::Client)'s stream; the oldest goes first.
+pub const MESSAGES_WAITING_MAX: usize = 65_536;
+
+/// Publishing that the page may have under way at once.
+pub const PUBLISHES_WAITING_MAX: usize = 1_024;

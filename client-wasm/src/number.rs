@@ -1,0 +1,220 @@
+//! Numbers as they are written: what was received is what is shown, to the digit.
+//!
+//! A chart needs a number of the machine, which holds 53 bits of precision. A card does not: it
+//! shows the very text that arrived, so `127.0` stays `127.0` and a 64-bit integer is not rounded.
+
+use crate::limits::NUMBER_LEN_MAX;
+
+/// Text that is a number and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Number<'a> {
+    /// The number as it was written, without the space around it.
+    pub text: &'a str,
+    /// The nearest number that a chart can draw; always finite.
+    pub value: f64,
+    /// How to write [`value`](Self::value) again.
+    pub style: Style,
+}
+
+/// How a number was written, so that it can be written alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// With this many digits after the point, and so few in all that an `f64` holds them.
+    Decimals(u8),
+    /// With an exponent, or with more digits than an `f64` holds: what is written again is near.
+    Near,
+}
+
+/// Significant decimal digits that an `f64` always holds.
+const EXACT_DIGITS: usize = 15;
+
+/// Reads text that is a number: sign, digits, point, exponent, with space around it.
+pub fn parse(text: &str) -> Option<Number<'_>> {
+    let text = text.trim_ascii();
+    if text.len() > NUMBER_LEN_MAX {
+        return None;
+    }
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (unsigned, None),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if (whole.is_empty() && fraction.is_empty()) || !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    if let Some(exponent) = exponent {
+        let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+        if exponent.is_empty() || !digits(exponent) {
+            return None;
+        }
+    }
+    let value: f64 = text.parse().ok()?;
+    let significant = whole.trim_start_matches('0').len().saturating_add(fraction.len());
+    let style = match u8::try_from(fraction.len()) {
+        Ok(decimals) if exponent.is_none() && significant <= EXACT_DIGITS => {
+            Style::Decimals(decimals)
+        }
+        _ => Style::Near,
+    };
+    value.is_finite().then_some(Number { text, value, style })
+}
+
+/// Writes a number that [`parse`] read: the same digits, or marked with `≈` where they are near.
+pub fn write(value: f64, style: Style) -> String {
+    match style {
+        Style::Decimals(decimals) => format!("{value:.*}", usize::from(decimals)),
+        Style::Near if value != 0.0 && !(1e-4..1e15).contains(&value.abs()) => {
+            format!("≈ {value:.3e}")
+        }
+        Style::Near => format!("≈ {value}"),
+    }
+}
+
+/// A large quantity in words that a person reads at a glance, beside the exact number.
+///
+/// Bytes get a decimal prefix, seconds become days, hours and minutes. Others are left alone.
+pub fn at_a_glance(value: f64, unit: &str) -> Option<String> {
+    match unit {
+        "B" | "B/s" | "bytes" if value.abs() >= 1_000.0 => {
+            let suffix = if unit == "B/s" { "B/s" } else { "B" };
+            Some(with_prefix(value, suffix))
+        }
+        "s" | "seconds" if value >= 120.0 => Some(duration(value)),
+        _ => None,
+    }
+}
+
+fn with_prefix(value: f64, suffix: &str) -> String {
+    let mut scaled = value;
+    let mut prefix = "";
+    for next in ["k", "M", "G", "T", "P", "E"] {
+        // From 999.5 on, three digits would be rounded to a fourth.
+        if scaled.abs() < 999.5 {
+            break;
+        }
+        scaled /= 1_000.0;
+        prefix = next;
+    }
+    let decimals = match scaled.abs() {
+        size if size < 9.995 => 2,
+        size if size < 99.95 => 1,
+        _ => 0,
+    };
+    format!("{scaled:.decimals$} {prefix}{suffix}")
+}
+
+fn duration(seconds: f64) -> String {
+    // Longer than all of history, and not a number, are both cut to the largest.
+    let minutes = (seconds / 60.0) as u64;
+    let (days, hours, minutes) = (minutes / 1_440, minutes / 60 % 24, minutes % 60);
+    match (days, hours) {
+        (0, 0) => format!("{minutes} min"),
+        (0, _) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
+/// A count with a narrow space between the thousands, which no language reads as a point.
+pub fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut out = String::with_capacity(digits.len().saturating_mul(2));
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && digits.len().saturating_sub(index).is_multiple_of(3) {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_a_number() {
+        for (text, value) in [
+            ("0", 0.0),
+            ("127.0", 127.0),
+            ("-0.50", -0.5),
+            ("+3", 3.0),
+            (" 21.5\n", 21.5),
+            (".5", 0.5),
+            ("5.", 5.0),
+            ("1e3", 1_000.0),
+            ("1.5E-2", 0.015),
+            ("9007199254740993", 9_007_199_254_740_992.0),
+        ] {
+            assert_eq!(parse(text).map(|number| number.value), Some(value), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_none() {
+        let long = "1".repeat(NUMBER_LEN_MAX + 1);
+        for text in [
+            "", " ", "-", ".", "e5", "1e", "1e+", "0x10", "1,5", "1 000", "NaN", "inf", "infinity",
+            "1e999", "21.5 C", "--1", "1.2.3", "٣", &long,
+        ] {
+            assert_eq!(parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_text_is_kept_to_the_digit() {
+        for text in ["127.0", "18446744073709551615", "0.10", "-7.25", "1.000000000000000000001"] {
+            assert_eq!(parse(text).map(|number| number.text), Some(text));
+        }
+    }
+
+    #[test]
+    fn a_point_of_the_chart_is_written_as_it_came_or_marked_as_near() {
+        for (text, written) in [
+            ("127.0", "127.0"),
+            ("0.10", "0.10"),
+            ("-7.25", "-7.25"),
+            ("007", "7"),
+            ("123456789012345", "123456789012345"),
+            ("9007199254740993", "≈ 9.007e15"),
+            ("1e3", "≈ 1000"),
+            ("0e0", "≈ 0"),
+        ] {
+            let number = parse(text).unwrap();
+            assert_eq!(write(number.value, number.style), written, "{text}");
+        }
+    }
+
+    #[test]
+    fn large_quantities_are_readable_at_a_glance() {
+        for (value, unit, glance) in [
+            (999.0, "B", None),
+            (1_000.0, "B", Some("1.00 kB")),
+            (999_999.0, "B", Some("1.00 MB")),
+            (8_123_456_789.0, "B", Some("8.12 GB")),
+            (12_345_678.0, "B/s", Some("12.3 MB/s")),
+            (-4_000.0, "B", Some("-4.00 kB")),
+            (119.0, "s", None),
+            (150.0, "s", Some("2 min")),
+            (7_380.0, "s", Some("2 h 3 min")),
+            (273_600.0, "s", Some("3 d 4 h")),
+            (5_000.0, "°C", None),
+        ] {
+            assert_eq!(at_a_glance(value, unit).as_deref(), glance, "{value} {unit}");
+        }
+    }
+
+    #[test]
+    fn counts_are_grouped_by_thousands() {
+        for (count, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1\u{202f}000"),
+            (1_234_567, "1\u{202f}234\u{202f}567"),
+            (u64::MAX, "18\u{202f}446\u{202f}744\u{202f}073\u{202f}709\u{202f}551\u{202f}615"),
+        ] {
+            assert_eq!(grouped(count), text);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Units of measurement: from the message where it names one, else from a word of the topic.
+
+/// Units that may stand right behind a number in a payload, such as `21.5 °C`.
+///
+/// Only these are split off: what is not known for a unit stays part of the text.
+const WRITTEN: &[&str] = &[
+    "%", "°", "°C", "°F", "°c", "°f", "C", "F", "K", "V", "mV", "kV", "A", "mA", "W", "kW", "MW",
+    "mW", "VA", "var", "Wh", "kWh", "MWh", "J", "kJ", "Hz", "kHz", "MHz", "GHz", "Pa", "hPa",
+    "kPa", "mbar", "bar", "psi", "lx", "lux", "lm", "cd", "m", "cm", "mm", "km", "in", "ft", "mi",
+    "m/s", "km/h", "kn", "mph", "rpm", "m²", "m2", "m³", "m3", "m³/h", "m3/h", "l", "L", "ml",
+    "mL", "l/min", "L/min", "g", "mg", "kg", "t", "µg/m³", "µg/m3", "ug/m3", "ppm", "ppb", "dB",
+    "dBm", "dBA", "s", "ms", "µs", "us", "min", "h", "d", "B", "kB", "MB", "GB", "TB", "KiB",
+    "MiB", "GiB", "TiB", "B/s", "kB/s", "MB/s", "bit/s", "kbit/s", "Mbit/s", "Ω", "kΩ", "pH",
+    "mm/h", "W/m²", "W/m2", "UV", "€", "$", "px", "fps",
+];
+
+/// Words of a topic that name a unit, or a quantity that has one unit nearly everywhere.
+///
+/// A temperature has two in wide use, so it gets the plain degree sign: nothing is guessed.
+const WORDS: &[(&str, &str)] = &[
+    ("celsius", "°C"),
+    ("fahrenheit", "°F"),
+    ("kelvin", "K"),
+    ("temperature", "°"),
+    ("temp", "°"),
+    ("temperatura", "°"),
+    ("dewpoint", "°"),
+    ("percent", "%"),
+    ("percentage", "%"),
+    ("pct", "%"),
+    ("porcentaje", "%"),
+    ("humidity", "%"),
+    ("humedad", "%"),
+    ("battery", "%"),
+    ("bateria", "%"),
+    ("batería", "%"),
+    ("hpa", "hPa"),
+    ("kpa", "kPa"),
+    ("mbar", "mbar"),
+    ("volt", "V"),
+    ("volts", "V"),
+    ("voltage", "V"),
+    ("voltaje", "V"),
+    ("watt", "W"),
+    ("watts", "W"),
+    ("kwh", "kWh"),
+    ("wh", "Wh"),
+    ("amp", "A"),
+    ("amps", "A"),
+    ("ampere", "A"),
+    ("amperes", "A"),
+    ("hertz", "Hz"),
+    ("hz", "Hz"),
+    ("lux", "lx"),
+    ("illuminance", "lx"),
+    ("iluminancia", "lx"),
+    ("ppm", "ppm"),
+    ("ppb", "ppb"),
+    ("co2", "ppm"),
+    ("rssi", "dBm"),
+    ("dbm", "dBm"),
+    ("db", "dB"),
+    ("rpm", "rpm"),
+    ("bytes", "B"),
+    ("seconds", "s"),
+    ("segundos", "s"),
+    ("milliseconds", "ms"),
+    ("ms", "ms"),
+    ("minutes", "min"),
+    ("hours", "h"),
+    ("meters", "m"),
+    ("metres", "m"),
+    ("metros", "m"),
+    ("mm", "mm"),
+    ("cm", "cm"),
+    ("km", "km"),
+    ("kmh", "km/h"),
+    ("kg", "kg"),
+];
+
+/// Whether text behind a number is a unit.
+pub fn is_written_unit(text: &str) -> bool {
+    WRITTEN.contains(&text)
+}
+
+/// The unit that the last word of a topic with one stands for.
+///
+/// Only the last two levels are looked at, as those above them name places.
+pub fn from_topic(topic: &str) -> Option<&'static str> {
+    topic.rsplit('/').take(2).find_map(|level| {
+        words(level).rev().find_map(|word| {
+            WORDS.iter().find(|(known, _)| word.eq_ignore_ascii_case(known)).map(|(_, unit)| *unit)
+        })
+    })
+}
+
+fn words(level: &str) -> impl DoubleEndedIterator<Item = &str> {
+    level.split(|c: char| !c.is_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_of_the_topic_tells_the_unit() {
+        for (topic, unit) in [
+            ("home/kitchen/humidity", Some("%")),
+            ("home/kitchen/temp_celsius", Some("°C")),
+            ("home/kitchen/Temperature", Some("°")),
+            ("casa/cocina/humedad", Some("%")),
+            ("plant/co2", Some("ppm")),
+            ("meter/total_kwh", Some("kWh")),
+            ("meter/voltage/l1", Some("V")),
+            ("battery/car/doors/left", None),
+            ("home/template", None),
+            ("home/kitchen", None),
+            ("", None),
+            ("///", None),
+        ] {
+            assert_eq!(from_topic(topic), unit, "{topic}");
+        }
+    }
+
+    #[test]
+    fn only_a_known_unit_is_split_off_a_payload() {
+        assert!(is_written_unit("°C"));
+        assert!(is_written_unit("kWh"));
+        assert!(!is_written_unit("apples"));
+        assert!(!is_written_unit(""));
+    }
+}
