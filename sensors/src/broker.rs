@@ -259,13 +259,17 @@ impl Connection {
 
     /// Sends DISCONNECT, upon which the broker forgets the will (MQTT 5.0 §3.14.4).
     pub(crate) async fn close(mut self) {
-        let asked = match &self.client {
-            Client::V3(client) => client.disconnect().await.is_ok(),
-            Client::V5(client) => client.disconnect().await.is_ok(),
+        let goodbye = async {
+            let asked = match &self.client {
+                Client::V3(client) => client.disconnect().await.is_ok(),
+                Client::V5(client) => client.disconnect().await.is_ok(),
+            };
+            if asked {
+                self.lost().await;
+            }
         };
-        if asked {
-            self.lost().await;
-        }
+        // Who does not take our goodbye in time will notice that we hang up.
+        let _ = time::timeout(CLOSE_TIMEOUT, goodbye).await;
     }
 
     /// Waits for something to have happened: `false` when it did not in time.

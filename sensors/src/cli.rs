@@ -34,16 +34,16 @@ Run `sensors host --help` for everything it can do.";
 
 const HOST_EXAMPLES: &str = "\
 Topics, below PREFIX/NAME, each with a plain number that is retained:
-  cpu/total, cpu/core/0, …                          %
-  memory/total, memory/used, swap/total, swap/used  B
-  memory/percent, swap/percent                      %
+  cpu/total, cpu/core/0, …                            %
+  memory/total, memory/used, swap/total, swap/used    B
+  memory/percent, swap/percent                        %
   load/1m, load/5m, load/15m
-  temperature/SENSOR                                °C
-  disk/MOUNT/total, disk/MOUNT/used, disk/MOUNT/free B
-  disk/MOUNT/percent                                %
-  network/INTERFACE/rx, network/INTERFACE/tx        B/s
-  uptime                                            s
-  status                                            `online` or `offline`
+  temperature/SENSOR                                  °C
+  disk/MOUNT/total, disk/MOUNT/used, disk/MOUNT/free  B
+  disk/MOUNT/percent                                  %
+  network/INTERFACE/rx, network/INTERFACE/tx          B/s
+  uptime                                              s
+  status                                              `online` or `offline`
 The unit is the user property `unit` of each message (MQTT 5). When this program
 stops, or the machine does, `status` becomes `offline`.
 
