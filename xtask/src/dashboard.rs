@@ -80,6 +80,7 @@ fn application(site: &mut Site, link: &Link) -> Result<String> {
         .out_name("app")
         .web(true)?
         .typescript(false)
+        .omit_default_module_path(false)
         .remove_producers_section(true)
         .generate(&folder)
         .with_context(|| format!("wasm-bindgen failed on {}", wasm.display()))?;

@@ -13,6 +13,8 @@ mod test;
 mod tidy;
 mod workspace;
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
@@ -38,15 +40,26 @@ enum Chore {
     Tidy,
 }
 
-fn main() -> Result<()> {
-    match Arguments::parse().chore {
+fn main() -> ExitCode {
+    let result = match Arguments::parse().chore {
         Chore::Run(arguments) => run::run(&arguments),
         Chore::Test(arguments) => test::run(&arguments),
         Chore::Dist => binaries::dist(),
-        Chore::Dashboard => {
-            setup::ensure(setup::FOR_THE_DASHBOARD)?;
-            dashboard::build().map(drop)
-        }
+        Chore::Dashboard => dashboard(),
         Chore::Tidy => tidy::run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
     }
+}
+
+fn dashboard() -> Result<()> {
+    setup::ensure(setup::FOR_THE_DASHBOARD)?;
+    let folder = dashboard::build()?;
+    println!("The dashboard is in {}", folder.display());
+    Ok(())
 }

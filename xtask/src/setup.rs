@@ -66,10 +66,11 @@ pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
     report(&self::missing(needs), &failures)
 }
 
-/// The programs of `names` that are on the `PATH`; the first one found.
+/// Where the first of `names` is that is on the `PATH`, or where Debian puts its servers: that
+/// folder is not on everybody's `PATH`.
 pub(crate) fn find_program(names: &[&str]) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
-    let folders: Vec<_> = env::split_paths(&path).collect();
+    let folders: Vec<_> = env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]).collect();
     names
         .iter()
         .find_map(|name| folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file()))

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use crate::{binaries, command, setup, tidy};
+use crate::{binaries, command, setup, tidy, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -103,10 +103,14 @@ fn host() -> Result<()> {
 fn wasm() -> Result<()> {
     let driver =
         setup::find_program(&["chromedriver"]).context("chromedriver is not on the PATH")?;
+    // Browser flags that keep Chromium from calling home; the runner reads them by itself in
+    // client-wasm alone.
+    let browser = workspace::root().join("client-wasm").join("webdriver.json");
     // Not --quiet: cargo would hand that to the runner too, which does not know it.
     command::run(
         command::cargo()
             .env("CHROMEDRIVER", driver)
+            .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", browser)
             // Seconds for the driver to start, and for all tests of a crate: a busy machine is slow.
             .env("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "60")
             .env("WASM_BINDGEN_TEST_TIMEOUT", "300")
