@@ -279,6 +279,20 @@ impl<M> SendFlow<M> {
         dropped
     }
 
+    /// Takes out the messages that were not yet sent and that `take` picks.
+    pub fn extract_queued(&mut self, mut take: impl FnMut(&M) -> bool) -> Vec<M> {
+        let mut taken = Vec::new();
+        for (qos, message) in core::mem::take(&mut self.queue) {
+            if take(&message) {
+                taken.push(message);
+            } else {
+                self.queue.push_back((qos, message));
+            }
+        }
+        self.give_memory_back();
+        taken
+    }
+
     /// All messages: those in flight that the other end has not taken over, then those queued.
     pub fn iter(&self) -> impl Iterator<Item = &M> {
         let mut next = self.first;
