@@ -1,0 +1,114 @@
+//! An Application Message inside the broker.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::{Bytes, BytesMut};
+use codec::{Properties, QoS, TopicName};
+
+use crate::broker::SessionKey;
+use crate::limits::COMPACT_MAX;
+use crate::time::Ms;
+
+/// A message on its way from one publisher to all who subscribed.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub topic: TopicName,
+    pub payload: Bytes,
+    /// What is passed through as it came: all but Topic Alias, Message Expiry Interval and
+    /// Subscription Identifiers, which differ from receiver to receiver.
+    pub properties: Properties,
+    pub qos: QoS,
+    /// Whether it was published with RETAIN.
+    pub retain: bool,
+    /// When it is no longer worth sending (MQTT 5.0 §3.3.2.3.3).
+    pub expires_at: Option<Ms>,
+    /// Who published it, for No Local; `None` for the broker itself and for wills.
+    pub publisher: Option<SessionKey>,
+    /// Set when another retained message took its place.
+    superseded: AtomicBool,
+}
+
+impl Message {
+    pub(crate) fn new(
+        topic: TopicName,
+        payload: Bytes,
+        qos: QoS,
+        retain: bool,
+        properties: Properties,
+    ) -> Self {
+        Self {
+            topic,
+            payload,
+            properties,
+            qos,
+            retain,
+            expires_at: None,
+            publisher: None,
+            superseded: AtomicBool::new(false),
+        }
+    }
+
+    /// The message as it is kept: a small one is copied out of the read buffer that it is a slice
+    /// of, so that it does not keep the whole buffer in memory.
+    pub(crate) fn keep(&self) -> Arc<Self> {
+        let (topic, payload) = self.compact();
+        Arc::new(Self {
+            topic,
+            payload,
+            properties: self.properties.clone(),
+            qos: self.qos,
+            retain: self.retain,
+            expires_at: self.expires_at,
+            publisher: self.publisher,
+            superseded: AtomicBool::new(false),
+        })
+    }
+
+    fn compact(&self) -> (TopicName, Bytes) {
+        let topic = self.topic.as_bytes();
+        let payload = if self.payload.len() <= COMPACT_MAX { self.payload.as_ref() } else { &[] };
+        let mut copy = BytesMut::with_capacity(topic.len().saturating_add(payload.len()));
+        copy.extend_from_slice(topic);
+        copy.extend_from_slice(payload);
+        let mut copy = copy.freeze();
+        let topic = TopicName::from_bytes(copy.split_to(topic.len()));
+        let payload = if payload.is_empty() { self.payload.clone() } else { copy };
+        (topic.unwrap_or_else(|_| self.topic.clone()), payload)
+    }
+
+    /// The Message Expiry Interval to send now, in seconds: `Ok(None)` if it never expires.
+    pub(crate) fn expiry_interval_s(&self, now: Ms) -> Result<Option<u32>, Expired> {
+        match self.expires_at {
+            None => Ok(None),
+            Some(at) if at <= now => Err(Expired),
+            Some(at) => {
+                let left_s = at.saturating_sub(now).div_ceil(1000);
+                Ok(Some(u32::try_from(left_s).unwrap_or(u32::MAX)))
+            }
+        }
+    }
+
+    pub(crate) fn is_expired(&self, now: Ms) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
+
+    /// Bytes that it takes in a queue, roughly.
+    pub(crate) fn size(&self) -> usize {
+        let topic = self.topic.as_bytes().len();
+        topic.saturating_add(self.payload.len()).saturating_add(self.properties.as_bytes().len())
+    }
+
+    pub(crate) fn supersede(&self) {
+        self.superseded.store(true, Ordering::Release);
+    }
+
+    /// Whether another retained message took its place since it was looked up.
+    pub(crate) fn is_superseded(&self) -> bool {
+        self.superseded.load(Ordering::Acquire)
+    }
+}
+
+/// A message whose Message Expiry Interval has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Expired;

@@ -1,0 +1,238 @@
+//! Retained messages (MQTT 5.0 §3.3.1.3): the last message of each topic that asked for it.
+
+use std::sync::Arc;
+
+use codec::TopicFilter;
+use hashbrown::HashMap;
+use parking_lot::RwLock;
+
+use crate::broker::Message;
+use crate::time::Ms;
+
+/// The retained messages of all topics, as a tree of topic levels.
+#[derive(Debug)]
+pub(crate) struct Retained {
+    tree: RwLock<Tree>,
+    max: usize,
+}
+
+#[derive(Debug, Default)]
+struct Tree {
+    root: Node,
+    len: usize,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    message: Option<Arc<Message>>,
+    children: HashMap<String, Node>,
+}
+
+/// There are as many retained messages as there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StoreFull;
+
+impl Retained {
+    pub(crate) fn new(max: usize) -> Self {
+        Self { tree: RwLock::default(), max }
+    }
+
+    /// Keeps `message` as the retained message of its topic; a payload of no length removes the one
+    /// that is there.
+    pub(crate) fn set(&self, message: Arc<Message>) -> Result<(), StoreFull> {
+        let mut tree = self.tree.write();
+        if message.payload.is_empty() {
+            let topic = message.topic.clone();
+            if remove(&mut tree.root, &mut topic.as_str().split('/')) {
+                tree.len = tree.len.saturating_sub(1);
+            }
+            return Ok(());
+        }
+        let full = tree.len >= self.max;
+        if full && find(&tree.root, message.topic.as_str()).is_none() {
+            return Err(StoreFull);
+        }
+        let mut node = &mut tree.root;
+        for level in message.topic.levels() {
+            node = node.children.entry_ref(level).or_default();
+        }
+        match node.message.replace(message) {
+            Some(old) => old.supersede(),
+            None => tree.len = tree.len.saturating_add(1),
+        }
+        Ok(())
+    }
+
+    /// The retained messages that `filter` matches and that have not expired.
+    pub(crate) fn matching(&self, filter: &TopicFilter, now: Ms) -> Vec<Arc<Message>> {
+        let mut found = Vec::new();
+        let tree = self.tree.read();
+        let levels: Vec<&str> = filter.levels().collect();
+        let mut take = |message: &Arc<Message>| {
+            if !message.is_expired(now) {
+                found.push(Arc::clone(message));
+            }
+        };
+        visit(&tree.root, &levels, true, &mut take);
+        found
+    }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.tree.read().len
+    }
+
+    /// Drops the messages that have expired.
+    pub(crate) fn drop_expired(&self, now: Ms) {
+        let mut tree = self.tree.write();
+        let dropped = prune(&mut tree.root, now);
+        tree.len = tree.len.saturating_sub(dropped);
+    }
+}
+
+fn find<'a>(root: &'a Node, topic: &str) -> Option<&'a Arc<Message>> {
+    let mut node = root;
+    for level in topic.split('/') {
+        node = node.children.get(level)?;
+    }
+    node.message.as_ref()
+}
+
+/// Removes the message at the end of `levels` and the nodes that lead to nothing else.
+fn remove<'a>(node: &mut Node, levels: &mut impl Iterator<Item = &'a str>) -> bool {
+    let Some(level) = levels.next() else {
+        return node.message.take().is_some_and(|old| {
+            old.supersede();
+            true
+        });
+    };
+    let Some(child) = node.children.get_mut(level) else { return false };
+    let removed = remove(child, levels);
+    if child.message.is_none() && child.children.is_empty() {
+        node.children.remove(level);
+    }
+    removed
+}
+
+fn visit(node: &Node, levels: &[&str], is_root: bool, take: &mut impl FnMut(&Arc<Message>)) {
+    // A filter that begins with a wildcard does not match a topic that begins with `$`.
+    let hidden = |level: &str| is_root && level.starts_with('$');
+    match levels.split_first() {
+        None => {
+            if let Some(message) = &node.message {
+                take(message);
+            }
+        }
+        Some((&"#", _)) => {
+            if let Some(message) = &node.message {
+                take(message);
+            }
+            for (level, child) in &node.children {
+                if !hidden(level) {
+                    visit(child, levels, false, take);
+                }
+            }
+        }
+        Some((&"+", rest)) => {
+            for (level, child) in &node.children {
+                if !hidden(level) {
+                    visit(child, rest, false, take);
+                }
+            }
+        }
+        Some((level, rest)) => {
+            if let Some(child) = node.children.get(*level) {
+                visit(child, rest, false, take);
+            }
+        }
+    }
+}
+
+fn prune(node: &mut Node, now: Ms) -> usize {
+    let mut dropped = 0usize;
+    if node.message.as_ref().is_some_and(|message| message.is_expired(now)) {
+        node.message = None;
+        dropped = 1;
+    }
+    node.children.retain(|_, child| {
+        dropped = dropped.saturating_add(prune(child, now));
+        child.message.is_some() || !child.children.is_empty()
+    });
+    dropped
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use codec::{Properties, QoS, TopicName};
+
+    use super::*;
+
+    fn message(topic: &str, payload: &'static str) -> Arc<Message> {
+        let payload = Bytes::from_static(payload.as_bytes());
+        let topic = TopicName::new(topic).unwrap();
+        Arc::new(Message::new(topic, payload, QoS::AtMostOnce, true, Properties::EMPTY))
+    }
+
+    fn topics(retained: &Retained, filter: &str) -> Vec<String> {
+        let filter = TopicFilter::new(filter).unwrap();
+        let found = retained.matching(&filter, 0);
+        let mut topics: Vec<_> = found.iter().map(|m| m.topic.to_string()).collect();
+        topics.sort();
+        topics
+    }
+
+    #[test]
+    fn filters_find_what_they_match() {
+        let retained = Retained::new(100);
+        for topic in ["a", "a/b", "a/b/c", "a//c", "/a", "$SYS/a", "b"] {
+            retained.set(message(topic, "x")).unwrap();
+        }
+        for (filter, want) in [
+            ("#", &["/a", "a", "a//c", "a/b", "a/b/c", "b"][..]),
+            ("+", &["a", "b"]),
+            ("a/#", &["a", "a//c", "a/b", "a/b/c"]),
+            ("a/+/c", &["a//c", "a/b/c"]),
+            ("+/+", &["/a", "a/b"]),
+            ("$SYS/#", &["$SYS/a"]),
+            ("$share/g/a/b", &["a/b"]),
+            ("c", &[]),
+        ] {
+            assert_eq!(topics(&retained, filter), want, "{filter}");
+        }
+    }
+
+    #[test]
+    fn an_empty_payload_removes_and_an_old_message_knows_that_it_is_old() {
+        let retained = Retained::new(1);
+        let first = message("a/b", "1");
+        retained.set(Arc::clone(&first)).unwrap();
+        assert_eq!(retained.set(message("c", "1")), Err(StoreFull));
+        retained.set(message("a/b", "2")).unwrap();
+        assert!(first.is_superseded());
+        retained.set(message("a/b", "")).unwrap();
+        retained.set(message("a/b", "")).unwrap();
+        assert_eq!(retained.len(), 0);
+        assert!(retained.tree.read().root.children.is_empty());
+    }
+
+    #[test]
+    fn expired_messages_are_neither_found_nor_kept() {
+        let retained = Retained::new(10);
+        let mut short = Message::new(
+            TopicName::new("a/b").unwrap(),
+            Bytes::from_static(b"x"),
+            QoS::AtMostOnce,
+            true,
+            Properties::EMPTY,
+        );
+        short.expires_at = Some(1000);
+        retained.set(Arc::new(short)).unwrap();
+        let all = TopicFilter::new("#").unwrap();
+        assert_eq!(retained.matching(&all, 999).len(), 1);
+        assert_eq!(retained.matching(&all, 1000).len(), 0);
+        retained.drop_expired(1000);
+        assert_eq!(retained.len(), 0);
+    }
+}

@@ -1,0 +1,526 @@
+//! Who is subscribed to what: one table for all workers, read far more often than written.
+//!
+//! Filters without a wildcard are looked up whole; the others stand in a tree of topic levels. What
+//! a topic matches is remembered by each worker until the table's generation changes, so a topic
+//! that is published again costs one look-up and no walk.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use codec::{QoS, SubscriptionOptions, TopicFilter};
+use hashbrown::HashMap;
+use parking_lot::RwLock;
+
+use crate::broker::{SessionKey, WorkerId};
+
+/// The subscriptions of all sessions.
+#[derive(Debug, Default)]
+pub(crate) struct Router {
+    table: RwLock<Table>,
+    generation: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    exact: HashMap<String, Entry>,
+    wild: Node,
+}
+
+/// A level in the tree of filters with wildcards.
+#[derive(Debug, Default)]
+struct Node {
+    children: HashMap<String, Node>,
+    /// The child for `+`.
+    any: Option<Box<Node>>,
+    /// Subscriptions whose filter ends here.
+    here: Entry,
+    /// Subscriptions whose filter goes on with `#`, which matches this level too.
+    rest: Entry,
+}
+
+/// All subscriptions with the same filter.
+#[derive(Debug, Default)]
+struct Entry {
+    plain: Subscribers,
+    shared: Vec<Group>,
+}
+
+/// Most filters have one subscriber; a few have very many.
+#[derive(Debug, Default)]
+enum Subscribers {
+    #[default]
+    None,
+    One(SessionKey, Subscribed),
+    Many(HashMap<SessionKey, Subscribed>),
+}
+
+/// How a session is subscribed to one filter.
+#[derive(Debug, Clone, Copy)]
+struct Subscribed {
+    options: SubscriptionOptions,
+    /// The Subscription Identifier; 0 if there is none.
+    id: u32,
+}
+
+/// The sessions that share one subscription (MQTT 5.0 §4.8.2).
+#[derive(Debug)]
+struct Group {
+    name: Box<str>,
+    members: Arc<Vec<Member>>,
+    next: Arc<AtomicUsize>,
+}
+
+#[derive(Debug, Clone)]
+struct Member {
+    key: SessionKey,
+    subscribed: Subscribed,
+    connected: Arc<AtomicBool>,
+}
+
+/// One session that gets a message, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub slot: u32,
+    pub epoch: u32,
+    pub qos: QoS,
+    pub no_local: bool,
+    pub retain_as_published: bool,
+    /// The Subscription Identifiers of all the subscriptions it is sent for.
+    pub ids: Box<[u32]>,
+}
+
+/// A member of a shared subscription that was chosen for one message.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    pub worker: WorkerId,
+    pub target: Target,
+}
+
+/// All sessions that get messages of one topic, by the worker they live in.
+#[derive(Debug, Default)]
+pub(crate) struct Targets {
+    by_worker: Vec<Vec<Target>>,
+    groups: Vec<MatchedGroup>,
+}
+
+#[derive(Debug)]
+struct MatchedGroup {
+    members: Arc<Vec<Member>>,
+    next: Arc<AtomicUsize>,
+}
+
+impl Targets {
+    /// The sessions that live in `worker`.
+    pub(crate) fn of(&self, worker: WorkerId) -> &[Target] {
+        self.by_worker.get(usize::from(worker)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The workers, other than `worker`, in which sessions live.
+    pub(crate) fn others(&self, worker: WorkerId) -> impl Iterator<Item = WorkerId> + '_ {
+        (0..)
+            .zip(&self.by_worker)
+            .filter_map(move |(id, targets)| (id != worker && !targets.is_empty()).then_some(id))
+    }
+
+    /// Whether nobody gets the message.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_worker.is_empty() && self.groups.is_empty()
+    }
+
+    /// One member of each shared subscription, in turn: one that is connected, if there is any.
+    pub(crate) fn choose(&self) -> impl Iterator<Item = Chosen> + '_ {
+        self.groups.iter().filter_map(|group| {
+            let start = group.next.fetch_add(1, Ordering::Relaxed);
+            let count = group.members.len();
+            let in_turn = || {
+                let turn = start.checked_rem(count).unwrap_or(0);
+                group.members.iter().cycle().skip(turn).take(count)
+            };
+            let member = in_turn()
+                .find(|member| member.connected.load(Ordering::Relaxed))
+                .or_else(|| in_turn().next())?;
+            Some(Chosen {
+                worker: member.key.worker,
+                target: target(&member.key, &member.subscribed),
+            })
+        })
+    }
+}
+
+fn target(key: &SessionKey, subscribed: &Subscribed) -> Target {
+    Target {
+        slot: key.slot,
+        epoch: key.epoch,
+        qos: subscribed.options.qos,
+        no_local: subscribed.options.no_local,
+        retain_as_published: subscribed.options.retain_as_published,
+        ids: if subscribed.id == 0 { Box::default() } else { Box::new([subscribed.id]) },
+    }
+}
+
+impl Router {
+    /// Changes whenever a remembered match may no longer be true.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Subscribes a session; says whether it was not subscribed to this filter before.
+    pub(crate) fn subscribe(
+        &self,
+        filter: &TopicFilter,
+        key: SessionKey,
+        options: SubscriptionOptions,
+        id: Option<u32>,
+        connected: &Arc<AtomicBool>,
+    ) -> bool {
+        let subscribed = Subscribed { options, id: id.unwrap_or(0) };
+        let mut table = self.table.write();
+        let entry = table.entry(filter);
+        let new = match filter.share_name() {
+            None => entry.plain.insert(key, subscribed),
+            Some(name) => {
+                entry.join(name, Member { key, subscribed, connected: Arc::clone(connected) })
+            }
+        };
+        self.generation.fetch_add(1, Ordering::Release);
+        new
+    }
+
+    /// Ends a subscription; says whether there was one.
+    pub(crate) fn unsubscribe(&self, filter: &TopicFilter, key: SessionKey) -> bool {
+        let mut table = self.table.write();
+        let removed = table.remove(filter, key);
+        self.generation.fetch_add(1, Ordering::Release);
+        removed
+    }
+
+    /// Who gets a message of `topic`, and the generation for which that is true.
+    pub(crate) fn matching(&self, topic: &str) -> (u64, Targets) {
+        let table = self.table.read();
+        let generation = self.generation();
+        let mut found = Found::default();
+        if let Some(entry) = table.exact.get(topic) {
+            found.take(entry);
+        }
+        let mut levels = topic.split('/');
+        // A filter that begins with a wildcard does not match a topic that begins with `$`.
+        if topic.starts_with('$') {
+            let first = levels.next().and_then(|level| table.wild.children.get(level));
+            if let Some(node) = first {
+                node.visit(levels, &mut found);
+            }
+        } else {
+            table.wild.visit(levels, &mut found);
+        }
+        (generation, found.into_targets())
+    }
+}
+
+impl Table {
+    fn entry(&mut self, filter: &TopicFilter) -> &mut Entry {
+        if !filter.has_wildcard() {
+            return self.exact.entry_ref(filter.matching_part()).or_default();
+        }
+        let mut node = &mut self.wild;
+        for level in filter.levels() {
+            node = match level {
+                "#" => return &mut node.rest,
+                "+" => node.any.get_or_insert_default(),
+                level => node.children.entry_ref(level).or_default(),
+            };
+        }
+        &mut node.here
+    }
+
+    fn remove(&mut self, filter: &TopicFilter, key: SessionKey) -> bool {
+        let share = filter.share_name();
+        if filter.has_wildcard() {
+            return self.wild.remove(&mut filter.levels(), share, key);
+        }
+        let Some(entry) = self.exact.get_mut(filter.matching_part()) else { return false };
+        let removed = entry.remove(share, key);
+        if entry.is_empty() {
+            self.exact.remove(filter.matching_part());
+        }
+        removed
+    }
+}
+
+impl Node {
+    fn visit<'a>(&self, mut levels: impl Iterator<Item = &'a str> + Clone, found: &mut Found) {
+        found.take(&self.rest);
+        let Some(level) = levels.next() else {
+            found.take(&self.here);
+            return;
+        };
+        if let Some(child) = self.children.get(level) {
+            child.visit(levels.clone(), found);
+        }
+        if let Some(child) = &self.any {
+            child.visit(levels, found);
+        }
+    }
+
+    /// Removes a subscription and the nodes that lead to nothing else.
+    fn remove<'a>(
+        &mut self,
+        levels: &mut impl Iterator<Item = &'a str>,
+        share: Option<&str>,
+        key: SessionKey,
+    ) -> bool {
+        match levels.next() {
+            None => self.here.remove(share, key),
+            Some("#") => self.rest.remove(share, key),
+            Some("+") => {
+                let Some(child) = &mut self.any else { return false };
+                let removed = child.remove(levels, share, key);
+                if child.is_empty() {
+                    self.any = None;
+                }
+                removed
+            }
+            Some(level) => {
+                let Some(child) = self.children.get_mut(level) else { return false };
+                let removed = child.remove(levels, share, key);
+                if child.is_empty() {
+                    self.children.remove(level);
+                }
+                removed
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.children.is_empty()
+            && self.any.is_none()
+            && self.here.is_empty()
+            && self.rest.is_empty()
+    }
+}
+
+impl Entry {
+    fn is_empty(&self) -> bool {
+        matches!(self.plain, Subscribers::None) && self.shared.is_empty()
+    }
+
+    fn join(&mut self, name: &str, member: Member) -> bool {
+        let at = self.shared.iter().position(|group| &*group.name == name);
+        let Some(group) = at.and_then(|at| self.shared.get_mut(at)) else {
+            let members = Arc::new(vec![member]);
+            self.shared.push(Group { name: name.into(), members, next: Arc::default() });
+            return true;
+        };
+        let members = Arc::make_mut(&mut group.members);
+        match members.iter_mut().find(|old| old.key == member.key) {
+            Some(old) => {
+                *old = member;
+                false
+            }
+            None => {
+                members.push(member);
+                true
+            }
+        }
+    }
+
+    fn remove(&mut self, share: Option<&str>, key: SessionKey) -> bool {
+        let Some(name) = share else { return self.plain.remove(key) };
+        let Some(at) = self.shared.iter().position(|group| &*group.name == name) else {
+            return false;
+        };
+        let Some(group) = self.shared.get_mut(at) else { return false };
+        let before = group.members.len();
+        let members = Arc::make_mut(&mut group.members);
+        members.retain(|member| member.key != key);
+        let removed = members.len() < before;
+        if members.is_empty() {
+            self.shared.swap_remove(at);
+        }
+        removed
+    }
+}
+
+impl Subscribers {
+    fn insert(&mut self, key: SessionKey, subscribed: Subscribed) -> bool {
+        match self {
+            Self::None => {
+                *self = Self::One(key, subscribed);
+                true
+            }
+            Self::One(only, old) if *only == key => {
+                *old = subscribed;
+                false
+            }
+            Self::One(only, old) => {
+                *self = Self::Many(HashMap::from([(*only, *old), (key, subscribed)]));
+                true
+            }
+            Self::Many(all) => all.insert(key, subscribed).is_none(),
+        }
+    }
+
+    fn remove(&mut self, key: SessionKey) -> bool {
+        match self {
+            Self::One(only, _) if *only == key => {
+                *self = Self::None;
+                true
+            }
+            Self::Many(all) => {
+                let removed = all.remove(&key).is_some();
+                if all.is_empty() {
+                    *self = Self::None;
+                }
+                removed
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What a walk has found so far.
+#[derive(Default)]
+struct Found {
+    plain: Vec<(SessionKey, Subscribed)>,
+    groups: Vec<MatchedGroup>,
+    entries: usize,
+}
+
+impl Found {
+    fn take(&mut self, entry: &Entry) {
+        match &entry.plain {
+            Subscribers::None => {}
+            Subscribers::One(key, subscribed) => {
+                self.plain.push((*key, *subscribed));
+                self.entries = self.entries.saturating_add(1);
+            }
+            Subscribers::Many(all) => {
+                self.plain.extend(all.iter().map(|(key, subscribed)| (*key, *subscribed)));
+                self.entries = self.entries.saturating_add(1);
+            }
+        }
+        self.groups.extend(entry.shared.iter().map(|group| MatchedGroup {
+            members: Arc::clone(&group.members),
+            next: Arc::clone(&group.next),
+        }));
+    }
+
+    /// One target for each session: where several of its subscriptions match, the message is sent
+    /// once, with the highest QoS and all identifiers (MQTT 5.0 §3.3.4).
+    fn into_targets(mut self) -> Targets {
+        if self.entries > 1 {
+            self.plain.sort_unstable_by_key(|(key, _)| *key);
+        }
+        let mut targets = Targets { by_worker: Vec::new(), groups: self.groups };
+        let mut last: Option<SessionKey> = None;
+        for (key, subscribed) in &self.plain {
+            let worker = usize::from(key.worker);
+            if targets.by_worker.len() <= worker {
+                targets.by_worker.resize_with(worker.saturating_add(1), Vec::new);
+            }
+            let Some(of_worker) = targets.by_worker.get_mut(worker) else { continue };
+            match of_worker.last_mut() {
+                Some(same) if last == Some(*key) => merge(same, subscribed),
+                _ => of_worker.push(target(key, subscribed)),
+            }
+            last = Some(*key);
+        }
+        targets
+    }
+}
+
+fn merge(target: &mut Target, subscribed: &Subscribed) {
+    target.qos = target.qos.max(subscribed.options.qos);
+    target.no_local &= subscribed.options.no_local;
+    target.retain_as_published |= subscribed.options.retain_as_published;
+    if subscribed.id != 0 {
+        let mut ids = std::mem::take(&mut target.ids).into_vec();
+        ids.push(subscribed.id);
+        target.ids = ids.into();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(slot: u32) -> SessionKey {
+        SessionKey { worker: (slot % 2) as u16, slot, epoch: 0 }
+    }
+
+    fn filter(text: &str) -> TopicFilter {
+        TopicFilter::new(text).unwrap()
+    }
+
+    fn slots(router: &Router, topic: &str) -> Vec<u32> {
+        let (_, targets) = router.matching(topic);
+        let mut slots: Vec<u32> =
+            (0..2).flat_map(|worker| targets.of(worker)).map(|target| target.slot).collect();
+        slots.sort_unstable();
+        slots
+    }
+
+    #[test]
+    fn topics_find_their_subscribers() {
+        let router = Router::default();
+        let connected = Arc::new(AtomicBool::new(true));
+        let filters =
+            ["a/b", "a/+", "a/#", "#", "+/b", "$SYS/#", "/+", "a/b/#", "+", "a/+/c", "a//"];
+        for (slot, text) in (0..).zip(filters) {
+            let options = SubscriptionOptions::default();
+            assert!(router.subscribe(&filter(text), key(slot), options, None, &connected));
+        }
+        // The table must agree with the plain rule of the codec.
+        for topic in ["a/b", "a", "b", "a/b/c", "a/x/c", "$SYS/a", "$SYS", "/a", "a//", "x/y/z"] {
+            let name = codec::TopicName::new(topic).unwrap();
+            let want: Vec<u32> = (0..)
+                .zip(filters)
+                .filter_map(|(slot, text)| filter(text).matches(&name).then_some(slot))
+                .collect();
+            assert_eq!(slots(&router, topic), want, "{topic}");
+        }
+        for (slot, text) in (0..).zip(filters) {
+            assert!(router.unsubscribe(&filter(text), key(slot)), "{text}");
+            assert!(!router.unsubscribe(&filter(text), key(slot)), "{text}");
+        }
+        let table = router.table.read();
+        assert!(table.exact.is_empty() && table.wild.is_empty(), "nothing is left behind");
+    }
+
+    #[test]
+    fn overlapping_subscriptions_are_one_delivery() {
+        let router = Router::default();
+        let connected = Arc::new(AtomicBool::new(true));
+        for (text, qos, id) in [("a/b", 0, 7), ("a/#", 2, 8), ("#", 1, 0)] {
+            let options = SubscriptionOptions::with_qos(QoS::from_u8(qos).unwrap());
+            let id = (id != 0).then_some(id);
+            router.subscribe(&filter(text), key(4), options, id, &connected);
+        }
+        let (_, targets) = router.matching("a/b");
+        let [target] = targets.of(0) else { panic!("one target: {targets:?}") };
+        assert_eq!(target.qos, QoS::ExactlyOnce);
+        let mut ids = target.ids.to_vec();
+        ids.sort_unstable();
+        assert_eq!(ids, [7, 8]);
+    }
+
+    #[test]
+    fn a_shared_subscription_chooses_members_in_turn_and_connected_ones_first() {
+        let router = Router::default();
+        let (on, off) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
+        for (slot, connected) in [(0, &on), (1, &off), (2, &on)] {
+            let options = SubscriptionOptions::default();
+            router.subscribe(&filter("$share/g/a/+"), key(slot), options, None, connected);
+        }
+        let (_, targets) = router.matching("a/b");
+        let mut chosen: Vec<u32> = (0..6)
+            .flat_map(|_| targets.choose().map(|c| c.target.slot).collect::<Vec<_>>())
+            .collect();
+        assert_eq!(chosen.len(), 6);
+        assert!(!chosen.contains(&1), "the member that is away gets none: {chosen:?}");
+        chosen.sort_unstable();
+        chosen.dedup();
+        assert_eq!(chosen, [0, 2]);
+        on.store(false, Ordering::Relaxed);
+        assert_eq!(targets.choose().count(), 1, "with nobody there, one of them is to keep it");
+    }
+}

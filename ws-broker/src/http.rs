@@ -1,0 +1,291 @@
+//! The HTTP side of the WebSocket port: the dashboard's files, and the handshake that turns a
+//! connection into a WebSocket for MQTT (MQTT 5.0 §6).
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+
+use crate::assets::{self, Asset};
+use crate::worker::{Handshake, Transport, Worker};
+
+/// Where a WebSocket may be opened.
+const WEBSOCKET_PATHS: [&str; 2] = ["/", "/mqtt"];
+
+/// The subprotocols of MQTT (MQTT 5.0 §6.0), the second being that of MQTT 3.1.
+const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
+
+/// Bytes that a WebSocket reads at once.
+const WEBSOCKET_READ_BUFFER: usize = 16 * 1024;
+
+/// What a page of ours may do: run its own scripts and talk to a broker.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; \
+     style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self' ws: wss:; \
+     base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+
+type Answer = Response<Full<Bytes>>;
+
+/// Serves HTTP on a connection until it ends or becomes a WebSocket.
+pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
+    let handshake = Handshake::begin(&worker);
+    let upgrade = Rc::new(std::cell::Cell::new(None));
+    let limits = worker.shared.limits.clone();
+    let answer = service_fn({
+        let upgrade = Rc::clone(&upgrade);
+        move |mut request: Request<hyper::body::Incoming>| {
+            let answer = answer(&request);
+            if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+                upgrade.set(Some(hyper::upgrade::on(&mut request)));
+            }
+            async { Ok::<_, Infallible>(answer) }
+        }
+    });
+    let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.http_timeout)
+        .max_buf_size(limits.http_head_max)
+        .serve_connection(TokioIo::new(stream), answer)
+        .with_upgrades()
+        .await;
+    drop(handshake);
+    if let Err(error) = served {
+        tracing::debug!("HTTP connection from {peer} closed: {error}.");
+        return;
+    }
+    let Some(upgrade) = upgrade.take() else { return };
+    let upgraded = match upgrade.await {
+        Ok(upgraded) => upgraded,
+        Err(error) => {
+            tracing::debug!("WebSocket from {peer} could not be opened: {error}.");
+            return;
+        }
+    };
+    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
+    let packet_max = usize::try_from(limits.packet_size_max).unwrap_or(usize::MAX);
+    let config = WebSocketConfig::default()
+        .read_buffer_size(WEBSOCKET_READ_BUFFER)
+        .write_buffer_size(0)
+        .max_message_size(Some(packet_max))
+        .max_frame_size(Some(packet_max));
+    let stream = parts.io.into_inner();
+    let first = parts.read_buf.to_vec();
+    let socket =
+        WebSocketStream::from_partially_read(stream, first, Role::Server, Some(config)).await;
+    worker.serve_websocket(Transport::WebSocket(Box::new(socket)), peer).await;
+}
+
+fn answer<B>(request: &Request<B>) -> Answer {
+    let path = request.uri().path();
+    let is_websocket_path = WEBSOCKET_PATHS.contains(&path);
+    if is_websocket_path && wants_upgrade(request.headers()) {
+        return open_websocket(request);
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut answer =
+            say(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are served here.\n");
+        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return answer;
+    }
+    match assets::get(path) {
+        Some(asset) => send_asset(asset, request),
+        None if is_websocket_path => {
+            let text = "This is where MQTT over WebSocket is spoken: open it with the subprotocol \
+                        mqtt. The dashboard is at /.\n";
+            let mut answer = say(StatusCode::UPGRADE_REQUIRED, text);
+            let headers = answer.headers_mut();
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            answer
+        }
+        None => say(StatusCode::NOT_FOUND, "There is nothing here. The dashboard is at /.\n"),
+    }
+}
+
+/// Whether a header that is a list of words has this word, in any case.
+fn has_word(headers: &HeaderMap, name: header::HeaderName, word: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|item| item.trim().eq_ignore_ascii_case(word))
+}
+
+fn wants_upgrade(headers: &HeaderMap) -> bool {
+    has_word(headers, header::UPGRADE, "websocket")
+}
+
+fn open_websocket<B>(request: &Request<B>) -> Answer {
+    let headers = request.headers();
+    let Some(subprotocol) = SUBPROTOCOLS
+        .into_iter()
+        .find(|name| has_word(headers, header::SEC_WEBSOCKET_PROTOCOL, name))
+    else {
+        let text = "The WebSocket must ask for the subprotocol mqtt (or mqttv3.1).\n";
+        return say(StatusCode::BAD_REQUEST, text);
+    };
+    // The library wants a request without a body, and checks version, key and the rest.
+    let mut plain = Request::new(());
+    *plain.method_mut() = request.method().clone();
+    *plain.version_mut() = request.version();
+    plain.headers_mut().clone_from(headers);
+    match create_response_with_body(&plain, Full::<Bytes>::default) {
+        Ok(mut answer) => {
+            let subprotocol = HeaderValue::from_static(subprotocol);
+            answer.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
+            answer
+        }
+        Err(error) => {
+            let mut answer = say(StatusCode::BAD_REQUEST, &format!("No WebSocket: {error}.\n"));
+            let version = HeaderValue::from_static("13");
+            answer.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, version);
+            answer
+        }
+    }
+}
+
+fn send_asset<B>(asset: &Asset, request: &Request<B>) -> Answer {
+    let headers = request.headers();
+    let cache = if asset.immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let accepts = |coding| accepts_encoding(headers, coding);
+    let (body, encoding) = match (asset.brotli, asset.gzip) {
+        (Some(brotli), _) if accepts("br") => (brotli, Some("br")),
+        (_, Some(gzip)) if accepts("gzip") => (gzip, Some("gzip")),
+        _ => (asset.identity, None),
+    };
+    let unchanged = has_word(headers, header::IF_NONE_MATCH, asset.etag);
+    let mut answer =
+        Response::new(Full::new(if unchanged { Bytes::new() } else { Bytes::from_static(body) }));
+    if unchanged {
+        *answer.status_mut() = StatusCode::NOT_MODIFIED;
+    }
+    let out = answer.headers_mut();
+    out.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
+    out.insert(header::ETAG, HeaderValue::from_static(asset.etag));
+    out.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    out.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    if let Some(encoding) = encoding
+        && !unchanged
+    {
+        out.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
+    }
+    protect(out);
+    answer
+}
+
+/// Whether the client takes this content coding; `q=0` says that it does not.
+fn accepts_encoding(headers: &HeaderMap, coding: &str) -> bool {
+    headers
+        .get_all(header::ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|item| {
+            let mut parts = item.split(';').map(str::trim);
+            let name = parts.next().unwrap_or_default();
+            let refused = parts
+                .filter_map(|part| part.strip_prefix("q="))
+                .any(|q| q.parse::<f32>().is_ok_and(|q| q <= 0.0));
+            name.eq_ignore_ascii_case(coding) && !refused
+        })
+}
+
+fn say(status: StatusCode, text: &str) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::copy_from_slice(text.as_bytes())));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    headers.insert(header::CONTENT_TYPE, plain);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    protect(headers);
+    answer
+}
+
+fn protect(headers: &mut HeaderMap) {
+    let policy = HeaderValue::from_static(CONTENT_SECURITY_POLICY);
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request<()> {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap()
+    }
+
+    const UPGRADE: [(&str, &str); 4] = [
+        ("Connection", "keep-alive, Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+
+    #[test]
+    fn what_each_request_is_answered() {
+        for (method, path, want) in [
+            ("GET", "/", 200),
+            ("HEAD", "/index.html", 200),
+            ("POST", "/", 405),
+            ("GET", "/no-such-file", 404),
+            ("GET", "/mqtt", 426),
+        ] {
+            assert_eq!(answer(&request(method, path, &[])).status(), want, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn a_websocket_needs_a_subprotocol_of_mqtt() {
+        for (path, subprotocol, want, echoed) in [
+            ("/mqtt", Some("mqtt"), 101, Some("mqtt")),
+            ("/", Some("mqttv3.1"), 101, Some("mqttv3.1")),
+            ("/", Some("chat, MQTT"), 101, Some("mqtt")),
+            ("/mqtt", Some("chat"), 400, None),
+            ("/mqtt", None, 400, None),
+        ] {
+            let mut headers = UPGRADE.to_vec();
+            headers.extend(subprotocol.map(|name| ("Sec-WebSocket-Protocol", name)));
+            let answer = answer(&request("GET", path, &headers));
+            assert_eq!(answer.status(), want, "{path} {subprotocol:?}");
+            let name = answer.headers().get(header::SEC_WEBSOCKET_PROTOCOL);
+            assert_eq!(name.map(|name| name.to_str().unwrap()), echoed);
+        }
+    }
+
+    #[test]
+    fn an_asset_is_not_sent_twice_to_who_has_it() {
+        let first = answer(&request("GET", "/", &[]));
+        let etag = first.headers()[header::ETAG].to_str().unwrap().to_owned();
+        let again = answer(&request("GET", "/", &[("If-None-Match", &etag)]));
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+    }
+
+    #[test]
+    fn content_codings_and_their_weights() {
+        for (header, coding, want) in [
+            ("gzip, deflate, br", "br", true),
+            ("gzip;q=1.0, br;q=0", "br", false),
+            ("GZIP", "gzip", true),
+            ("identity", "gzip", false),
+        ] {
+            let request = request("GET", "/", &[("Accept-Encoding", header)]);
+            assert_eq!(accepts_encoding(request.headers(), coding), want, "{header} {coding}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Every limit of the broker, in one place. Each is a default that a configuration may change.
+
+use std::time::Duration;
+
+/// What the broker lets its clients use. Sizes are in bytes, times in the unit of their name.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    /// The largest packet that is taken, fixed header included.
+    pub packet_size_max: u32,
+    /// The largest packet that is taken from a client that has not connected yet: a CONNECT with a
+    /// client identifier, a will, a user name and a password fits easily.
+    pub connect_size_max: u32,
+    /// How long a connection may take until its CONNECT is whole.
+    pub connect_timeout: Duration,
+    /// Connections whose CONNECT is not whole yet, in each worker; one more is closed at once.
+    pub handshakes_max: usize,
+    /// Messages of QoS 1 and 2 that are sent to a client and not acknowledged yet.
+    pub inflight_max: u16,
+    /// Messages of QoS 1 and 2 that a client of MQTT 5.0 may send before one is acknowledged.
+    pub receive_maximum: u16,
+    /// Messages of QoS 1 and 2 that wait for a client beyond those in flight; one more is dropped.
+    pub queued_messages_max: usize,
+    /// Bytes that wait to be written to one connection; beyond, QoS 0 is dropped for it and QoS 1
+    /// and 2 wait in its session's queue.
+    pub out_bytes_max: usize,
+    /// Bytes of messages on their way to one worker; beyond, those who publish to it wait.
+    pub inbox_bytes_max: usize,
+    /// The highest Topic Alias that a client may use.
+    pub topic_alias_max: u16,
+    /// Levels of a topic name or filter.
+    pub topic_levels_max: usize,
+    /// Subscriptions of one session.
+    pub subscriptions_max: usize,
+    /// Retained messages of all topics together.
+    pub retained_max: usize,
+    /// Bytes of an HTTP request's head.
+    pub http_head_max: usize,
+    /// How long the head of an HTTP request may take, and a connection be idle between two.
+    pub http_timeout: Duration,
+    /// How long a connection that is closed is still read from, so that the last packet sent to it
+    /// is not lost.
+    pub linger: Duration,
+    /// How long connections get to end when the broker stops.
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            packet_size_max: codec::PACKET_SIZE_MAX,
+            connect_size_max: 256 * 1024,
+            connect_timeout: Duration::from_secs(10),
+            handshakes_max: 1024,
+            inflight_max: 20,
+            receive_maximum: 1024,
+            queued_messages_max: 1000,
+            out_bytes_max: 8 << 20,
+            inbox_bytes_max: 16 << 20,
+            topic_alias_max: 10,
+            topic_levels_max: 200,
+            subscriptions_max: 10_000,
+            retained_max: 1_000_000,
+            http_head_max: 16 * 1024,
+            http_timeout: Duration::from_secs(15),
+            linger: Duration::from_millis(500),
+            shutdown_timeout: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Bytes that one read takes at most. Reads of a worker share one buffer of this size.
+pub(crate) const READ_CHUNK: usize = 64 * 1024;
+
+/// Payloads from this size on are shared by those they are written to; a smaller one is copied into
+/// each write buffer, which costs less than a piece of its own in the write.
+pub(crate) const SHARED_PAYLOAD_MIN: usize = 4 * 1024;
+
+/// Messages up to this size that must be kept are copied out of the read buffer they came in, which
+/// would otherwise stay in memory as a whole.
+pub(crate) const COMPACT_MAX: usize = 16 * 1024;
+
+/// Bytes in one WebSocket message at most; one message holds many packets.
+pub(crate) const WS_MESSAGE_MAX: usize = 256 * 1024;
+
+/// Topics whose matches a worker remembers.
+pub(crate) const MATCH_CACHE_MAX: usize = 64 * 1024;
+
+/// Write buffers that a worker keeps for the next connection that writes.
+pub(crate) const SPARE_BUFFERS_MAX: usize = 64;
+
+/// A write buffer that grew beyond this is not kept.
+pub(crate) const SPARE_BUFFER_BYTES_MAX: usize = 256 * 1024;

@@ -1,0 +1,446 @@
+//! The task of one connection: from its first byte to its last.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use codec::{Connect, DecodeError, Decoder, MqttString, Packet, ProtocolVersion, ReasonCode};
+
+use crate::broker::{WorkerId, count};
+use crate::worker::link::{Cause, SharedLink};
+use crate::worker::out::{OutBuffer, SpareBuffers};
+use crate::worker::sessions::refusal;
+use crate::worker::transport::{Incoming, ReadError, Transport};
+use crate::worker::{Adopted, Handshake, Mail, State, Worker};
+
+/// Chunks that one turn reads from a connection before others get theirs.
+const CHUNKS_PER_TURN: usize = 4;
+
+/// Serves a connection that has sent nothing yet.
+pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, peer: SocketAddr) {
+    let decoder = Decoder::server(worker.shared.limits.connect_size_max);
+    let mut greeting = Greeting { transport, incoming: Incoming::default(), decoder, peer };
+    let handshake = Handshake::begin(&worker);
+    let time = worker.shared.limits.connect_timeout;
+    let connect = tokio::time::timeout(time, greeting.read_connect(&worker)).await;
+    let refused = match connect {
+        Ok(Ok(connect)) => {
+            drop(handshake);
+            match greeting.check(&worker, *connect) {
+                Ok((connect, assigned)) => {
+                    establish(worker, greeting, connect, assigned).await;
+                    return;
+                }
+                Err(refused) => refused,
+            }
+        }
+        Ok(Err(refused)) => refused,
+        Err(_) => Refused::silently("it sent no whole CONNECT in time".into()),
+    };
+    greeting.refuse(&worker, refused).await;
+}
+
+/// Goes on with a connection whose session lives here and whose CONNECT another worker has read.
+pub(super) async fn adopt(worker: Rc<Worker>, adopted: Adopted) {
+    let Adopted { transport, peer, decoder, incoming, connect } = adopted;
+    match transport.into_here() {
+        Ok(transport) => {
+            let greeting = Greeting { transport, incoming, decoder, peer };
+            establish(worker, greeting, connect, false).await;
+        }
+        Err(error) => tracing::warn!("Connection from {peer} could not be moved: {error}."),
+    }
+}
+
+/// A connection before its CONNECT was accepted.
+struct Greeting {
+    transport: Transport,
+    incoming: Incoming,
+    decoder: Decoder,
+    peer: SocketAddr,
+}
+
+/// Why a connection is turned down, and what it is told.
+struct Refused {
+    why: String,
+    connack: Option<(ReasonCode, ProtocolVersion)>,
+}
+
+impl Refused {
+    fn silently(why: String) -> Self {
+        Self { why, connack: None }
+    }
+}
+
+impl Greeting {
+    async fn read_connect(&mut self, worker: &Worker) -> Result<Box<Connect>, Refused> {
+        loop {
+            // The first packet is read while it may still be looked at for its version.
+            let head = Head::of(&self.incoming);
+            match decode(&mut self.decoder, &mut self.incoming) {
+                Ok(Some(Packet::Connect(connect))) => return Ok(connect),
+                Ok(_) => self.incoming.keep_rest(),
+                Err(error) => {
+                    count(&worker.state.borrow().counters.protocol_errors, 1);
+                    return Err(Refused {
+                        why: error.to_string(),
+                        connack: head.version().map(|version| (error.reason_code(), version)),
+                    });
+                }
+            }
+            poll_fn(|cx| {
+                let mut state = worker.state.borrow_mut();
+                self.transport.poll_read(cx, &mut self.incoming, &mut state.read_buffer)
+            })
+            .await
+            .map_err(|error| Refused::silently(error.to_string()))?;
+        }
+    }
+
+    /// What a CONNECT must hold beyond being well formed; says whether the Client Identifier is one
+    /// that we made up.
+    fn check(&mut self, worker: &Worker, mut connect: Connect) -> Result<(Connect, bool), Refused> {
+        let version = connect.version;
+        let refused = |code, why: &str| Refused { why: why.into(), connack: Some((code, version)) };
+        if connect.properties.authentication_method().is_some() {
+            let why = "its authentication method is not served";
+            return Err(refused(ReasonCode::BadAuthenticationMethod, why));
+        }
+        if let Some(will) = &connect.will {
+            let levels = will.topic.levels().count();
+            if levels > worker.shared.limits.topic_levels_max {
+                let why = "the topic of its will has too many levels";
+                return Err(refused(ReasonCode::TopicNameInvalid, why));
+            }
+        }
+        self.decoder.set_packet_size_max(worker.shared.limits.packet_size_max);
+        if !connect.client_id.is_empty() {
+            return Ok((connect, false));
+        }
+        // MQTT 3.1 wants an identifier; MQTT 3.1.1 does where the session is to last (§3.1.3.1).
+        let may_assign = match version {
+            ProtocolVersion::V31 => false,
+            ProtocolVersion::V311 => connect.clean_start,
+            ProtocolVersion::V5 => true,
+        };
+        let id = MqttString::new(&format!("auto-{:032x}", fastrand::u128(..)));
+        match id {
+            Ok(id) if may_assign => {
+                connect.client_id = id;
+                Ok((connect, true))
+            }
+            _ => {
+                let why = "it has no client identifier";
+                Err(refused(ReasonCode::ClientIdentifierNotValid, why))
+            }
+        }
+    }
+
+    /// Tells the client why it is turned down, where its version has words for it, and hangs up.
+    async fn refuse(mut self, worker: &Worker, refused: Refused) {
+        tracing::info!("Connection from {} closed: {}.", self.peer, refused.why);
+        if let Some((code, version)) = refused.connack {
+            let (mut out, mut spare) = (OutBuffer::default(), SpareBuffers::default());
+            let connack = refusal(code, &refused.why, version.is_v5());
+            if connack.encode(version, out.tail(&mut spare)).is_ok() {
+                let written = poll_fn(|cx| self.transport.poll_write(cx, &mut out));
+                let _ = tokio::time::timeout(worker.shared.limits.linger, written).await;
+            }
+        }
+        hang_up(worker, &mut self.transport, true).await;
+    }
+}
+
+/// The first bytes of a connection, which say what version a CONNECT is of even if it is malformed.
+struct Head {
+    bytes: [u8; 16],
+}
+
+impl Head {
+    fn of(incoming: &Incoming) -> Self {
+        let from =
+            if incoming.partial.is_empty() { &incoming.chunk[..] } else { &incoming.partial };
+        let mut bytes = [0; 16];
+        for (to, from) in bytes.iter_mut().zip(from) {
+            *to = *from;
+        }
+        Self { bytes }
+    }
+
+    /// The version to answer in: that of the CONNECT, or the nearest to it.
+    fn version(&self) -> Option<ProtocolVersion> {
+        let (0x10, mut rest) = self.bytes.split_first().map(|(first, rest)| (*first, rest))? else {
+            return None;
+        };
+        // Behind the Remaining Length of one to four bytes stands the protocol name.
+        while let Some((byte, after)) = rest.split_first() {
+            rest = after;
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        if rest.starts_with(b"\0\x06MQIsdp") {
+            return Some(ProtocolVersion::V31);
+        }
+        let level = rest.strip_prefix(b"\0\x04MQTT")?.first()?;
+        Some(if *level < 5 { ProtocolVersion::V311 } else { ProtocolVersion::V5 })
+    }
+}
+
+fn decode(decoder: &mut Decoder, incoming: &mut Incoming) -> Result<Option<Packet>, DecodeError> {
+    if incoming.partial.is_empty() {
+        decoder.decode(&mut incoming.chunk)
+    } else {
+        decoder.decode(&mut incoming.partial)
+    }
+}
+
+/// Brings a connection to its session, which may live on another worker.
+async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, assigned: bool) {
+    let home = worker.shared.registry.claim(&connect.client_id, worker.id);
+    if home != worker.id {
+        let Greeting { transport, incoming, decoder, peer } = greeting;
+        match transport.into_moving() {
+            Ok(transport) => {
+                let adopted = Adopted { transport, peer, decoder, incoming, connect };
+                worker.shared.send(home, Mail::Adopt(Box::new(adopted)));
+            }
+            Err(error) => tracing::warn!("Connection from {peer} could not be moved: {error}."),
+        }
+        return;
+    }
+    let described = describe(&connect);
+    let peer = greeting.peer;
+    let (slot, link) = {
+        let mut state = worker.state.borrow_mut();
+        if state.stopping {
+            return;
+        }
+        state.begin_turn();
+        let attached = state.attach(connect, assigned, peer);
+        state.end_turn();
+        attached
+    };
+    tracing::info!("New client connected from {peer} as {described}.");
+    let Greeting { transport, incoming, decoder, .. } = greeting;
+    let mut connection =
+        Connection { worker, transport, incoming, decoder, slot, link, flushing: false };
+    let cause = connection.run().await;
+    connection.end(&cause).await;
+}
+
+/// A client in the words of Mosquitto's log: version, clean start, keep alive, user name.
+fn describe(connect: &Connect) -> String {
+    let version = match connect.version {
+        ProtocolVersion::V31 => 1,
+        ProtocolVersion::V311 => 2,
+        ProtocolVersion::V5 => 5,
+    };
+    let clean = u8::from(connect.clean_start);
+    let mut text =
+        format!("{} (p{version}, c{clean}, k{}", connect.client_id, connect.keep_alive_s);
+    if let Some(username) = &connect.username {
+        text.push_str(&format!(", u'{username}'"));
+    }
+    text.push(')');
+    text
+}
+
+/// A connection and the session it belongs to.
+struct Connection {
+    worker: Rc<Worker>,
+    transport: Transport,
+    incoming: Incoming,
+    decoder: Decoder,
+    slot: usize,
+    link: SharedLink,
+    /// Whether the transport holds bytes that it could not write yet.
+    flushing: bool,
+}
+
+impl Connection {
+    /// Serves the connection until it ends.
+    async fn run(&mut self) -> Cause {
+        loop {
+            match poll_fn(|cx| self.poll(cx)).await {
+                ControlFlow::Break(cause) => return cause,
+                // Who publishes faster than another worker takes it waits for that worker.
+                ControlFlow::Continue(worker) => {
+                    let shared = std::sync::Arc::clone(&self.worker.shared);
+                    shared.decongested(worker).await;
+                }
+            }
+        }
+    }
+
+    /// One turn: reads what has arrived, does what it says, and writes what has come together.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ControlFlow<Cause, WorkerId>> {
+        let worker = Rc::clone(&self.worker);
+        let mut state = worker.state.borrow_mut();
+        state.begin_turn();
+        {
+            let mut link = self.link.borrow_mut();
+            link.awake = true;
+            match &mut link.waker {
+                Some(waker) => waker.clone_from(cx.waker()),
+                waker => *waker = Some(cx.waker().clone()),
+            }
+        }
+        let more = self.read(cx, &mut state);
+        state.end_turn();
+        let written = self.write(cx, &mut state);
+        let mut link = self.link.borrow_mut();
+        link.awake = false;
+        if let Err(error) = written {
+            let cause = link.closing.take().map(|closing| closing.cause);
+            return Poll::Ready(ControlFlow::Break(cause.unwrap_or(Cause::ConnectionLost(error))));
+        }
+        if let Some(closing) = &link.closing {
+            let done = link.out.is_empty() && !self.flushing;
+            if done || closing.deadline <= state.now {
+                return Poll::Ready(ControlFlow::Break(closing.cause.clone()));
+            }
+        }
+        if let Some(congested) = state.congested.take() {
+            return Poll::Ready(ControlFlow::Continue(congested));
+        }
+        if more {
+            link.awake = true;
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    /// Reads until nothing is there or the turn is over; says whether there may be more.
+    fn read(&mut self, cx: &mut Context<'_>, state: &mut State) -> bool {
+        for _ in 0..CHUNKS_PER_TURN {
+            if self.link.borrow().closing.is_some() {
+                return false;
+            }
+            // What is left from the handshake is there before anything is read.
+            if self.incoming.chunk.is_empty() {
+                let buffer: &mut BytesMut = &mut state.read_buffer;
+                match self.transport.poll_read(cx, &mut self.incoming, buffer) {
+                    Poll::Pending => return false,
+                    Poll::Ready(Ok(())) => self.link.borrow_mut().last_heard = state.now,
+                    Poll::Ready(Err(error)) => {
+                        self.close(read_cause(error), state);
+                        return false;
+                    }
+                }
+            }
+            if let Err(cause) = self.handle_all(state) {
+                self.close(cause, state);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Does what the whole packets among the bytes say.
+    fn handle_all(&mut self, state: &mut State) -> Result<(), Cause> {
+        loop {
+            match decode(&mut self.decoder, &mut self.incoming) {
+                Ok(Some(packet)) => state.handle(self.slot, &self.link, packet)?,
+                Ok(None) => {
+                    self.incoming.keep_rest();
+                    return Ok(());
+                }
+                Err(error) => {
+                    count(&state.counters.protocol_errors, 1);
+                    return Err(Cause::refused(error.reason_code(), error));
+                }
+            }
+        }
+    }
+
+    fn close(&mut self, cause: Cause, state: &mut State) {
+        let deadline = state.closing_deadline();
+        self.link.borrow_mut().close(cause, deadline, &mut state.spare);
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>, state: &mut State) -> Result<(), String> {
+        loop {
+            {
+                let mut link = self.link.borrow_mut();
+                if link.out.is_empty() && !self.flushing {
+                    link.out.release(&mut state.spare);
+                    return Ok(());
+                }
+                match self.transport.poll_write(cx, &mut link.out) {
+                    Poll::Ready(Ok(())) => self.flushing = false,
+                    Poll::Ready(Err(error)) => return Err(error.to_string()),
+                    Poll::Pending => {
+                        self.flushing = true;
+                        return Ok(());
+                    }
+                }
+            }
+            // There is room again for what the session holds back.
+            state.pump(self.slot);
+        }
+    }
+
+    /// The connection has ended: its session goes on without it, or ends.
+    async fn end(mut self, cause: &Cause) {
+        let (client_id, peer) = {
+            let mut state = self.worker.state.borrow_mut();
+            state.begin_turn();
+            let id = state.sessions.get(self.slot).map(|session| session.client_id.clone());
+            state.detach(self.slot, &self.link, cause);
+            state.end_turn();
+            (id.unwrap_or_default(), self.link.borrow().peer)
+        };
+        match cause {
+            Cause::Disconnected | Cause::DisconnectedWithWill => {
+                tracing::info!("Client {client_id} disconnected.");
+            }
+            Cause::ConnectionLost(why) => {
+                tracing::info!("Client {client_id} closed its connection: {why}.");
+            }
+            Cause::Refused(_, why) => {
+                tracing::info!("Client {client_id} at {peer} disconnected: {why}.");
+            }
+            Cause::TakenOver => {
+                tracing::info!("Client {client_id} already connected, closing old connection.");
+            }
+            Cause::Silent => {
+                tracing::info!("Client {client_id} has exceeded timeout, disconnecting.");
+            }
+            Cause::ShuttingDown => {}
+        }
+        if !matches!(cause, Cause::ConnectionLost(_)) {
+            let error = cause.is_ours() && *cause != Cause::ShuttingDown;
+            hang_up(&self.worker, &mut self.transport, error).await;
+        }
+    }
+}
+
+fn read_cause(error: ReadError) -> Cause {
+    match error {
+        ReadError::Closed | ReadError::Io(_) => Cause::ConnectionLost(error.to_string()),
+        ReadError::Text => Cause::refused(ReasonCode::ProtocolError, error),
+        ReadError::WebSocket(_) => Cause::refused(ReasonCode::MalformedPacket, error),
+    }
+}
+
+/// Closes a connection so that its peer gets to read what was written last: as long as there are
+/// bytes that nobody has read, a plain close would throw that away.
+async fn hang_up(worker: &Worker, transport: &mut Transport, error: bool) {
+    let linger = worker.shared.limits.linger;
+    let _ = tokio::time::timeout(linger, async {
+        transport.shut_down(error).await;
+        let (mut unread, mut buffer) = (Incoming::default(), BytesMut::new());
+        loop {
+            let read = poll_fn(|cx| transport.poll_read(cx, &mut unread, &mut buffer)).await;
+            unread = Incoming::default();
+            if let Err(ReadError::Closed | ReadError::Io(_) | ReadError::WebSocket(_)) = read {
+                return;
+            }
+        }
+    })
+    .await;
+}

@@ -1,0 +1,171 @@
+//! The connected side of a session: what belongs to one network connection and ends with it.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+
+use codec::{
+    Ack, Disconnect, Packet, Properties, Property, ProtocolVersion, QoS, ReasonCode, Will,
+};
+use session::{AliasesIn, AliasesOut};
+
+use crate::broker::Message;
+use crate::time::Ms;
+use crate::worker::out::{OutBuffer, SpareBuffers};
+
+/// A link is shared by its connection's task and by the session, both in one worker.
+pub(crate) type SharedLink = Rc<RefCell<Link>>;
+
+/// One network connection after its CONNECT was accepted.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub peer: SocketAddr,
+    pub version: ProtocolVersion,
+    pub out: OutBuffer,
+    /// Wakes the connection's task, which writes what is in `out`.
+    pub waker: Option<Waker>,
+    /// Whether the task is running or has been woken already.
+    pub awake: bool,
+    /// Set once the connection is to be closed.
+    pub closing: Option<Closing>,
+    /// The largest packet that the client takes.
+    pub packet_size_max: u32,
+    pub aliases_in: AliasesIn,
+    /// There if the client takes Topic Aliases.
+    pub aliases_out: Option<Box<AliasesOut>>,
+    /// Retained messages that new subscriptions still have to get.
+    pub retained: VecDeque<RetainedDelivery>,
+    /// How long the client may be silent; 0 for ever.
+    pub silence_max_ms: Ms,
+    pub last_heard: Ms,
+    pub will: Option<Box<Will>>,
+    /// Whether the client wants to know why something failed.
+    pub problem_information: bool,
+}
+
+/// A retained message on its way to a new subscription.
+#[derive(Debug)]
+pub(crate) struct RetainedDelivery {
+    pub message: Arc<Message>,
+    pub qos: QoS,
+    pub id: Option<u32>,
+}
+
+/// Why a connection is closed, and what is still to be done about it.
+#[derive(Debug, Clone)]
+pub(crate) struct Closing {
+    pub cause: Cause,
+    /// When to stop waiting for the peer to take what is still to be written.
+    pub deadline: Ms,
+}
+
+/// Why a connection ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The client said goodbye.
+    Disconnected,
+    /// The client said goodbye and wants its will sent.
+    DisconnectedWithWill,
+    /// The client closed the connection without a word.
+    ConnectionLost(String),
+    /// We end it, for this reason, with these words for people.
+    Refused(ReasonCode, String),
+    /// Another connection uses the same client identifier.
+    TakenOver,
+    /// Nothing was heard for one and a half times the Keep Alive.
+    Silent,
+    /// The broker stops.
+    ShuttingDown,
+}
+
+impl Cause {
+    /// Something that the client did wrong.
+    pub(crate) fn refused(code: ReasonCode, why: impl fmt::Display) -> Self {
+        Self::Refused(code, why.to_string())
+    }
+
+    /// The Reason Code that the client is told, if it is told anything.
+    fn reason_code(&self) -> Option<ReasonCode> {
+        Some(match self {
+            Self::Refused(code, _) => *code,
+            Self::TakenOver => ReasonCode::SessionTakenOver,
+            Self::Silent => ReasonCode::KeepAliveTimeout,
+            Self::ShuttingDown => ReasonCode::ServerShuttingDown,
+            Self::Disconnected | Self::DisconnectedWithWill | Self::ConnectionLost(_) => {
+                return None;
+            }
+        })
+    }
+
+    /// Whether the will is sent (MQTT 5.0 §3.1.2.5).
+    pub(crate) fn sends_will(&self) -> bool {
+        !matches!(self, Self::Disconnected | Self::ShuttingDown)
+    }
+
+    /// Whether it is we who end the connection.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.reason_code().is_some()
+    }
+}
+
+impl Link {
+    /// Appends a packet; one that can't be encoded is left out, which only a bug can cause.
+    pub(crate) fn send(&mut self, packet: &Packet, spare: &mut SpareBuffers) {
+        let version = self.version;
+        if let Err(error) = packet.encode(version, self.out.tail(spare)) {
+            tracing::error!("A packet could not be encoded: {error} in {packet:?}.");
+        }
+    }
+
+    /// Appends one of the four acknowledgements.
+    pub(crate) fn send_ack(
+        &mut self,
+        kind: fn(Ack) -> Packet,
+        packet_id: codec::PacketId,
+        code: ReasonCode,
+        spare: &mut SpareBuffers,
+    ) {
+        self.send(&kind(Ack::new(packet_id, code)), spare);
+    }
+
+    /// Wakes the connection's task, once.
+    pub(crate) fn wake(&mut self) {
+        if !self.awake {
+            self.awake = true;
+            if let Some(waker) = &self.waker {
+                waker.wake_by_ref();
+            }
+        }
+    }
+
+    /// Begins to close the connection: the client is told why, where its version has words for it.
+    pub(crate) fn close(&mut self, cause: Cause, deadline: Ms, spare: &mut SpareBuffers) {
+        if self.closing.is_some() {
+            return;
+        }
+        if let Some(code) = cause.reason_code()
+            && self.version.is_v5()
+        {
+            let disconnect = Disconnect { code, properties: self.reason_string(&cause) };
+            self.send(&Packet::Disconnect(disconnect), spare);
+        }
+        self.closing = Some(Closing { cause, deadline });
+        self.wake();
+    }
+
+    /// The words for people, if the client takes them.
+    fn reason_string(&self, cause: &Cause) -> Properties {
+        let Cause::Refused(_, why) = cause else { return Properties::EMPTY };
+        if !self.problem_information {
+            return Properties::EMPTY;
+        }
+        codec::MqttString::new(why)
+            .ok()
+            .and_then(|why| Properties::new([Property::ReasonString(why)]).ok())
+            .unwrap_or_default()
+    }
+}

@@ -1,0 +1,372 @@
+//! A worker: one thread, one runtime, and the connections and sessions that live on it.
+//!
+//! A connection lives and dies on one worker, and so does a session, so their state needs no lock.
+//! Workers speak to each other through mailboxes: a message that someone else's sessions get is
+//! handed over once for each worker, with all its targets there.
+
+mod cache;
+mod connection;
+mod housekeeping;
+mod link;
+mod out;
+mod packets;
+mod publish;
+mod session;
+mod sessions;
+mod transport;
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use codec::{Connect, Decoder};
+use slab::Slab;
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, mpsc};
+
+use crate::broker::{
+    Chosen, Counters, Message, Registry, Retained, Router, Targets, WorkerId, count,
+};
+use crate::http;
+use crate::limits::Limits;
+use crate::time::{Clock, Ms};
+
+use cache::MatchCache;
+use out::SpareBuffers;
+use publish::Frames;
+use session::Session;
+use transport::Moving;
+pub(crate) use transport::{Incoming, Transport};
+
+/// What all workers share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub limits: Limits,
+    pub clock: Clock,
+    pub router: Router,
+    pub registry: Registry,
+    pub retained: Retained,
+    pub counters: Vec<Arc<Counters>>,
+    inboxes: Vec<Inbox>,
+}
+
+/// The mailbox of one worker, as the others see it.
+#[derive(Debug)]
+struct Inbox {
+    mail: mpsc::UnboundedSender<Mail>,
+    /// Bytes of messages that the worker has not taken out yet.
+    bytes: AtomicUsize,
+    drained: Notify,
+}
+
+/// What one worker sends to another.
+#[derive(Debug)]
+pub(crate) enum Mail {
+    /// A connection that was just accepted.
+    Accepted(std::net::TcpStream, SocketAddr, Protocol),
+    /// A connection whose session lives here.
+    Adopt(Box<Adopted>),
+    /// Messages for sessions that live here, and their bytes.
+    Deliver(Vec<HandOver>, usize),
+    /// The broker stops.
+    ShutDown,
+}
+
+/// What a listener speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// MQTT over TCP.
+    Mqtt,
+    /// HTTP, and MQTT over WebSocket.
+    Http,
+}
+
+/// A message for sessions of one worker.
+#[derive(Debug)]
+pub(crate) enum HandOver {
+    /// For all who are subscribed to its topic.
+    Matched(Arc<Message>, Arc<Targets>),
+    /// For the one that was chosen among those who share a subscription.
+    Chosen(Arc<Message>, Chosen),
+}
+
+/// A connection on its way to the worker where its session lives.
+pub(crate) struct Adopted {
+    pub transport: Moving,
+    pub peer: SocketAddr,
+    pub decoder: Decoder,
+    pub incoming: Incoming,
+    pub connect: Connect,
+}
+
+impl std::fmt::Debug for Adopted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Adopted").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// The shared state of `workers` workers, and the mail that each of them will read.
+    pub(crate) fn new(
+        workers: WorkerId,
+        limits: Limits,
+    ) -> (Arc<Self>, Vec<mpsc::UnboundedReceiver<Mail>>) {
+        let (mut inboxes, mut mails) = (Vec::new(), Vec::new());
+        for _ in 0..workers {
+            let (sender, mail) = mpsc::unbounded_channel();
+            inboxes.push(Inbox {
+                mail: sender,
+                bytes: AtomicUsize::new(0),
+                drained: Notify::new(),
+            });
+            mails.push(mail);
+        }
+        let shared = Self {
+            clock: Clock::start(),
+            router: Router::default(),
+            registry: Registry::default(),
+            retained: Retained::new(limits.retained_max),
+            counters: (0..workers).map(|_| Arc::default()).collect(),
+            inboxes,
+            limits,
+        };
+        (Arc::new(shared), mails)
+    }
+
+    /// Sends mail to a worker; one that has stopped does not get it.
+    pub(crate) fn send(&self, worker: WorkerId, mail: Mail) {
+        if let Some(inbox) = self.inboxes.get(usize::from(worker)) {
+            if let Mail::Deliver(_, bytes) = &mail {
+                inbox.bytes.fetch_add(*bytes, Ordering::Relaxed);
+            }
+            let _ = inbox.mail.send(mail);
+        }
+    }
+
+    /// The workers by their numbers.
+    pub(crate) fn workers(&self) -> impl Iterator<Item = WorkerId> + use<> {
+        0..WorkerId::try_from(self.inboxes.len()).unwrap_or(WorkerId::MAX)
+    }
+
+    fn is_congested(&self, worker: WorkerId) -> bool {
+        self.inboxes
+            .get(usize::from(worker))
+            .is_some_and(|inbox| inbox.bytes.load(Ordering::Relaxed) > self.limits.inbox_bytes_max)
+    }
+
+    /// Waits until a worker has taken enough out of its mailbox.
+    async fn decongested(&self, worker: WorkerId) {
+        let Some(inbox) = self.inboxes.get(usize::from(worker)) else { return };
+        loop {
+            let drained = inbox.drained.notified();
+            tokio::pin!(drained);
+            drained.as_mut().enable();
+            if !self.is_congested(worker) {
+                return;
+            }
+            drained.await;
+        }
+    }
+}
+
+/// One worker, as its tasks see it.
+pub(crate) struct Worker {
+    pub id: WorkerId,
+    pub shared: Arc<Shared>,
+    pub state: RefCell<State>,
+}
+
+/// What lives on one worker. Borrowed for the length of one poll, never across an await.
+pub(crate) struct State {
+    id: WorkerId,
+    shared: Arc<Shared>,
+    counters: Arc<Counters>,
+    /// The time of the current turn.
+    now: Ms,
+    sessions: Slab<Session>,
+    slots: hashbrown::HashMap<codec::MqttString, usize>,
+    /// Counts sessions, so that one that has another's slot is told apart.
+    next_epoch: u32,
+    cache: MatchCache,
+    frames: Frames,
+    spare: SpareBuffers,
+    /// All connections read into this one, one after the other.
+    read_buffer: BytesMut,
+    /// What is to be handed to each other worker at the end of the turn, and its bytes.
+    outbox: Vec<(Vec<HandOver>, usize)>,
+    /// A worker whose mailbox was too full in this turn.
+    congested: Option<WorkerId>,
+    /// Connections whose CONNECT is not whole yet.
+    handshakes: usize,
+    /// Tasks that serve a connection.
+    connections: usize,
+    stopping: bool,
+}
+
+impl State {
+    fn new(id: WorkerId, shared: Arc<Shared>) -> Self {
+        let outbox = shared.workers().map(|_| Default::default()).collect();
+        Self {
+            id,
+            counters: shared.counters.get(usize::from(id)).cloned().unwrap_or_default(),
+            now: shared.clock.now(),
+            sessions: Slab::new(),
+            slots: hashbrown::HashMap::new(),
+            next_epoch: 0,
+            cache: MatchCache::default(),
+            frames: Frames::default(),
+            spare: SpareBuffers::default(),
+            read_buffer: BytesMut::new(),
+            outbox,
+            congested: None,
+            handshakes: 0,
+            connections: 0,
+            stopping: false,
+            shared,
+        }
+    }
+
+    /// Begins a turn: the time is read once for all that happens in it.
+    fn begin_turn(&mut self) {
+        self.now = self.shared.clock.now();
+    }
+
+    /// Ends a turn: what other workers' sessions get is handed over.
+    fn end_turn(&mut self) {
+        for (worker, (batch, bytes)) in (0..).zip(&mut self.outbox) {
+            if !batch.is_empty() {
+                let mail = Mail::Deliver(std::mem::take(batch), std::mem::take(bytes));
+                self.shared.send(worker, mail);
+                if self.shared.is_congested(worker) {
+                    self.congested = Some(worker);
+                }
+            }
+        }
+    }
+}
+
+/// Runs a worker until it is told to stop and its connections have ended.
+pub(crate) fn run(id: WorkerId, shared: Arc<Shared>, mail: mpsc::UnboundedReceiver<Mail>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build_local(tokio::runtime::LocalOptions::default());
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("Worker {id} could not be started: {error}.");
+            return;
+        }
+    };
+    let state = RefCell::new(State::new(id, Arc::clone(&shared)));
+    let worker = Rc::new(Worker { id, shared, state });
+    runtime.block_on(worker.read_mail(mail));
+}
+
+impl Worker {
+    async fn read_mail(self: Rc<Self>, mut mail: mpsc::UnboundedReceiver<Mail>) {
+        tokio::task::spawn_local(housekeeping::run(Rc::clone(&self)));
+        while let Some(item) = mail.recv().await {
+            match item {
+                Mail::Accepted(stream, peer, protocol) => self.accept(stream, peer, protocol),
+                Mail::Adopt(adopted) => {
+                    self.spawn(|worker| connection::adopt(worker, *adopted));
+                }
+                Mail::Deliver(batch, bytes) => self.deliver(batch, bytes),
+                Mail::ShutDown => break,
+            }
+        }
+        self.stop().await;
+    }
+
+    fn deliver(&self, batch: Vec<HandOver>, bytes: usize) {
+        let mut state = self.state.borrow_mut();
+        state.begin_turn();
+        for hand_over in batch {
+            state.take_over(&hand_over);
+        }
+        if let Some(inbox) = self.shared.inboxes.get(usize::from(self.id)) {
+            inbox.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            inbox.drained.notify_waiters();
+        }
+    }
+
+    /// Runs a connection's task and counts it.
+    fn spawn<F>(self: &Rc<Self>, task: impl FnOnce(Rc<Self>) -> F)
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        let worker = Rc::clone(self);
+        let task = task(Rc::clone(self));
+        self.state.borrow_mut().connections += 1;
+        tokio::task::spawn_local(async move {
+            task.await;
+            worker.state.borrow_mut().connections -= 1;
+        });
+    }
+
+    fn accept(self: &Rc<Self>, stream: std::net::TcpStream, peer: SocketAddr, protocol: Protocol) {
+        {
+            let state = self.state.borrow();
+            count(&state.counters.connections_accepted, 1);
+            if state.handshakes >= self.shared.limits.handshakes_max {
+                count(&state.counters.connections_refused_busy, 1);
+                tracing::debug!("Connection from {peer} closed: too many have not connected yet.");
+                return;
+            }
+        }
+        let stream = match TcpStream::from_std(stream) {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::warn!("Connection from {peer} could not be served: {error}.");
+                return;
+            }
+        };
+        match protocol {
+            Protocol::Mqtt => {
+                let transport = Transport::Tcp(stream);
+                self.spawn(|worker| connection::serve(worker, transport, peer));
+            }
+            Protocol::Http => self.spawn(|worker| http::serve(worker, stream, peer)),
+        }
+    }
+
+    /// Serves MQTT on a WebSocket that the HTTP side has opened.
+    pub(crate) async fn serve_websocket(self: Rc<Self>, transport: Transport, peer: SocketAddr) {
+        connection::serve(self, transport, peer).await;
+    }
+
+    /// Tells every client that the broker stops, and waits a little while they leave.
+    async fn stop(self: Rc<Self>) {
+        let deadline = {
+            let mut state = self.state.borrow_mut();
+            state.begin_turn();
+            state.stopping = true;
+            state.close_all();
+            tokio::time::Instant::now() + self.shared.limits.shutdown_timeout
+        };
+        while self.state.borrow().connections > 0 && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// Counts a connection whose CONNECT is not whole yet, for as long as it lives.
+pub(crate) struct Handshake(Rc<Worker>);
+
+impl Handshake {
+    pub(crate) fn begin(worker: &Rc<Worker>) -> Self {
+        worker.state.borrow_mut().handshakes += 1;
+        Self(Rc::clone(worker))
+    }
+}
+
+impl Drop for Handshake {
+    fn drop(&mut self) {
+        self.0.state.borrow_mut().handshakes -= 1;
+    }
+}

@@ -1,0 +1,307 @@
+//! What each packet of a connected client does.
+
+use codec::{
+    Ack, Disconnect, Packet, Publish, QoS, ReasonCode, RetainHandling, SubAck, Subscribe,
+    Subscription, TopicName, UnsubAck, Unsubscribe,
+};
+use session::{Arrival, FlowError, PubRecOutcome};
+
+use crate::broker::{Message, count};
+use crate::time::{Ms, seconds};
+use crate::worker::State;
+use crate::worker::link::{Cause, RetainedDelivery, SharedLink};
+use crate::worker::publish::passed_through;
+
+impl State {
+    /// Does what a packet asks for. An error ends the connection.
+    pub(super) fn handle(
+        &mut self,
+        slot: usize,
+        link: &SharedLink,
+        packet: Packet,
+    ) -> Result<(), Cause> {
+        match packet {
+            Packet::Publish(publish) => self.on_publish(slot, link, publish),
+            Packet::PubAck(ack) => {
+                let done = self.session_flow(slot, |session| session.send.on_puback(ack.packet_id));
+                self.after_ack(slot, done)
+            }
+            Packet::PubRec(ack) => self.on_pubrec(slot, link, &ack),
+            Packet::PubRel(ack) => {
+                let known = self
+                    .sessions
+                    .get_mut(slot)
+                    .is_some_and(|session| session.receive.on_pubrel(ack.packet_id));
+                let code =
+                    if known { ReasonCode::Success } else { ReasonCode::PacketIdentifierNotFound };
+                let link = &mut *link.borrow_mut();
+                link.send_ack(Packet::PubComp, ack.packet_id, code, &mut self.spare);
+                Ok(())
+            }
+            Packet::PubComp(ack) => {
+                let done =
+                    self.session_flow(slot, |session| session.send.on_pubcomp(ack.packet_id));
+                self.after_ack(slot, done)
+            }
+            Packet::Subscribe(subscribe) => self.on_subscribe(slot, link, subscribe),
+            Packet::Unsubscribe(unsubscribe) => {
+                self.on_unsubscribe(slot, link, &unsubscribe);
+                Ok(())
+            }
+            Packet::PingReq => {
+                link.borrow_mut().send(&Packet::PingResp, &mut self.spare);
+                Ok(())
+            }
+            Packet::Disconnect(disconnect) => Err(self.on_disconnect(slot, &disconnect)),
+            Packet::Auth(_) => Err(Cause::refused(
+                ReasonCode::ProtocolError,
+                "AUTH: the connection was made without an authentication method",
+            )),
+            // The decoder lets none of these through on a server's end.
+            Packet::Connect(_)
+            | Packet::ConnAck(_)
+            | Packet::SubAck(_)
+            | Packet::UnsubAck(_)
+            | Packet::PingResp => {
+                Err(Cause::refused(ReasonCode::ProtocolError, "a client can't send this packet"))
+            }
+        }
+    }
+
+    fn session_flow<T>(
+        &mut self,
+        slot: usize,
+        act: impl FnOnce(&mut crate::worker::session::Session) -> Result<T, FlowError>,
+    ) -> Result<(), FlowError> {
+        self.sessions.get_mut(slot).map_or(Ok(()), |session| act(session).map(|_| ()))
+    }
+
+    /// An acknowledgement makes room for the next message. One for an identifier that is not in use
+    /// is what a client may send after a session was lost, and does no harm (MQTT 5.0 §4.3).
+    fn after_ack(&mut self, slot: usize, done: Result<(), FlowError>) -> Result<(), Cause> {
+        match done {
+            Err(FlowError::WrongState) => Err(Cause::refused(
+                ReasonCode::ProtocolError,
+                "an acknowledgement does not fit the QoS of its message",
+            )),
+            _ => {
+                self.pump(slot);
+                Ok(())
+            }
+        }
+    }
+
+    fn on_pubrec(&mut self, slot: usize, link: &SharedLink, ack: &Ack) -> Result<(), Cause> {
+        let Some(session) = self.sessions.get_mut(slot) else { return Ok(()) };
+        let code = match session.send.on_pubrec(ack.packet_id, ack.code) {
+            Ok(PubRecOutcome::Release(_)) => ReasonCode::Success,
+            Ok(PubRecOutcome::Refused(_)) => {
+                self.pump(slot);
+                return Ok(());
+            }
+            Err(FlowError::UnknownPacketId) if ack.code.is_error() => return Ok(()),
+            Err(FlowError::UnknownPacketId) => ReasonCode::PacketIdentifierNotFound,
+            Err(error) => return self.after_ack(slot, Err(error)),
+        };
+        let link = &mut *link.borrow_mut();
+        link.send_ack(Packet::PubRel, ack.packet_id, code, &mut self.spare);
+        Ok(())
+    }
+
+    fn on_publish(
+        &mut self,
+        slot: usize,
+        link: &SharedLink,
+        publish: Publish,
+    ) -> Result<(), Cause> {
+        count(&self.counters.publishes_received, 1);
+        let version = link.borrow().version;
+        let topic = if version.is_v5() {
+            let alias = publish.properties.topic_alias();
+            let resolved = link.borrow_mut().aliases_in.resolve(publish.topic, alias);
+            resolved.map_err(|error| Cause::refused(ReasonCode::TopicAliasInvalid, error))?
+        } else {
+            publish.topic.ok_or_else(|| {
+                Cause::refused(ReasonCode::ProtocolError, "PUBLISH: there is no topic")
+            })?
+        };
+        self.check_levels(topic.as_str())?;
+        let Some(session) = self.sessions.get_mut(slot) else { return Ok(()) };
+        let key = session.key;
+        if let Some(id) = publish.packet_id {
+            match session.receive.on_publish(id, publish.qos) {
+                Ok(Arrival::New) => {}
+                Ok(Arrival::Duplicate) => {
+                    let link = &mut *link.borrow_mut();
+                    link.send_ack(Packet::PubRec, id, ReasonCode::Success, &mut self.spare);
+                    return Ok(());
+                }
+                Err(_) => {
+                    return Err(Cause::refused(
+                        ReasonCode::ReceiveMaximumExceeded,
+                        "more messages at once than the Receive Maximum allows",
+                    ));
+                }
+            }
+        }
+        let code = self.accept_publish(
+            topic,
+            &publish.properties,
+            publish.payload,
+            key,
+            publish.qos,
+            publish.retain,
+        );
+        let Some(id) = publish.packet_id else { return Ok(()) };
+        if let Some(session) = self.sessions.get_mut(slot) {
+            session.receive.acknowledged(id, publish.qos, code);
+        }
+        let kind = if publish.qos == QoS::AtLeastOnce { Packet::PubAck } else { Packet::PubRec };
+        link.borrow_mut().send_ack(kind, id, code, &mut self.spare);
+        Ok(())
+    }
+
+    /// Sends what a client published to all who get it; the code is for its acknowledgement.
+    fn accept_publish(
+        &mut self,
+        topic: TopicName,
+        properties: &codec::Properties,
+        payload: bytes::Bytes,
+        publisher: crate::broker::SessionKey,
+        qos: QoS,
+        retain: bool,
+    ) -> ReasonCode {
+        // What the broker says of itself is nobody else's to say.
+        if is_sys(&topic) {
+            return ReasonCode::NotAuthorized;
+        }
+        let expires_at = expiry(properties, self.now);
+        let properties = passed_through(properties);
+        let mut message = Message::new(topic, payload, qos, retain, properties);
+        message.expires_at = expires_at;
+        message.publisher = Some(publisher);
+        if self.publish(&message) { ReasonCode::Success } else { ReasonCode::NoMatchingSubscribers }
+    }
+
+    fn check_levels(&self, topic: &str) -> Result<(), Cause> {
+        let max = self.shared.limits.topic_levels_max;
+        if topic.bytes().filter(|byte| *byte == b'/').count() < max {
+            return Ok(());
+        }
+        let why = format!("the topic has more than {max} levels");
+        Err(Cause::Refused(ReasonCode::TopicNameInvalid, why))
+    }
+
+    fn on_subscribe(
+        &mut self,
+        slot: usize,
+        link: &SharedLink,
+        subscribe: Subscribe,
+    ) -> Result<(), Cause> {
+        let id = subscribe.properties.subscription_identifier();
+        let mut codes = Vec::with_capacity(subscribe.subscriptions.len());
+        for subscription in subscribe.subscriptions {
+            self.check_levels(subscription.filter.as_str())?;
+            codes.push(self.subscribe(slot, link, subscription, id));
+        }
+        let suback =
+            SubAck { packet_id: subscribe.packet_id, properties: codec::Properties::EMPTY, codes };
+        link.borrow_mut().send(&Packet::SubAck(suback), &mut self.spare);
+        self.pump(slot);
+        Ok(())
+    }
+
+    fn subscribe(
+        &mut self,
+        slot: usize,
+        link: &SharedLink,
+        subscription: Subscription,
+        id: Option<u32>,
+    ) -> ReasonCode {
+        let Subscription { filter, options } = subscription;
+        let Some(session) = self.sessions.get_mut(slot) else {
+            return ReasonCode::UnspecifiedError;
+        };
+        let full = session.subscriptions.len() >= self.shared.limits.subscriptions_max;
+        if full && !session.subscriptions.contains(&filter) {
+            return ReasonCode::QuotaExceeded;
+        }
+        let shared = &self.shared;
+        let is_new = shared.router.subscribe(&filter, session.key, options, id, &session.connected);
+        session.subscriptions.insert(filter.clone());
+        tracing::debug!("{} {} (QoS {})", session.client_id, filter, options.qos as u8);
+        // Retained messages do not go to shared subscriptions (MQTT 5.0 §4.8.2).
+        let wants_retained = filter.share_name().is_none()
+            && match options.retain_handling {
+                RetainHandling::SendAtSubscribe => true,
+                RetainHandling::SendIfNew => is_new,
+                RetainHandling::DoNotSend => false,
+            };
+        if wants_retained {
+            let found = shared.retained.matching(&filter, self.now);
+            let deliveries = found.into_iter().map(|message| RetainedDelivery {
+                qos: message.qos.min(options.qos),
+                message,
+                id,
+            });
+            link.borrow_mut().retained.extend(deliveries);
+        }
+        ReasonCode::granted(options.qos)
+    }
+
+    fn on_unsubscribe(&mut self, slot: usize, link: &SharedLink, unsubscribe: &Unsubscribe) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        let mut codes = Vec::with_capacity(unsubscribe.filters.len());
+        for filter in &unsubscribe.filters {
+            let existed = session.subscriptions.remove(filter);
+            self.shared.router.unsubscribe(filter, session.key);
+            codes.push(if existed {
+                ReasonCode::Success
+            } else {
+                ReasonCode::NoSubscriptionExisted
+            });
+        }
+        let unsuback = UnsubAck {
+            packet_id: unsubscribe.packet_id,
+            properties: codec::Properties::EMPTY,
+            codes,
+        };
+        link.borrow_mut().send(&Packet::UnsubAck(unsuback), &mut self.spare);
+    }
+
+    fn on_disconnect(&mut self, slot: usize, disconnect: &Disconnect) -> Cause {
+        if let Some(session) = self.sessions.get_mut(slot)
+            && let Some(expiry_s) = disconnect.properties.session_expiry_interval()
+        {
+            // A session that was to end with its connection can't be made to last
+            // (MQTT 5.0 §3.14.2.2.2).
+            if session.expiry_interval_s == 0 && expiry_s != 0 {
+                return Cause::refused(
+                    ReasonCode::ProtocolError,
+                    "DISCONNECT: a Session Expiry Interval of 0 can't be changed",
+                );
+            }
+            session.expiry_interval_s = expiry_s;
+        }
+        if disconnect.code == ReasonCode::Success {
+            Cause::Disconnected
+        } else {
+            Cause::DisconnectedWithWill
+        }
+    }
+}
+
+/// When a message with these properties expires.
+pub(super) fn expiry(properties: &codec::Properties, now: Ms) -> Option<Ms> {
+    if properties.is_empty() {
+        return None;
+    }
+    properties.message_expiry_interval().map(|left_s| now.saturating_add(seconds(left_s)))
+}
+
+fn is_sys(topic: &TopicName) -> bool {
+    topic
+        .as_bytes()
+        .strip_prefix(b"$SYS")
+        .is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
+}

@@ -1,0 +1,354 @@
+//! From a message to the connections and queues of all who get it.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use codec::{PacketId, Properties, ProtocolVersion, PublishHead, QoS};
+use session::Outgoing;
+
+use crate::broker::{Counters, Message, SessionKey, StoreFull, Target, count};
+use crate::limits::SHARED_PAYLOAD_MIN;
+use crate::worker::link::{Link, RetainedDelivery};
+use crate::worker::out::SpareBuffers;
+use crate::worker::session::{Delivery, Session};
+use crate::worker::{HandOver, State};
+
+/// A message while it is handed to one receiver after the other. Only when one of them must keep it
+/// is it put on the heap, once for all.
+struct Routed<'a> {
+    message: &'a Message,
+    kept: Option<Arc<Message>>,
+}
+
+impl Routed<'_> {
+    fn keep(&mut self) -> Arc<Message> {
+        Arc::clone(self.kept.get_or_insert_with(|| self.message.keep()))
+    }
+}
+
+impl State {
+    /// Sends a message to all who are subscribed to its topic; says whether anybody is.
+    pub(super) fn publish(&mut self, message: &Message) -> bool {
+        let mut routed = Routed { message, kept: None };
+        if message.retain {
+            let kept = routed.keep();
+            if self.shared.retained.set(kept) == Err(StoreFull) {
+                count(&self.counters.dropped_retained_full, 1);
+            }
+        }
+        let targets = self.cache.look_up(&self.shared.router, message.topic.as_str());
+        if targets.is_empty() {
+            return false;
+        }
+        self.frames.forget();
+        for target in targets.of(self.id) {
+            self.deliver(target, &mut routed);
+        }
+        for worker in targets.others(self.id) {
+            let hand_over = HandOver::Matched(routed.keep(), Arc::clone(&targets));
+            self.hand_over(worker, hand_over, message.size());
+        }
+        for chosen in targets.choose() {
+            if chosen.worker == self.id {
+                self.deliver(&chosen.target, &mut routed);
+            } else {
+                let worker = chosen.worker;
+                let hand_over = HandOver::Chosen(routed.keep(), chosen);
+                self.hand_over(worker, hand_over, message.size());
+            }
+        }
+        true
+    }
+
+    fn hand_over(&mut self, worker: u16, hand_over: HandOver, size: usize) {
+        if let Some((batch, bytes)) = self.outbox.get_mut(usize::from(worker)) {
+            batch.push(hand_over);
+            // What an entry of the mailbox takes by itself counts too.
+            *bytes = bytes.saturating_add(size).saturating_add(64);
+        }
+    }
+
+    /// Takes a message over from another worker.
+    pub(super) fn take_over(&mut self, hand_over: &HandOver) {
+        self.frames.forget();
+        match hand_over {
+            HandOver::Matched(message, targets) => {
+                let mut routed = Routed { message, kept: Some(Arc::clone(message)) };
+                for target in targets.of(self.id) {
+                    self.deliver(target, &mut routed);
+                }
+            }
+            HandOver::Chosen(message, chosen) => {
+                let mut routed = Routed { message, kept: Some(Arc::clone(message)) };
+                self.deliver(&chosen.target, &mut routed);
+            }
+        }
+    }
+
+    /// Hands a message to one session: to its connection, or to its queue.
+    fn deliver(&mut self, target: &Target, routed: &mut Routed<'_>) {
+        let message = routed.message;
+        let Some(session) = self.sessions.get_mut(target.slot as usize) else { return };
+        let key = SessionKey { worker: self.id, slot: target.slot, epoch: target.epoch };
+        if session.key != key || target.no_local && message.publisher == Some(key) {
+            return;
+        }
+        let qos = message.qos.min(target.qos);
+        let retain = target.retain_as_published && message.retain;
+        let limits = &self.shared.limits;
+        if qos != QoS::AtMostOnce {
+            if session.send.queued_len() >= limits.queued_messages_max {
+                count(&self.counters.dropped_queue_full, 1);
+                return;
+            }
+            let ids = target.ids.clone();
+            session.send.push(qos, Delivery { message: routed.keep(), retain, ids });
+            self.pump(target.slot as usize);
+            return;
+        }
+        let Some(link) = &session.link else { return };
+        let link = &mut *link.borrow_mut();
+        if link.closing.is_some() {
+            return;
+        }
+        if link.out.len() > limits.out_bytes_max {
+            count(&self.counters.dropped_slow_reader, 1);
+            return;
+        }
+        let frame = Frame { message, qos, retain, dup: false, packet_id: None, ids: &target.ids };
+        let sent = if link.aliases_out.is_none() && target.ids.is_empty() {
+            self.frames.write(&frame, self.now, link, &mut self.spare)
+        } else {
+            frame.write(self.now, link, &mut self.spare)
+        };
+        link.wake();
+        note(&self.counters, sent);
+    }
+
+    /// Moves what a session's queues hold to its connection, as far as the flow and the write buffer
+    /// have room.
+    pub(super) fn pump(&mut self, slot: usize) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        let Some(shared_link) = session.link.clone() else { return };
+        let link = &mut *shared_link.borrow_mut();
+        let before = link.out.len();
+        loop {
+            self.pump_flow(slot, link);
+            if !self.pump_retained(slot, link) {
+                break;
+            }
+        }
+        if link.out.len() > before {
+            link.wake();
+        }
+    }
+
+    fn pump_flow(&mut self, slot: usize, link: &mut Link) {
+        let room = self.shared.limits.out_bytes_max;
+        while link.closing.is_none() && link.out.len() <= room {
+            let Some(session) = self.sessions.get_mut(slot) else { return };
+            let (packet_id, qos, sent) = match session.send.poll_transmit() {
+                None => return,
+                Some(Outgoing::PubRel { id }) => {
+                    let ack = codec::Ack::new(id, codec::ReasonCode::Success);
+                    link.send(&codec::Packet::PubRel(ack), &mut self.spare);
+                    continue;
+                }
+                Some(Outgoing::Publish { id, qos, dup, message: delivery }) => {
+                    let frame = Frame {
+                        message: &delivery.message,
+                        qos,
+                        retain: delivery.retain,
+                        dup,
+                        packet_id: Some(id),
+                        ids: &delivery.ids,
+                    };
+                    (id, qos, frame.write(self.now, link, &mut self.spare))
+                }
+            };
+            if sent.is_err() {
+                abandon(session, packet_id, qos);
+            }
+            note(&self.counters, sent);
+        }
+    }
+
+    /// Moves retained messages towards new subscriptions; says whether the flow has something new.
+    fn pump_retained(&mut self, slot: usize, link: &mut Link) -> bool {
+        let room = self.shared.limits.out_bytes_max;
+        while link.closing.is_none() && link.out.len() <= room {
+            let Some(session) = self.sessions.get_mut(slot) else { return false };
+            if session.send.queued_len() > 0 {
+                return false;
+            }
+            let Some(delivery) = link.retained.pop_front() else { return false };
+            // The subscription was there when its successor was published, so the client has got
+            // that one and must not see the older one after it.
+            if delivery.message.is_superseded() {
+                continue;
+            }
+            let RetainedDelivery { message, qos, id } = delivery;
+            let ids: Box<[u32]> = id.into_iter().collect();
+            if qos == QoS::AtMostOnce {
+                let frame = Frame {
+                    message: &message,
+                    qos,
+                    retain: true,
+                    dup: false,
+                    packet_id: None,
+                    ids: &ids,
+                };
+                let sent = frame.write(self.now, link, &mut self.spare);
+                note(&self.counters, sent);
+            } else {
+                session.send.push(qos, Delivery { message, retain: true, ids });
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Counts what became of a message.
+fn note(counters: &Counters, sent: Result<(), NotSent>) {
+    match sent {
+        Ok(()) => count(&counters.publishes_sent, 1),
+        Err(NotSent::TooLarge) => count(&counters.dropped_too_large, 1),
+        Err(NotSent::Expired) => count(&counters.dropped_expired, 1),
+    }
+}
+
+/// Ends the delivery of a message that can't be sent to this client (MQTT 5.0 §3.1.2.11.4).
+fn abandon(session: &mut Session, packet_id: PacketId, qos: QoS) {
+    if qos == QoS::AtLeastOnce {
+        let _ = session.send.on_puback(packet_id);
+    } else {
+        let _ = session.send.on_pubrec(packet_id, codec::ReasonCode::UnspecifiedError);
+    }
+}
+
+/// Why a message was not sent to one receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NotSent {
+    TooLarge,
+    Expired,
+}
+
+/// A PUBLISH for one receiver.
+struct Frame<'a> {
+    message: &'a Message,
+    qos: QoS,
+    retain: bool,
+    dup: bool,
+    packet_id: Option<PacketId>,
+    ids: &'a [u32],
+}
+
+impl Frame<'_> {
+    fn head(&self, now: u64) -> Result<PublishHead<'_>, NotSent> {
+        let message = self.message;
+        Ok(PublishHead {
+            dup: self.dup,
+            qos: self.qos,
+            retain: self.retain,
+            topic: message.topic.as_bytes(),
+            packet_id: self.packet_id,
+            topic_alias: None,
+            message_expiry_interval_s: message
+                .expiry_interval_s(now)
+                .map_err(|_| NotSent::Expired)?,
+            subscription_identifiers: self.ids,
+            properties: &message.properties,
+            payload_len: message.payload.len(),
+        })
+    }
+
+    /// Appends the packet to what waits for the connection.
+    fn write(&self, now: u64, link: &mut Link, spare: &mut SpareBuffers) -> Result<(), NotSent> {
+        let mut head = self.head(now)?;
+        if head.packet_len(link.version) > link.packet_size_max as usize {
+            return Err(NotSent::TooLarge);
+        }
+        if let Some(aliases) = &mut link.aliases_out {
+            let used = aliases.assign(&self.message.topic);
+            head.topic_alias = used.alias;
+            if !used.with_topic {
+                head.topic = &[];
+            }
+        }
+        let tail = link.out.tail(spare);
+        head.encode(link.version, tail).map_err(|_| NotSent::TooLarge)?;
+        let payload = &self.message.payload;
+        if payload.len() < SHARED_PAYLOAD_MIN {
+            tail.extend_from_slice(payload);
+        } else {
+            link.out.push_shared(payload.clone());
+        }
+        Ok(())
+    }
+}
+
+/// The packets of one message of QoS 0, each layout encoded once and then copied to all who get it.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    layouts: [Layout; 4],
+}
+
+/// A PUBLISH as bytes, without its payload if that is shared.
+#[derive(Debug, Default)]
+struct Layout {
+    ready: bool,
+    bytes: BytesMut,
+    packet_len: usize,
+}
+
+impl Frames {
+    /// Makes room for the next message.
+    fn forget(&mut self) {
+        for layout in &mut self.layouts {
+            layout.ready = false;
+        }
+    }
+
+    fn write(
+        &mut self,
+        frame: &Frame<'_>,
+        now: u64,
+        link: &mut Link,
+        spare: &mut SpareBuffers,
+    ) -> Result<(), NotSent> {
+        let [v3, v3_retain, v5, v5_retain] = &mut self.layouts;
+        let layout = match (link.version, frame.retain) {
+            (ProtocolVersion::V5, true) => v5_retain,
+            (ProtocolVersion::V5, false) => v5,
+            (_, true) => v3_retain,
+            (_, false) => v3,
+        };
+        let payload = &frame.message.payload;
+        let is_shared = payload.len() >= SHARED_PAYLOAD_MIN;
+        if !layout.ready {
+            let head = frame.head(now)?;
+            layout.bytes.clear();
+            head.encode(link.version, &mut layout.bytes).map_err(|_| NotSent::TooLarge)?;
+            layout.packet_len = layout.bytes.len().saturating_add(payload.len());
+            if !is_shared {
+                layout.bytes.extend_from_slice(payload);
+            }
+            layout.ready = true;
+        }
+        if layout.packet_len > link.packet_size_max as usize {
+            return Err(NotSent::TooLarge);
+        }
+        link.out.tail(spare).extend_from_slice(&layout.bytes);
+        if is_shared {
+            link.out.push_shared(payload.clone());
+        }
+        Ok(())
+    }
+}
+
+/// The properties of a PUBLISH that are passed on as they came.
+pub(super) fn passed_through(properties: &Properties) -> Properties {
+    use codec::PropertyId as Id;
+    properties.filtered(|id| !matches!(id, Id::TopicAlias | Id::MessageExpiryInterval))
+}

@@ -1,0 +1,277 @@
+//! How sessions begin, go on, wait and end (MQTT 5.0 §4.1, §3.1.2.4).
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use codec::{
+    ConnAck, Connect, Packet, Properties, PropertiesBuilder, Property, PropertyId, ReasonCode, Will,
+};
+use session::{AliasesIn, AliasesOut, ReceiveFlow, SendFlow};
+
+use crate::broker::{Message, SessionKey};
+use crate::time::{Ms, seconds};
+use crate::worker::State;
+use crate::worker::link::{Cause, Link, SharedLink};
+use crate::worker::out::OutBuffer;
+use crate::worker::packets::expiry;
+use crate::worker::session::{DelayedWill, Session};
+
+/// A Session Expiry Interval that means: never (MQTT 5.0 §3.1.2.11.2).
+const FOREVER_S: u32 = u32::MAX;
+
+/// What the client of a CONNECT can do and wants.
+struct Wishes {
+    receive_maximum: NonZeroU16,
+    packet_size_max: u32,
+    topic_alias_max: u16,
+    expiry_interval_s: u32,
+    problem_information: bool,
+}
+
+impl Wishes {
+    fn of(connect: &Connect, inflight_max: u16) -> Self {
+        let properties = &connect.properties;
+        let all = u16::MAX;
+        let receive_maximum = properties.receive_maximum().unwrap_or(all).min(inflight_max);
+        Self {
+            receive_maximum: NonZeroU16::new(receive_maximum).unwrap_or(NonZeroU16::MIN),
+            packet_size_max: properties.maximum_packet_size().unwrap_or(u32::MAX),
+            topic_alias_max: properties.topic_alias_maximum().unwrap_or(0),
+            expiry_interval_s: match (connect.version.is_v5(), connect.clean_start) {
+                (true, _) => properties.session_expiry_interval().unwrap_or(0),
+                (false, true) => 0,
+                (false, false) => FOREVER_S,
+            },
+            problem_information: properties.request_problem_information().unwrap_or(true),
+        }
+    }
+}
+
+impl State {
+    /// Connects a client to its session, which is there already or begins now, and answers its
+    /// CONNECT. `assigned` says that the Client Identifier is one that we made up.
+    pub(super) fn attach(
+        &mut self,
+        connect: Connect,
+        assigned: bool,
+        peer: SocketAddr,
+    ) -> (usize, SharedLink) {
+        let wishes = Wishes::of(&connect, self.shared.limits.inflight_max);
+        let old = self.slots.get(&connect.client_id).copied();
+        if let Some(slot) = old {
+            self.take_over_session(slot, connect.clean_start);
+        }
+        let resumed = old.filter(|_| !connect.clean_start);
+        if let (Some(slot), None) = (old, resumed) {
+            self.forget_session(slot);
+        }
+        let slot = resumed.unwrap_or_else(|| self.begin_session(&connect));
+
+        let connack = self.connack(&connect, assigned, resumed.is_some());
+        let aliases_out = AliasesOut::new(wishes.topic_alias_max);
+        let aliases_in_max =
+            if connect.version.is_v5() { self.shared.limits.topic_alias_max } else { 0 };
+        let mut link = Link {
+            peer,
+            version: connect.version,
+            out: OutBuffer::default(),
+            waker: None,
+            awake: true,
+            closing: None,
+            packet_size_max: wishes.packet_size_max,
+            aliases_in: AliasesIn::new(aliases_in_max),
+            aliases_out: (wishes.topic_alias_max > 0).then(|| Box::new(aliases_out)),
+            retained: VecDeque::new(),
+            silence_max_ms: seconds(u32::from(connect.keep_alive_s)).saturating_mul(3) / 2,
+            last_heard: self.now,
+            will: connect.will.map(Box::new),
+            problem_information: wishes.problem_information,
+        };
+        link.send(&Packet::ConnAck(connack), &mut self.spare);
+        let link = Rc::new(RefCell::new(link));
+
+        let receive_maximum = if connect.version.is_v5() {
+            NonZeroU16::new(self.shared.limits.receive_maximum).unwrap_or(NonZeroU16::MIN)
+        } else {
+            NonZeroU16::MAX
+        };
+        let now = self.now;
+        if let Some(session) = self.sessions.get_mut(slot) {
+            session.link = Some(Rc::clone(&link));
+            session.connected.store(true, Ordering::Relaxed);
+            session.expiry_interval_s = wishes.expiry_interval_s;
+            session.expires_at = None;
+            session.will = None;
+            session.receive.set_receive_maximum(receive_maximum);
+            session.send.retain_queued(|delivery| !delivery.message.is_expired(now));
+            session.send.resume(wishes.receive_maximum);
+        }
+        self.pump(slot);
+        (slot, link)
+    }
+
+    fn connack(&self, connect: &Connect, assigned: bool, session_present: bool) -> ConnAck {
+        let limits = &self.shared.limits;
+        let properties = if connect.version.is_v5() {
+            let mut wanted = vec![
+                Property::ReceiveMaximum(limits.receive_maximum),
+                Property::TopicAliasMaximum(limits.topic_alias_max),
+            ];
+            if limits.packet_size_max < codec::PACKET_SIZE_MAX {
+                wanted.push(Property::MaximumPacketSize(limits.packet_size_max));
+            }
+            if assigned {
+                wanted.push(Property::AssignedClientIdentifier(connect.client_id.clone()));
+            }
+            Properties::new(wanted).unwrap_or_default()
+        } else {
+            Properties::EMPTY
+        };
+        ConnAck { session_present, code: ReasonCode::Success, properties }
+    }
+
+    fn begin_session(&mut self, connect: &Connect) -> usize {
+        let entry = self.sessions.vacant_entry();
+        let slot = entry.key();
+        self.next_epoch = self.next_epoch.wrapping_add(1);
+        let key = SessionKey {
+            worker: self.id,
+            // Memory ends long before four thousand million sessions do.
+            slot: u32::try_from(slot).unwrap_or(u32::MAX),
+            epoch: self.next_epoch,
+        };
+        // The identifier is a slice of the CONNECT, which is not to stay in memory for its sake.
+        let client_id = codec::MqttString::new(&connect.client_id)
+            .unwrap_or_else(|_| connect.client_id.clone());
+        entry.insert(Session {
+            key,
+            client_id: client_id.clone(),
+            link: None,
+            connected: Arc::default(),
+            subscriptions: hashbrown::HashSet::new(),
+            send: SendFlow::new(NonZeroU16::MIN),
+            receive: ReceiveFlow::new(NonZeroU16::MAX),
+            expiry_interval_s: 0,
+            expires_at: None,
+            will: None,
+        });
+        self.slots.insert(client_id, slot);
+        slot
+    }
+
+    /// Ends the connection of a session that another connection asks for (MQTT 5.0 §3.1.4).
+    fn take_over_session(&mut self, slot: usize, ends: bool) {
+        let deadline = self.closing_deadline();
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        session.receive.on_connection_lost();
+        // A will that waits is not sent if its session goes on (MQTT 5.0 §3.1.3.2.2).
+        let mut will = session.will.take().map(|delayed| delayed.will).filter(|_| ends);
+        if let Some(link) = session.link.take() {
+            let link = &mut *link.borrow_mut();
+            let left = link.will.take();
+            will = will.or(left.filter(|will| ends || will_delay(will) == 0));
+            link.close(Cause::TakenOver, deadline, &mut self.spare);
+        }
+        if let Some(will) = will {
+            self.publish_will(*will);
+        }
+    }
+
+    /// The connection of a session has ended: the session waits for its client, or ends.
+    pub(super) fn detach(&mut self, slot: usize, link: &SharedLink, cause: &Cause) {
+        let now = self.now;
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        // Another connection may have taken the session over.
+        if !session.link.as_ref().is_some_and(|current| Rc::ptr_eq(current, link)) {
+            return;
+        }
+        session.link = None;
+        session.connected.store(false, Ordering::Relaxed);
+        session.receive.on_connection_lost();
+        let expiry_s = session.expiry_interval_s;
+        let will = link.borrow_mut().will.take().filter(|_| cause.sends_will());
+        match will {
+            Some(will) if will_delay(&will) > 0 && expiry_s > 0 => {
+                let at = now.saturating_add(seconds(will_delay(&will)));
+                session.will = Some(DelayedWill { at, will });
+            }
+            Some(will) => self.publish_will(*will),
+            None => {}
+        }
+        match expiry_s {
+            0 => self.end_session(slot),
+            FOREVER_S => {}
+            expiry_s => {
+                if let Some(session) = self.sessions.get_mut(slot) {
+                    session.expires_at = Some(now.saturating_add(seconds(expiry_s)));
+                }
+            }
+        }
+    }
+
+    /// Ends a session for good: its will is sent now at the latest.
+    pub(super) fn end_session(&mut self, slot: usize) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        let client_id = session.client_id.clone();
+        if let Some(delayed) = session.will.take() {
+            self.publish_will(*delayed.will);
+        }
+        self.forget_session(slot);
+        self.shared.registry.release(&client_id, self.id);
+    }
+
+    /// Removes a session; this worker stays home to its client identifier.
+    fn forget_session(&mut self, slot: usize) {
+        let Some(session) = self.sessions.try_remove(slot) else { return };
+        self.slots.remove(&session.client_id);
+        for filter in &session.subscriptions {
+            self.shared.router.unsubscribe(filter, session.key);
+        }
+    }
+
+    /// Publishes a Will Message (MQTT 5.0 §3.1.2.5).
+    pub(super) fn publish_will(&mut self, will: Will) {
+        let expires_at = expiry(&will.properties, self.now);
+        let properties = will.properties.filtered(|id| {
+            !matches!(id, PropertyId::WillDelayInterval | PropertyId::MessageExpiryInterval)
+        });
+        let mut message = Message::new(will.topic, will.payload, will.qos, will.retain, properties);
+        message.expires_at = expires_at;
+        self.publish(&message);
+    }
+
+    /// Asks every connection to end, because the broker stops.
+    pub(super) fn close_all(&mut self) {
+        let deadline = self.closing_deadline();
+        for (_, session) in &self.sessions {
+            if let Some(link) = &session.link {
+                link.borrow_mut().close(Cause::ShuttingDown, deadline, &mut self.spare);
+            }
+        }
+    }
+
+    /// When to stop waiting for a peer to take the last that is written to it.
+    pub(super) fn closing_deadline(&self) -> Ms {
+        let linger = u64::try_from(self.shared.limits.linger.as_millis()).unwrap_or(0);
+        self.now.saturating_add(linger)
+    }
+}
+
+fn will_delay(will: &Will) -> u32 {
+    will.properties.will_delay_interval().unwrap_or(0)
+}
+
+/// The CONNACK that turns a client down, with words for people.
+pub(super) fn refusal(code: ReasonCode, why: &str, is_v5: bool) -> Packet {
+    let mut properties = PropertiesBuilder::default();
+    if is_v5 && let Ok(why) = codec::MqttString::new(why) {
+        // A sentence of ours is short enough to be a property.
+        let _ = properties.push(&Property::ReasonString(why));
+    }
+    Packet::ConnAck(ConnAck { session_present: false, code, properties: properties.build() })
+}

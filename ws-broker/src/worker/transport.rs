@@ -1,0 +1,207 @@
+//! What MQTT travels over: TCP as it is, or WebSocket on TCP (MQTT 5.0 §6).
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{Sink, Stream};
+use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{self, Message};
+
+use crate::limits::{READ_CHUNK, WS_MESSAGE_MAX};
+use crate::worker::out::OutBuffer;
+
+/// The network connection of one client.
+pub(crate) enum Transport {
+    Tcp(TcpStream),
+    WebSocket(Box<WebSocketStream<TcpStream>>),
+}
+
+/// A connection on its way from one worker to another.
+pub(crate) enum Moving {
+    Tcp(std::net::TcpStream),
+    /// A WebSocket stays registered with the runtime it began on, which wakes its task across
+    /// threads; only a client that comes back to a session of another worker pays for that.
+    WebSocket(Box<WebSocketStream<TcpStream>>),
+}
+
+impl Moving {
+    /// Registers the connection with the runtime of the worker it has come to.
+    pub(crate) fn into_here(self) -> io::Result<Transport> {
+        Ok(match self {
+            Self::Tcp(stream) => Transport::Tcp(TcpStream::from_std(stream)?),
+            Self::WebSocket(socket) => Transport::WebSocket(socket),
+        })
+    }
+}
+
+/// Why nothing more will be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// The peer closed the connection in an orderly way.
+    #[error("the connection was closed")]
+    Closed,
+    /// The connection broke.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// A text message, where MQTT travels in binary ones (MQTT 5.0 §6.0).
+    #[error("a WebSocket text message arrived, and MQTT travels in binary ones")]
+    Text,
+    /// The WebSocket protocol was broken.
+    #[error("WebSocket: {0}")]
+    WebSocket(String),
+}
+
+/// Bytes that arrived and are not decoded yet.
+#[derive(Debug, Default)]
+pub(crate) struct Incoming {
+    /// The start of a packet whose end has not arrived. Owns no memory while it is empty.
+    pub partial: BytesMut,
+    /// What arrived last, if `partial` is empty.
+    pub chunk: Bytes,
+}
+
+impl Incoming {
+    /// Keeps what is left of the chunk until more arrives.
+    pub(crate) fn keep_rest(&mut self) {
+        if !self.chunk.is_empty() {
+            self.partial.extend_from_slice(&self.chunk);
+            self.chunk = Bytes::new();
+        } else if self.partial.is_empty() {
+            self.partial = BytesMut::new();
+        }
+    }
+
+    fn take(&mut self, bytes: Bytes) {
+        if self.partial.is_empty() {
+            self.chunk = bytes;
+        } else {
+            self.partial.extend_from_slice(&bytes);
+        }
+    }
+}
+
+impl Transport {
+    /// Takes the connection off this worker.
+    pub(crate) fn into_moving(self) -> io::Result<Moving> {
+        Ok(match self {
+            Self::Tcp(stream) => Moving::Tcp(stream.into_std()?),
+            Self::WebSocket(socket) => Moving::WebSocket(socket),
+        })
+    }
+
+    /// Reads what has arrived into `incoming`. `shared` is the read buffer of the worker: an idle
+    /// connection has none of its own.
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        incoming: &mut Incoming,
+        shared: &mut BytesMut,
+    ) -> Poll<Result<(), ReadError>> {
+        match self {
+            Self::Tcp(stream) => {
+                let stream = Pin::new(stream);
+                if incoming.partial.is_empty() {
+                    if shared.capacity() < READ_CHUNK / 4 {
+                        shared.reserve(READ_CHUNK);
+                    }
+                    let read = ready!(tokio_util::io::poll_read_buf(stream, cx, shared))?;
+                    incoming.chunk = shared.split().freeze();
+                    closed_if(read == 0)
+                } else {
+                    incoming.partial.reserve(READ_CHUNK);
+                    let partial = &mut incoming.partial;
+                    let read = ready!(tokio_util::io::poll_read_buf(stream, cx, partial))?;
+                    closed_if(read == 0)
+                }
+            }
+            Self::WebSocket(socket) => loop {
+                let message = ready!(Pin::new(&mut **socket).poll_next(cx));
+                match message {
+                    Some(Ok(Message::Binary(bytes))) => {
+                        incoming.take(bytes);
+                        return Poll::Ready(Ok(()));
+                    }
+                    // Reading on sends the answer to a ping.
+                    Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                    Some(Ok(Message::Text(_))) => return Poll::Ready(Err(ReadError::Text)),
+                    Some(Ok(Message::Close(_))) | None => {
+                        return Poll::Ready(Err(ReadError::Closed));
+                    }
+                    Some(Err(error)) => return Poll::Ready(Err(websocket_error(error))),
+                }
+            },
+        }
+    }
+
+    /// Writes from `out` until it is empty.
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        out: &mut OutBuffer,
+    ) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => {
+                while !out.is_empty() {
+                    let stream = Pin::new(&mut *stream);
+                    let written = if out.is_one_piece() {
+                        ready!(stream.poll_write(cx, out.front()))?
+                    } else {
+                        ready!(stream.poll_write_vectored(cx, &out.slices()))?
+                    };
+                    if written == 0 {
+                        return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                    }
+                    out.advance(written);
+                }
+                Poll::Ready(Ok(()))
+            }
+            Self::WebSocket(socket) => {
+                let mut socket = Pin::new(&mut **socket);
+                while !out.is_empty() {
+                    ready!(socket.as_mut().poll_ready(cx)).map_err(io::Error::other)?;
+                    let message = Message::Binary(out.take(WS_MESSAGE_MAX));
+                    socket.as_mut().start_send(message).map_err(io::Error::other)?;
+                }
+                socket.poll_flush(cx).map_err(io::Error::other)
+            }
+        }
+    }
+
+    /// Says goodbye: after this the peer reads the end of the stream.
+    pub(crate) async fn shut_down(&mut self, error: bool) {
+        // Whether the peer still listens is no concern of ours.
+        match self {
+            Self::Tcp(stream) => {
+                let _ = std::future::poll_fn(|cx| Pin::new(&mut *stream).poll_shutdown(cx)).await;
+            }
+            Self::WebSocket(socket) => {
+                let code = if error { CloseCode::Policy } else { CloseCode::Normal };
+                let frame = CloseFrame { code, reason: "".into() };
+                let _ = socket.close(Some(frame)).await;
+            }
+        }
+    }
+}
+
+fn closed_if(closed: bool) -> Poll<Result<(), ReadError>> {
+    Poll::Ready(if closed { Err(ReadError::Closed) } else { Ok(()) })
+}
+
+fn websocket_error(error: tungstenite::Error) -> ReadError {
+    match error {
+        tungstenite::Error::Io(error) => ReadError::Io(error),
+        tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed => {
+            ReadError::Closed
+        }
+        tungstenite::Error::Protocol(
+            tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+        ) => ReadError::Closed,
+        error => ReadError::WebSocket(error.to_string()),
+    }
+}
