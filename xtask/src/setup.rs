@@ -42,7 +42,7 @@ pub(crate) const FOR_THE_TESTS: &[Need] = &[
     },
     Need::Program { names: &["chromedriver"], packages: &["chromium-driver"] },
     Need::Program { names: &["mosquitto"], packages: &["mosquitto"] },
-    Need::Program { names: &["mosquitto_pub", "mosquitto_sub"], packages: &["mosquitto-clients"] },
+    Need::Program { names: &["mosquitto_pub"], packages: &["mosquitto-clients"] },
     Need::PythonVenv,
 ];
 
@@ -193,6 +193,7 @@ fn apt_install(packages: &[&str]) -> Result<()> {
         Command::new("apt-get")
             .env("DEBIAN_FRONTEND", "noninteractive")
             .args(["install", "--yes", "--quiet", "--no-install-recommends"])
+            .args(["--option", "Dpkg::Use-Pty=0"])
             .args(packages),
     )?;
     if packages.contains(&"mosquitto") {
