@@ -5,12 +5,13 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use clap::value_parser;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -26,10 +27,10 @@ const STOP_MAX: Duration = Duration::from_secs(10);
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The TCP port for MQTT
-    #[arg(long, default_value_t = 1883)]
+    #[arg(long, default_value_t = 1883, value_parser = value_parser!(u16).range(1..))]
     port: u16,
     /// The port for the dashboard and for MQTT over WebSocket
-    #[arg(long, default_value_t = 9001)]
+    #[arg(long, default_value_t = 9001, value_parser = value_parser!(u16).range(1..))]
     ws_port: u16,
     /// Let the broker log every connection and packet
     #[arg(short, long)]
@@ -103,7 +104,7 @@ impl Programs {
     /// alone, which stops the programs in order.
     fn start(&mut self, name: &'static str, command: &mut Command) -> Result<()> {
         let program = Path::new(command.get_program()).display().to_string();
-        let child = command.process_group(0).spawn();
+        let child = command.stdin(Stdio::null()).process_group(0).spawn();
         let mut child: Child = child.with_context(|| format!("cannot start {program}"))?;
         let pid = i32::try_from(child.id()).context("a process id that is out of range")?;
         self.running.push((name, Pid::from_raw(pid)));
