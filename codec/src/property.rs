@@ -437,6 +437,12 @@ impl Properties {
         Ok(())
     }
 
+    /// A copy of their own, which does not keep the packet they came in in memory.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self(Bytes::copy_from_slice(&self.0))
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

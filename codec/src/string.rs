@@ -69,6 +69,13 @@ impl MqttString {
         self.0
     }
 
+    /// A copy of its own. The text of a packet is a slice of the buffer it arrived in, and what is
+    /// kept for long would keep all of that in memory.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self(Bytes::copy_from_slice(&self.0))
+    }
+
     /// Whether there is no text at all.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

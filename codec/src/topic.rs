@@ -204,6 +204,12 @@ macro_rules! text {
                 &self.0
             }
 
+            /// A copy of its own, which does not keep the packet it came in in memory.
+            #[must_use]
+            pub fn detached(&self) -> Self {
+                Self(self.0.detached())
+            }
+
             /// The text's bytes.
             pub fn as_bytes(&self) -> &Bytes {
                 self.0.as_bytes()

@@ -1,6 +1,5 @@
 //! Topic aliases: numbers that stand for topics on one connection (MQTT 5.0 §3.3.2.3.4).
 
-use bytes::Bytes;
 use codec::{ReasonCode, TopicName};
 use core::fmt;
 use std::collections::{BTreeMap, HashMap};
@@ -77,16 +76,9 @@ impl AliasesIn {
             return Err(AliasError::TooManyBytes);
         }
         self.topic_bytes = bytes;
-        self.topics.insert(alias, detached(topic));
+        self.topics.insert(alias, topic.detached());
         Ok(())
     }
-}
-
-/// A copy of its own: the topic of a packet is a slice of the buffer it arrived in, and all of that
-/// would be kept as long as the alias.
-fn detached(topic: &TopicName) -> TopicName {
-    TopicName::from_bytes(Bytes::copy_from_slice(topic.as_bytes()))
-        .unwrap_or_else(|_| topic.clone())
 }
 
 impl AliasError {
@@ -185,7 +177,7 @@ impl AliasesOut {
         let Some(number) = self.free_number() else {
             return AliasUse { alias: None, with_topic: true };
         };
-        let topic = detached(topic);
+        let topic = topic.detached();
         self.by_use.insert(self.uses, topic.clone());
         self.by_topic.insert(topic, Alias { number, last_use: self.uses });
         AliasUse { alias: Some(number), with_topic: true }

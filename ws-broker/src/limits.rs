@@ -7,8 +7,8 @@ use std::time::Duration;
 pub(crate) struct Limits {
     /// The largest packet that is taken, fixed header included.
     pub packet_size_max: u32,
-    /// The largest packet that is taken from a client that has not connected yet: a CONNECT with a
-    /// client identifier, a will, a user name and a password fits easily.
+    /// The largest packet that is taken from a client that has not connected yet. A CONNECT whose
+    /// client identifier, will, user name and password are each as long as they can be still fits.
     pub connect_size_max: u32,
     /// How long a connection may take until its CONNECT is whole.
     pub connect_timeout: Duration,
@@ -29,9 +29,11 @@ pub(crate) struct Limits {
     pub topic_alias_max: u16,
     /// Levels of a topic name or filter.
     pub topic_levels_max: usize,
+    /// Sessions of each worker, whether connected or not.
+    pub sessions_max: usize,
     /// Subscriptions of one session.
     pub subscriptions_max: usize,
-    /// Retained messages of all topics together.
+    /// Retained messages of all topics together, and those that wait for one connection.
     pub retained_max: usize,
     /// Bytes of an HTTP request's head.
     pub http_head_max: usize,
@@ -48,7 +50,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             packet_size_max: codec::PACKET_SIZE_MAX,
-            connect_size_max: 256 * 1024,
+            connect_size_max: 512 * 1024,
             connect_timeout: Duration::from_secs(10),
             handshakes_max: 1024,
             inflight_max: 20,
@@ -58,6 +60,7 @@ impl Default for Limits {
             inbox_bytes_max: 16 << 20,
             topic_alias_max: 10,
             topic_levels_max: 200,
+            sessions_max: 1_000_000,
             subscriptions_max: 10_000,
             retained_max: 1_000_000,
             http_head_max: 16 * 1024,

@@ -34,7 +34,18 @@ pub(crate) fn run(config: Config) -> Result<()> {
     runtime.block_on(serve(config))
 }
 
+/// Lets the broker hold as many connections as the operating system allows it at all.
+fn raise_file_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::debug!("The limit of open files stays as it is: {error}.");
+    }
+}
+
 async fn serve(config: Config) -> Result<()> {
+    raise_file_limit();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut listeners = Vec::new();

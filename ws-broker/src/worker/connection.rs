@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use codec::{Connect, DecodeError, Decoder, MqttString, Packet, ProtocolVersion, ReasonCode};
 
 use crate::broker::{WorkerId, count};
@@ -14,7 +14,7 @@ use crate::worker::link::{Cause, SharedLink};
 use crate::worker::out::{OutBuffer, SpareBuffers};
 use crate::worker::sessions::refusal;
 use crate::worker::transport::{Incoming, ReadError, Transport};
-use crate::worker::{Adopted, Handshake, Mail, State, Worker};
+use crate::worker::{Adopted, Connected, Handshake, Mail, State, Worker};
 
 /// Chunks that one turn reads from a connection before others get theirs.
 const CHUNKS_PER_TURN: usize = 4;
@@ -117,6 +117,7 @@ impl Greeting {
             }
         }
         self.decoder.set_packet_size_max(worker.shared.limits.packet_size_max);
+        detach_from_packet(&mut connect);
         if !connect.client_id.is_empty() {
             return Ok((connect, false));
         }
@@ -213,8 +214,9 @@ async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, ass
         return;
     }
     let described = describe(&connect);
+    let version = connect.version;
     let peer = greeting.peer;
-    let (slot, link) = {
+    let attached = {
         let mut state = worker.state.borrow_mut();
         if state.stopping {
             return;
@@ -224,12 +226,31 @@ async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, ass
         state.end_turn();
         attached
     };
+    let Ok((slot, link)) = attached else {
+        let why = "there are as many sessions as there may be".into();
+        let connack = Some((ReasonCode::QuotaExceeded, version));
+        greeting.refuse(&worker, Refused { why, connack }).await;
+        return;
+    };
     tracing::info!("New client connected from {peer} as {described}.");
-    let Greeting { transport, incoming, decoder, .. } = greeting;
+    let counted = Connected::begin(&worker);
+    let Greeting { transport, mut incoming, decoder, .. } = greeting;
+    incoming.present();
     let mut connection =
         Connection { worker, transport, incoming, decoder, slot, link, flushing: false };
     let cause = connection.run().await;
     connection.end(&cause).await;
+    drop(counted);
+}
+
+/// Copies what is kept as long as the connection out of the packet it came in.
+fn detach_from_packet(connect: &mut Connect) {
+    connect.client_id = connect.client_id.detached();
+    if let Some(will) = &mut connect.will {
+        will.topic = will.topic.detached();
+        will.payload = Bytes::copy_from_slice(&will.payload);
+        will.properties = will.properties.detached();
+    }
 }
 
 /// A client in the words of Mosquitto's log: version, clean start, keep alive, user name.

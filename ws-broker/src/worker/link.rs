@@ -160,7 +160,10 @@ impl Link {
     /// The words for people, if the client takes them.
     fn reason_string(&self, cause: &Cause) -> Properties {
         let Cause::Refused(_, why) = cause else { return Properties::EMPTY };
-        if !self.problem_information {
+        // Words are left out where they are not wanted, or would make the packet too large
+        // (MQTT 5.0 §3.14.2.2.3).
+        let fits = why.len().saturating_add(16) < self.packet_size_max as usize;
+        if !self.problem_information || !fits {
             return Properties::EMPTY;
         }
         codec::MqttString::new(why)

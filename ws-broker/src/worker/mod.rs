@@ -202,7 +202,7 @@ pub(crate) struct State {
     congested: Option<WorkerId>,
     /// Connections whose CONNECT is not whole yet.
     handshakes: usize,
-    /// Tasks that serve a connection.
+    /// Connections of clients.
     connections: usize,
     stopping: bool,
 }
@@ -274,7 +274,7 @@ impl Worker {
             match item {
                 Mail::Accepted(stream, peer, protocol) => self.accept(stream, peer, protocol),
                 Mail::Adopt(adopted) => {
-                    self.spawn(|worker| connection::adopt(worker, *adopted));
+                    tokio::task::spawn_local(connection::adopt(Rc::clone(&self), *adopted));
                 }
                 Mail::Deliver(batch, bytes) => self.deliver(batch, bytes),
                 Mail::ShutDown => break,
@@ -293,20 +293,6 @@ impl Worker {
             inbox.bytes.fetch_sub(bytes, Ordering::Relaxed);
             inbox.drained.notify_waiters();
         }
-    }
-
-    /// Runs a connection's task and counts it.
-    fn spawn<F>(self: &Rc<Self>, task: impl FnOnce(Rc<Self>) -> F)
-    where
-        F: Future<Output = ()> + 'static,
-    {
-        let worker = Rc::clone(self);
-        let task = task(Rc::clone(self));
-        self.state.borrow_mut().connections += 1;
-        tokio::task::spawn_local(async move {
-            task.await;
-            worker.state.borrow_mut().connections -= 1;
-        });
     }
 
     fn accept(self: &Rc<Self>, stream: std::net::TcpStream, peer: SocketAddr, protocol: Protocol) {
@@ -329,9 +315,11 @@ impl Worker {
         match protocol {
             Protocol::Mqtt => {
                 let transport = Transport::Tcp(stream);
-                self.spawn(|worker| connection::serve(worker, transport, peer));
+                tokio::task::spawn_local(connection::serve(Rc::clone(self), transport, peer));
             }
-            Protocol::Http => self.spawn(|worker| http::serve(worker, stream, peer)),
+            Protocol::Http => {
+                tokio::task::spawn_local(http::serve(Rc::clone(self), stream, peer));
+            }
         }
     }
 
@@ -355,18 +343,32 @@ impl Worker {
     }
 }
 
-/// Counts a connection whose CONNECT is not whole yet, for as long as it lives.
-pub(crate) struct Handshake(Rc<Worker>);
+macro_rules! counted {
+    ($(#[$doc:meta])* $name:ident, $counter:ident) => {
+        $(#[$doc])*
+        pub(crate) struct $name(Rc<Worker>);
 
-impl Handshake {
-    pub(crate) fn begin(worker: &Rc<Worker>) -> Self {
-        worker.state.borrow_mut().handshakes += 1;
-        Self(Rc::clone(worker))
-    }
+        impl $name {
+            pub(crate) fn begin(worker: &Rc<Worker>) -> Self {
+                worker.state.borrow_mut().$counter += 1;
+                Self(Rc::clone(worker))
+            }
+        }
+
+        impl Drop for $name {
+            fn drop(&mut self) {
+                self.0.state.borrow_mut().$counter -= 1;
+            }
+        }
+    };
 }
 
-impl Drop for Handshake {
-    fn drop(&mut self) {
-        self.0.state.borrow_mut().handshakes -= 1;
-    }
+counted! {
+    /// Counts a connection whose CONNECT is not whole yet, for as long as it lives.
+    Handshake, handshakes
+}
+
+counted! {
+    /// Counts the connection of a client, for as long as it lives.
+    Connected, connections
 }

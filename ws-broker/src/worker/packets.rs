@@ -125,7 +125,11 @@ impl State {
                 Cause::refused(ReasonCode::ProtocolError, "PUBLISH: there is no topic")
             })?
         };
-        self.check_levels(topic.as_str())?;
+        if !self.has_few_levels(topic.as_str()) {
+            let max = self.shared.limits.topic_levels_max;
+            let why = format!("the topic has more than {max} levels");
+            return Err(Cause::Refused(ReasonCode::TopicNameInvalid, why));
+        }
         let Some(session) = self.sessions.get_mut(slot) else { return Ok(()) };
         let key = session.key;
         if let Some(id) = publish.packet_id {
@@ -183,13 +187,9 @@ impl State {
         if self.publish(&message) { ReasonCode::Success } else { ReasonCode::NoMatchingSubscribers }
     }
 
-    fn check_levels(&self, topic: &str) -> Result<(), Cause> {
-        let max = self.shared.limits.topic_levels_max;
-        if topic.bytes().filter(|byte| *byte == b'/').count() < max {
-            return Ok(());
-        }
-        let why = format!("the topic has more than {max} levels");
-        Err(Cause::Refused(ReasonCode::TopicNameInvalid, why))
+    fn has_few_levels(&self, topic: &str) -> bool {
+        let slashes = topic.bytes().filter(|byte| *byte == b'/').count();
+        slashes < self.shared.limits.topic_levels_max
     }
 
     fn on_subscribe(
@@ -201,7 +201,6 @@ impl State {
         let id = subscribe.properties.subscription_identifier();
         let mut codes = Vec::with_capacity(subscribe.subscriptions.len());
         for subscription in subscribe.subscriptions {
-            self.check_levels(subscription.filter.as_str())?;
             codes.push(self.subscribe(slot, link, subscription, id));
         }
         let suback =
@@ -219,6 +218,10 @@ impl State {
         id: Option<u32>,
     ) -> ReasonCode {
         let Subscription { filter, options } = subscription;
+        let filter = filter.detached();
+        if !self.has_few_levels(filter.as_str()) {
+            return ReasonCode::TopicFilterInvalid;
+        }
         let Some(session) = self.sessions.get_mut(slot) else {
             return ReasonCode::UnspecifiedError;
         };
@@ -239,12 +242,16 @@ impl State {
             };
         if wants_retained {
             let found = shared.retained.matching(&filter, self.now);
+            let waiting = &mut link.borrow_mut().retained;
+            if waiting.len().saturating_add(found.len()) > shared.limits.retained_max {
+                return ReasonCode::QuotaExceeded;
+            }
             let deliveries = found.into_iter().map(|message| RetainedDelivery {
                 qos: message.qos.min(options.qos),
                 message,
                 id,
             });
-            link.borrow_mut().retained.extend(deliveries);
+            waiting.extend(deliveries);
         }
         ReasonCode::granted(options.qos)
     }
@@ -299,7 +306,7 @@ pub(super) fn expiry(properties: &codec::Properties, now: Ms) -> Option<Ms> {
     properties.message_expiry_interval().map(|left_s| now.saturating_add(seconds(left_s)))
 }
 
-fn is_sys(topic: &TopicName) -> bool {
+pub(super) fn is_sys(topic: &TopicName) -> bool {
     topic
         .as_bytes()
         .strip_prefix(b"$SYS")

@@ -266,6 +266,8 @@ impl Frame<'_> {
     /// Appends the packet to what waits for the connection.
     fn write(&self, now: u64, link: &mut Link, spare: &mut SpareBuffers) -> Result<(), NotSent> {
         let mut head = self.head(now)?;
+        // The alias that is assigned below only takes the room that is set aside for it here.
+        head.topic_alias = link.aliases_out.is_some().then_some(0);
         if head.packet_len(link.version) > link.packet_size_max as usize {
             return Err(NotSent::TooLarge);
         }

@@ -18,11 +18,15 @@ use crate::time::{Ms, seconds};
 use crate::worker::State;
 use crate::worker::link::{Cause, Link, SharedLink};
 use crate::worker::out::OutBuffer;
-use crate::worker::packets::expiry;
+use crate::worker::packets::{expiry, is_sys};
 use crate::worker::session::{DelayedWill, Session};
 
 /// A Session Expiry Interval that means: never (MQTT 5.0 §3.1.2.11.2).
 const FOREVER_S: u32 = u32::MAX;
+
+/// A worker has as many sessions as it may have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TooManySessions;
 
 /// What the client of a CONNECT can do and wants.
 struct Wishes {
@@ -55,14 +59,20 @@ impl Wishes {
 impl State {
     /// Connects a client to its session, which is there already or begins now, and answers its
     /// CONNECT. `assigned` says that the Client Identifier is one that we made up.
+    ///
+    /// # Errors
+    /// There are as many sessions as there may be.
     pub(super) fn attach(
         &mut self,
         connect: Connect,
         assigned: bool,
         peer: SocketAddr,
-    ) -> (usize, SharedLink) {
+    ) -> Result<(usize, SharedLink), TooManySessions> {
         let wishes = Wishes::of(&connect, self.shared.limits.inflight_max);
         let old = self.slots.get(&connect.client_id).copied();
+        if old.is_none() && self.sessions.len() >= self.shared.limits.sessions_max {
+            return Err(TooManySessions);
+        }
         if let Some(slot) = old {
             self.take_over_session(slot, connect.clean_start);
         }
@@ -112,7 +122,7 @@ impl State {
             session.send.resume(wishes.receive_maximum);
         }
         self.pump(slot);
-        (slot, link)
+        Ok((slot, link))
     }
 
     fn connack(&self, connect: &Connect, assigned: bool, session_present: bool) -> ConnAck {
@@ -145,9 +155,7 @@ impl State {
             slot: u32::try_from(slot).unwrap_or(u32::MAX),
             epoch: self.next_epoch,
         };
-        // The identifier is a slice of the CONNECT, which is not to stay in memory for its sake.
-        let client_id = codec::MqttString::new(&connect.client_id)
-            .unwrap_or_else(|_| connect.client_id.clone());
+        let client_id = connect.client_id.clone();
         entry.insert(Session {
             key,
             client_id: client_id.clone(),
@@ -236,6 +244,10 @@ impl State {
 
     /// Publishes a Will Message (MQTT 5.0 §3.1.2.5).
     pub(super) fn publish_will(&mut self, will: Will) {
+        if is_sys(&will.topic) {
+            tracing::debug!("A will was not sent: {} is for the broker alone.", will.topic);
+            return;
+        }
         let expires_at = expiry(&will.properties, self.now);
         let properties = will.properties.filtered(|id| {
             !matches!(id, PropertyId::WillDelayInterval | PropertyId::MessageExpiryInterval)

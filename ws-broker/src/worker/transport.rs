@@ -77,6 +77,13 @@ impl Incoming {
         }
     }
 
+    /// Makes bytes that arrived with the CONNECT the chunk that is looked at next.
+    pub(crate) fn present(&mut self) {
+        if !self.partial.is_empty() {
+            self.chunk = std::mem::take(&mut self.partial).freeze();
+        }
+    }
+
     fn take(&mut self, bytes: Bytes) {
         if self.partial.is_empty() {
             self.chunk = bytes;
