@@ -128,6 +128,8 @@ pub(crate) fn put_varint(out: &mut BytesMut, mut value: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn mqtt_1_5_5_the_table_of_variable_byte_integers() {

@@ -169,6 +169,8 @@ impl core::error::Error for StringError {}
 mod tests {
     use super::*;
     use alloc::string::String;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn mqtt_1_5_4_the_rules_of_text() {

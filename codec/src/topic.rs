@@ -267,3 +267,156 @@ impl fmt::Display for TopicError {
 }
 
 impl core::error::Error for TopicError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    const NUL: TopicError = TopicError::String(StringError::Nul);
+    const TOO_LONG: TopicError = TopicError::String(StringError::TooLong);
+
+    #[test]
+    fn mqtt_4_7_topic_names() {
+        let at_limit = String::from_utf8(alloc::vec![b'x'; 65_535]).unwrap();
+        let over = String::from_utf8(alloc::vec![b'x'; 65_536]).unwrap();
+        for (text, want) in [
+            ("sport/tennis/player1", Ok(())),
+            ("/finance", Ok(())),
+            ("/", Ok(())),
+            ("//", Ok(())),
+            ("ACCOUNTS", Ok(())),
+            ("Accounts payable", Ok(())),
+            ("$SYS/monitor/Clients", Ok(())),
+            ("$share/consumer1/sport", Ok(())),
+            ("año/ñandú/🌡", Ok(())),
+            // [MQTT-4.7.0-1], 3.1.1 [MQTT-4.7.1-1]
+            ("sport/+", Err(TopicError::WildcardInName)),
+            ("sport#", Err(TopicError::WildcardInName)),
+            ("año/#", Err(TopicError::WildcardInName)),
+            // [MQTT-4.7.3-1], [MQTT-4.7.3-2], [MQTT-4.7.3-3]
+            ("", Err(TopicError::Empty)),
+            ("a\0b", Err(NUL)),
+            ("ñ\0", Err(NUL)),
+            (at_limit.as_str(), Ok(())),
+            (over.as_str(), Err(TOO_LONG)),
+        ] {
+            let shown = text.get(..20).unwrap_or(text);
+            assert_eq!(TopicName::new(text).map(|_| ()), want, "{shown}");
+            let bytes = Bytes::copy_from_slice(text.as_bytes());
+            assert_eq!(TopicName::from_bytes(bytes).map(|_| ()), want, "{shown}");
+        }
+        let not_text = TopicName::from_bytes(Bytes::from_static(b"a\xff"));
+        assert_eq!(not_text, Err(TopicError::String(StringError::NotUtf8)));
+    }
+
+    #[test]
+    fn mqtt_4_7_1_and_4_8_2_topic_filters() {
+        for (text, want) in [
+            ("#", Ok(())),
+            ("+", Ok(())),
+            ("/", Ok(())),
+            ("+/+", Ok(())),
+            ("/+", Ok(())),
+            ("sport/#", Ok(())),
+            ("sport/tennis/#", Ok(())),
+            ("+/tennis/#", Ok(())),
+            ("sport/+/player1", Ok(())),
+            ("a//b", Ok(())),
+            ("$SYS/#", Ok(())),
+            ("", Err(TopicError::Empty)),
+            ("a\0", Err(NUL)),
+            // [MQTT-4.7.1-1]
+            ("sport/tennis#", Err(TopicError::WildcardPosition)),
+            ("sport/tennis/#/ranking", Err(TopicError::WildcardPosition)),
+            ("#/", Err(TopicError::WildcardPosition)),
+            ("##", Err(TopicError::WildcardPosition)),
+            // [MQTT-4.7.1-2]
+            ("sport+", Err(TopicError::WildcardPosition)),
+            ("+sport/a", Err(TopicError::WildcardPosition)),
+            ("a/+#", Err(TopicError::WildcardPosition)),
+            // [MQTT-4.8.2-1], [MQTT-4.8.2-2]
+            ("$share/consumer1/sport/tennis/+", Ok(())),
+            ("$share/consumer1//finance", Ok(())),
+            ("$share/consumer1/#", Ok(())),
+            ("$share/c//", Ok(())),
+            ("$share", Err(TopicError::ShareName)),
+            ("$share/", Err(TopicError::ShareName)),
+            ("$share/c", Err(TopicError::ShareName)),
+            ("$share/c/", Err(TopicError::ShareName)),
+            ("$share//sport", Err(TopicError::ShareName)),
+            ("$share/+/sport", Err(TopicError::ShareName)),
+            ("$share/c#/sport", Err(TopicError::ShareName)),
+            ("$share/c/sport+", Err(TopicError::WildcardPosition)),
+            ("$shared/c", Ok(())),
+            ("$Share/+/x", Ok(())),
+        ] {
+            assert_eq!(TopicFilter::new(text).map(|_| ()), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_parts_of_a_shared_subscription() {
+        for (text, share, part, levels, has_wildcard) in [
+            ("$share/consumer1//finance", Some("consumer1"), "/finance", 2, false),
+            ("$share/g/sport/+", Some("g"), "sport/+", 2, true),
+            ("$SYS/broker/#", None, "$SYS/broker/#", 3, true),
+            ("a//b", None, "a//b", 3, false),
+        ] {
+            let filter = TopicFilter::new(text).unwrap();
+            assert_eq!(filter.share_name(), share, "{text}");
+            assert_eq!(filter.matching_part(), part, "{text}");
+            assert_eq!(filter.levels().count(), levels, "{text}");
+            assert_eq!(filter.has_wildcard(), has_wildcard, "{text}");
+        }
+    }
+
+    #[test]
+    fn mqtt_4_7_what_matches() {
+        for (filter, topic, want) in [
+            ("sport/tennis/player1/#", "sport/tennis/player1", true),
+            ("sport/tennis/player1/#", "sport/tennis/player1/ranking", true),
+            ("sport/tennis/player1/#", "sport/tennis/player1/score/wimbledon", true),
+            ("sport/tennis/player1/#", "sport/tennis/player2", false),
+            ("sport/#", "sport", true),
+            ("sport/#", "sports", false),
+            ("#", "a/b/c", true),
+            ("#", "/", true),
+            ("sport/tennis/+", "sport/tennis/player1", true),
+            ("sport/tennis/+", "sport/tennis/player1/ranking", false),
+            ("sport/+", "sport", false),
+            ("sport/+", "sport/", true),
+            ("+", "sport", true),
+            ("+/tennis/#", "sport/tennis", true),
+            ("sport/+/player1", "sport/tennis/player1", true),
+            ("sport/+/player1", "sport//player1", true),
+            ("+/+", "/finance", true),
+            ("/+", "/finance", true),
+            ("+", "/finance", false),
+            ("a//b", "a//b", true),
+            ("a/b", "a//b", false),
+            ("a", "a/", false),
+            ("a/", "a", false),
+            // [MQTT-4.7.2-1]
+            ("#", "$SYS/monitor/Clients", false),
+            ("+/monitor/Clients", "$SYS/monitor/Clients", false),
+            ("$SYS/#", "$SYS/monitor/Clients", true),
+            ("$SYS/monitor/+", "$SYS/monitor/Clients", true),
+            ("$share/g/#", "$SYS/monitor/Clients", false),
+            ("a/#", "a/$b", true),
+            // [MQTT-4.7.3-4]
+            ("ACCOUNTS", "Accounts", false),
+            ("caf\u{e9}", "cafe\u{301}", false),
+            // §4.8.2
+            ("$share/consumer1/sport/tennis/+", "sport/tennis/player1", true),
+            ("$share/consumer1//finance", "/finance", true),
+            ("$share/consumer1//finance", "$share/consumer1//finance", false),
+        ] {
+            let matches =
+                TopicFilter::new(filter).unwrap().matches(&TopicName::new(topic).unwrap());
+            assert_eq!(matches, want, "{filter} {topic}");
+        }
+    }
+}
