@@ -66,9 +66,12 @@ pub(crate) fn with_seeds(runs: u64, mut story: impl FnMut(&mut Rng)) {
     let first = given.unwrap_or_else(fresh_seed);
     let runs = if given.is_some() { 1 } else { runs };
     for seed in first..first.saturating_add(runs) {
-        let print = PrintOnPanic(seed);
+        // In the browser a panic ends it all: what was logged before is shown, and nothing after.
+        #[cfg(target_arch = "wasm32")]
+        wasm_bindgen_test::console_log!("seed {seed}");
+        #[cfg(not(target_arch = "wasm32"))]
+        let _print = PrintOnPanic(seed);
         story(&mut Rng::new(seed));
-        drop(print);
     }
 }
 
@@ -84,8 +87,10 @@ fn fresh_seed() -> u64 {
     0
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 struct PrintOnPanic(u64);
 
+#[cfg(not(target_arch = "wasm32"))]
 impl Drop for PrintOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
