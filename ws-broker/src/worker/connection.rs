@@ -233,14 +233,12 @@ async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, ass
         return;
     };
     tracing::info!("New client connected from {peer} as {described}.");
-    let counted = Connected::begin(&worker);
     let Greeting { transport, mut incoming, decoder, .. } = greeting;
     incoming.present();
-    let mut connection =
+    let connection =
         Connection { worker, transport, incoming, decoder, slot, link, flushing: false };
-    let cause = connection.run().await;
-    connection.end(&cause).await;
-    drop(counted);
+    // In a task of its own, which needs far less memory than the handshake did.
+    tokio::task::spawn_local(connection.serve());
 }
 
 /// Copies what is kept as long as the connection out of the packet it came in.
@@ -283,6 +281,14 @@ struct Connection {
 }
 
 impl Connection {
+    /// Serves the connection to its end.
+    async fn serve(mut self) {
+        let counted = Connected::begin(&self.worker);
+        let cause = self.run().await;
+        Box::pin(self.end(&cause)).await;
+        drop(counted);
+    }
+
     /// Serves the connection until it ends.
     async fn run(&mut self) -> Cause {
         loop {
