@@ -128,6 +128,7 @@ pub(crate) struct BrokerArguments {
     ///
     /// Special characters of the user name and the password are written as %XX. A password given
     /// here shows in the list of processes: better use --password-file.
+    #[allow(rustdoc::broken_intra_doc_links, reason = "brackets as in any usage line, no links")]
     #[arg(long, value_name = "URL", default_value = "mqtt://127.0.0.1:1883")]
     broker: String,
 

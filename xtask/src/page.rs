@@ -1,4 +1,4 @@
-//! `index.html` is one page for two builders: trunk, for development, and [`crate::dashboard`].
+//! `index.html` is one page for two builders: trunk, for development, and [`mod@crate::dashboard`].
 //!
 //! Both read its `<link data-trunk …>` elements. This module finds them, and writes the page with
 //! each replaced by what the browser shall read instead.

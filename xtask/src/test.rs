@@ -22,6 +22,8 @@ enum Step {
     Tidy,
     /// No warning, on the host and for wasm32
     Clippy,
+    /// Every link in the documentation leads somewhere
+    Docs,
     /// The tests of each crate on the host
     Host,
     /// The tests of the codec and of the browser's crate, in a headless browser
@@ -31,14 +33,15 @@ enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 6] =
-        [Self::Fmt, Self::Tidy, Self::Clippy, Self::Host, Self::Wasm, Self::EndToEnd];
+    const ALL: [Self; 7] =
+        [Self::Fmt, Self::Tidy, Self::Clippy, Self::Docs, Self::Host, Self::Wasm, Self::EndToEnd];
 
     fn run(self) -> Result<()> {
         match self {
             Self::Fmt => command::run(command::cargo().args(["fmt", "--all", "--check"])),
             Self::Tidy => tidy::run(),
             Self::Clippy => clippy(),
+            Self::Docs => docs(),
             Self::Host => host(),
             Self::Wasm => wasm(),
             Self::EndToEnd => end_to_end(),
@@ -90,6 +93,17 @@ fn clippy() -> Result<()> {
             .args(["--package", "codec", "--package", "client-wasm"])
             .args(DENY),
     )
+}
+
+fn docs() -> Result<()> {
+    let doc = || {
+        let mut cargo = command::cargo();
+        cargo.env("RUSTDOCFLAGS", "--deny warnings");
+        cargo.args(["doc", "--no-deps", "--document-private-items"]);
+        cargo
+    };
+    command::run(doc().args(["--workspace", "--exclude", "client-wasm"]))?;
+    command::run(doc().args(["--target", "wasm32-unknown-unknown", "--package", "client-wasm"]))
 }
 
 fn host() -> Result<()> {
