@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use crate::error::{DecodeError, DecodeErrorKind as Kind};
 use crate::frame::{read_varint, varint_len};
@@ -96,12 +96,6 @@ impl<'a> Reader<'a> {
             .ok_or(Kind::ReasonCode(byte))
     }
 
-    fn rest(&mut self) -> Bytes {
-        let rest = self.frame.slice(self.at.min(self.frame.len())..);
-        self.at = self.frame.len();
-        rest
-    }
-
     fn end(&self) -> Result<(), Kind> {
         if self.is_at_end() { Ok(()) } else { Err(Kind::TrailingBytes) }
     }
@@ -121,21 +115,21 @@ impl Packet {
         match frame.len().cmp(&header.packet_len()) {
             core::cmp::Ordering::Less => Err(fail(Kind::Truncated)),
             core::cmp::Ordering::Greater => Err(fail(Kind::TrailingBytes)),
-            core::cmp::Ordering::Equal => decode_body(header, frame, version).map_err(fail),
+            core::cmp::Ordering::Equal => decode_body(header, frame.clone(), version).map_err(fail),
         }
     }
 }
 
 /// Reads the packet whose header was read already and which fills `frame`.
+#[inline]
 pub(crate) fn decode_body(
     header: FixedHeader,
-    frame: &Bytes,
+    frame: Bytes,
     version: ProtocolVersion,
 ) -> Result<Packet, Kind> {
-    let mut reader = Reader { frame, at: usize::from(header.header_len) };
+    let mut reader = Reader { frame: &frame, at: usize::from(header.header_len) };
     let r = &mut reader;
     let packet = match header.packet {
-        PacketType::Publish => return publish(r, header.flags, version).map(Packet::Publish),
         PacketType::Connect => Packet::Connect(Box::new(connect(r, header)?)),
         PacketType::ConnAck => Packet::ConnAck(connack(r, version)?),
         PacketType::PubAck => Packet::PubAck(ack(r, version, header.packet)?),
@@ -148,6 +142,7 @@ pub(crate) fn decode_body(
         PacketType::UnsubAck => Packet::UnsubAck(unsuback(r, version)?),
         PacketType::PingReq => Packet::PingReq,
         PacketType::PingResp => Packet::PingResp,
+        PacketType::Publish => return publish(header, frame, version),
         PacketType::Disconnect => {
             let (code, properties) = code_and_properties(r, version, header.packet)?;
             Packet::Disconnect(Disconnect { code, properties })
@@ -165,7 +160,12 @@ pub(crate) fn decode_body(
     Ok(packet)
 }
 
-fn publish(r: &mut Reader<'_>, flags: u8, version: ProtocolVersion) -> Result<Publish, Kind> {
+/// What is left of the frame becomes the payload: one reference count less than a slice of it.
+#[inline]
+fn publish(header: FixedHeader, frame: Bytes, version: ProtocolVersion) -> Result<Packet, Kind> {
+    let mut reader = Reader { frame: &frame, at: usize::from(header.header_len) };
+    let r = &mut reader;
+    let flags = header.flags;
     let qos = QoS::from_u8(flags >> 1 & 0b11).ok_or(Kind::QoS3)?;
     let topic = r.binary()?;
     // Before MQTT 5.0 a topic of no length is wrong in itself (MQTT 3.1.1 §4.7.3).
@@ -179,15 +179,18 @@ fn publish(r: &mut Reader<'_>, flags: u8, version: ProtocolVersion) -> Result<Pu
     if topic.is_none() && !properties.contains(PropertyId::TopicAlias) {
         return Err(Kind::NoTopic);
     }
-    Ok(Publish {
+    let at = r.at;
+    let mut payload = frame;
+    payload.advance(at.min(payload.len()));
+    Ok(Packet::Publish(Publish {
         dup: flags & 0b1000 != 0,
         qos,
         retain: flags & 0b1 != 0,
         topic,
         packet_id,
         properties,
-        payload: r.rest(),
-    })
+        payload,
+    }))
 }
 
 fn connect(r: &mut Reader<'_>, header: FixedHeader) -> Result<Connect, Kind> {

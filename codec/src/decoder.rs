@@ -98,7 +98,7 @@ impl Decoder {
         }
         let frame = buf.take(header.packet_len());
         let fail = |kind| DecodeError { packet: Some(header.packet), kind };
-        let packet = decode_body(header, &frame, version).map_err(fail)?;
+        let packet = decode_body(header, frame, version).map_err(fail)?;
         self.check_sender(&packet).map_err(fail)?;
         if let Packet::Connect(connect) = &packet {
             self.end = End::Server(connect.version);

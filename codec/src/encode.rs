@@ -343,18 +343,19 @@ pub struct PublishHead<'a> {
 impl PublishHead<'_> {
     /// Length of the whole packet in bytes, payload included.
     pub fn packet_len(&self, version: ProtocolVersion) -> usize {
-        let len = self.remaining_len(version);
+        let properties_len = if version.is_v5() { self.properties_len() } else { 0 };
+        let len = self.remaining_len(version, properties_len);
         let header = varint_len(u32::try_from(len).unwrap_or(u32::MAX)).saturating_add(1);
         len.saturating_add(header)
     }
 
-    fn remaining_len(&self, version: ProtocolVersion) -> usize {
+    fn remaining_len(&self, version: ProtocolVersion, properties_len: usize) -> usize {
         let mut len = self.topic.len().saturating_add(2).saturating_add(self.payload_len);
         if self.qos != QoS::AtMostOnce {
             len = len.saturating_add(2);
         }
         if version.is_v5() {
-            len = len.saturating_add(section_len(self.properties_len()));
+            len = len.saturating_add(section_len(properties_len));
         }
         len
     }
@@ -397,14 +398,20 @@ impl PublishHead<'_> {
             | u8::from(dup) << 3
             | (self.qos as u8) << 1
             | u8::from(self.retain);
-        put_header(out, first, self.remaining_len(version))?;
+        let properties_len = if version.is_v5() { self.properties_len() } else { 0 };
+        let len = self.remaining_len(version, properties_len);
+        put_header(out, first, len)?;
         out.put_u16(topic_len);
         out.put_slice(self.topic);
         if let Some(packet_id) = self.packet_id {
             out.put_u16(packet_id.get());
         }
         if version.is_v5() {
-            self.encode_properties(out);
+            // The whole packet was found small enough, so its properties are.
+            put_varint(out, u32::try_from(properties_len).unwrap_or(REMAINING_LENGTH_MAX));
+            if properties_len != 0 {
+                self.encode_properties(out);
+            }
         }
         Ok(())
     }
@@ -415,8 +422,6 @@ impl PublishHead<'_> {
     }
 
     fn encode_properties(&self, out: &mut BytesMut) {
-        // The whole packet was found small enough, so its properties are.
-        put_varint(out, u32::try_from(self.properties_len()).unwrap_or(REMAINING_LENGTH_MAX));
         if let Some(alias) = self.topic_alias {
             out.put_u8(PropertyId::TopicAlias as u8);
             out.put_u16(alias);
