@@ -130,6 +130,11 @@ impl Desk {
         self.connection_sent = false;
     }
 
+    /// Whether there is no connection, and none on its way.
+    pub fn is_offline(&self) -> bool {
+        matches!(self.connection, Connection::Offline { .. })
+    }
+
     /// Takes in what became of a message that the page wanted published.
     pub fn set_published(&mut self, published: Published) {
         self.published.push(published);
@@ -294,7 +299,10 @@ impl Desk {
         let age_ms = now_ms - self.store.began_ms();
         let span = |minutes: &u32| minutes.saturating_mul(60_000);
         let spans = || SPANS_MIN.iter().map(span);
-        spans().find(|span| f64::from(*span) >= age_ms).or_else(|| spans().next_back()).unwrap_or(60_000)
+        spans()
+            .find(|span| f64::from(*span) >= age_ms)
+            .or_else(|| spans().next_back())
+            .unwrap_or(60_000)
     }
 }
 
@@ -418,6 +426,10 @@ mod tests {
 
     fn take(desk: &mut Desk, topic: &str, payload: &[u8], now_ms: f64) {
         desk.take(Message { topic, payload, retained: false, unit: None }, now_ms);
+    }
+
+    fn online(since_ms: f64) -> Connection {
+        Connection::Online { since_ms, not_subscribed: None }
     }
 
     /// The next frame, painted at once.
@@ -606,14 +618,11 @@ mod tests {
         let mut desk = desk();
         desk.watch(&[0], 60);
         let offline = Connection::Offline { problem: Problem::Lost, retry_at_ms: None };
-        desk.set_connection(Connection::Online { since_ms: START_MS }, START_MS);
+        desk.set_connection(online(START_MS), START_MS);
         take(&mut desk, "a", b"1", START_MS + 100.0);
         desk.set_connection(offline, START_MS + 5_000.0);
         desk.set_connection(Connection::Connecting, START_MS + 6_000.0);
-        desk.set_connection(
-            Connection::Online { since_ms: START_MS + 9_000.0 },
-            START_MS + 9_000.0,
-        );
+        desk.set_connection(online(START_MS + 9_000.0), START_MS + 9_000.0);
         take(&mut desk, "a", b"2", START_MS + 10_000.0);
         let line = &next(&mut desk, START_MS + 11_000.0).lines[0];
         let gaps: Vec<_> = line.sparkline.columns.iter().map(|column| column.gap).collect();

@@ -1,4 +1,11 @@
 //! The browser's side of the project: an MQTT client over WebSocket, and the dashboard on it.
+//!
+//! * **The client**, for other programs too: in Rust `Client`, in JavaScript `MqttClient`.
+//! * **The engine**, in a Web Worker: it owns the connection, the [`store`] and every computation over
+//!   it, and keeps the [`desk`] that decides what the page is told.
+//! * **The page**: it asks for what it shows, in the words of the [`protocol`], and paints it.
+//!
+//! What needs no browser is compiled for the host too, and tested there.
 
 pub mod desk;
 pub mod history;
@@ -9,4 +16,18 @@ pub mod number;
 pub mod payload;
 pub mod protocol;
 pub mod store;
+pub mod texts;
 pub mod unit;
+
+#[cfg(target_arch = "wasm32")]
+mod clock;
+#[cfg(target_arch = "wasm32")]
+pub mod connection;
+#[cfg(target_arch = "wasm32")]
+pub mod engine;
+#[cfg(target_arch = "wasm32")]
+pub mod page;
+#[cfg(target_arch = "wasm32")]
+mod socket;
+#[cfg(target_arch = "wasm32")]
+pub mod worker;

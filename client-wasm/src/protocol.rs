@@ -98,10 +98,12 @@ impl Frame {
 pub enum Connection {
     /// On its way.
     Connecting,
-    /// Connected and subscribed.
+    /// Connected.
     Online {
         /// Since when.
         since_ms: f64,
+        /// Why the broker does not let this client subscribe, where it does not.
+        not_subscribed: Option<String>,
     },
     /// Not connected.
     Offline {
@@ -119,18 +121,14 @@ pub enum Problem {
     Address(String),
     /// Nothing answered: no broker there, or the network is down.
     Unreachable,
-    /// The server answered, but does not speak MQTT over WebSocket.
-    NotMqtt,
-    /// No answer to CONNECT or PINGREQ in time.
+    /// There is no answer any more, or none in time.
     Silent,
     /// The connection ended without a word.
     Lost,
     /// The broker refused the connection, or ended it, with this reason.
     Refused(String),
-    /// The broker sent what is no MQTT; with what was wrong.
+    /// The broker broke the protocol; with what was wrong.
     Malformed(String),
-    /// The broker does not let this client subscribe; with its reason.
-    Subscription(String),
 }
 
 /// What was counted since the page was opened.

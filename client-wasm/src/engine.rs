@@ -1,0 +1,291 @@
+//! The engine: it owns the connection and the [`Desk`], lives in a Web Worker, and sends the page what
+//! it looks at. A tab in the background stays connected, as its page has no part in it.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+
+use codec::{
+    MqttString, ProtocolVersion, QoS, ReasonCode, Subscription, SubscriptionOptions, TopicFilter,
+    TopicName,
+};
+use hashbrown::HashMap;
+use session::{DisconnectReason, Event, Options, PublishError, State, Token};
+
+use crate::clock;
+use crate::connection::{self, Connection};
+use crate::desk::Desk;
+use crate::limits::{PACKET_SIZE_MAX, PUBLISHES_WAITING_MAX};
+use crate::protocol::{
+    Command, Connection as Shown, Failure, Frame, Outcome, Problem, Publish, Published,
+};
+use crate::store::{Limits, Message};
+
+/// All topics but those that begin with `$` (MQTT 5.0 §4.7.2).
+const EVERYTHING: &str = "#";
+
+/// The user property that names a unit.
+const UNIT_PROPERTY: &str = "unit";
+
+/// The engine; clones are handles to the same one.
+#[derive(Clone)]
+pub struct Engine(Rc<Inner>);
+
+struct Inner {
+    desk: RefCell<Desk>,
+    connection: RefCell<Option<Connection>>,
+    /// What was published and is not acknowledged, with the page's number for it.
+    tickets: RefCell<HashMap<Token, u32>>,
+    show: Box<dyn Fn(Frame)>,
+    showing: Cell<bool>,
+}
+
+impl Engine {
+    /// An engine that hands its frames to `show`.
+    pub fn new(limits: Limits, show: impl Fn(Frame) + 'static) -> Self {
+        Self(Rc::new(Inner {
+            desk: RefCell::new(Desk::new(limits, clock::now_ms())),
+            connection: RefCell::default(),
+            tickets: RefCell::default(),
+            show: Box::new(show),
+            showing: Cell::new(false),
+        }))
+    }
+
+    /// Does what the page asks for.
+    pub fn command(&self, command: Command) {
+        match command {
+            Command::Open { url } => self.open(url),
+            Command::TryNow => {
+                let connection = self.0.connection.borrow().clone();
+                if let Some(connection) = connection {
+                    connection.connect();
+                    self.0.connecting();
+                }
+            }
+            Command::Board { search, cards_max } => {
+                self.0.desk.borrow_mut().show_board(&search, cards_max);
+            }
+            Command::Watch { ids, width } => self.0.desk.borrow_mut().watch(&ids, width),
+            Command::Publish(publish) => self.publish(publish),
+            Command::Painted => self.0.desk.borrow_mut().painted(),
+        }
+        self.0.show();
+    }
+
+    /// Time goes on: figures and lines change without a message.
+    pub fn tick(&self) {
+        self.0.connecting();
+        self.0.show();
+    }
+
+    fn open(&self, url: String) {
+        let owner = Owner(Rc::downgrade(&self.0));
+        let made = options().and_then(|options| {
+            Connection::new(url, options, owner).map_err(|error| error.to_string())
+        });
+        let connection = match made {
+            Ok(connection) => connection,
+            Err(words) => return self.0.offline(Problem::Address(words), None),
+        };
+        let filter = TopicFilter::new(EVERYTHING)
+            .map(|filter| Subscription { filter, options: SubscriptionOptions::default() });
+        let subscribed = match filter {
+            Ok(subscription) => connection
+                .change(|client, _| client.subscribe(vec![subscription], None))
+                .map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(words) = subscribed {
+            return self.0.offline(Problem::Address(words), None);
+        }
+        // The one before, if there is one, ends here.
+        *self.0.connection.borrow_mut() = Some(connection.clone());
+        self.0.set_connection(Shown::Connecting);
+        connection.connect();
+    }
+
+    fn publish(&self, publish: Publish) {
+        let ticket = publish.ticket;
+        let outcome = match self.try_publish(publish) {
+            Ok(token) => {
+                self.0.tickets.borrow_mut().insert(token, ticket);
+                Outcome::Waiting
+            }
+            Err(failure) => Outcome::Failed(failure),
+        };
+        self.0.desk.borrow_mut().set_published(Published { ticket, outcome });
+        let connection = self.0.connection.borrow().clone();
+        if let Some(connection) = connection {
+            connection.run();
+        }
+    }
+
+    fn try_publish(&self, publish: Publish) -> Result<Token, Failure> {
+        let topic = TopicName::new(&publish.topic).map_err(|e| Failure::Topic(e.to_string()))?;
+        let connection = self.0.connection.borrow().clone().ok_or(Failure::Offline)?;
+        if self.0.tickets.borrow().len() >= PUBLISHES_WAITING_MAX {
+            return Err(Failure::Busy);
+        }
+        let mut message = session::Message::new(topic, publish.payload);
+        message.qos = QoS::from_u8(publish.qos).unwrap_or_default();
+        message.retain = publish.retain;
+        connection.change(|client, _| {
+            // A person who publishes wants to know now, not after some reconnect.
+            if client.state() != State::Connected {
+                return Err(Failure::Offline);
+            }
+            client.publish(message).map_err(failure)
+        })
+    }
+}
+
+impl Inner {
+    /// Shows what has changed.
+    fn show(&self) {
+        // The page may answer from within, in tests for instance.
+        if self.showing.replace(true) {
+            return;
+        }
+        loop {
+            let frame = self.desk.borrow_mut().frame(clock::now_ms());
+            let Some(frame) = frame else { break };
+            (self.show)(frame);
+        }
+        self.showing.set(false);
+    }
+
+    fn set_connection(&self, connection: Shown) {
+        self.desk.borrow_mut().set_connection(connection, clock::now_ms());
+    }
+
+    fn offline(&self, problem: Problem, retry_in_ms: Option<u64>) {
+        let retry_at_ms = retry_in_ms.map(|ms| clock::now_ms() + ms as f64);
+        self.set_connection(Shown::Offline { problem, retry_at_ms });
+    }
+
+    /// A try to connect begins without an event: the state tells.
+    fn connecting(&self) {
+        let connection = self.connection.borrow().clone();
+        let is_trying = connection.is_some_and(|connection| {
+            connection
+                .change(|client, _| matches!(client.state(), State::Opening | State::Handshake))
+        });
+        let is_offline = self.desk.borrow().is_offline();
+        if is_trying && is_offline {
+            self.set_connection(Shown::Connecting);
+        }
+    }
+
+    fn event(&self, event: Event) {
+        match event {
+            Event::Message(message) => {
+                let unit = message
+                    .properties
+                    .user_properties()
+                    .find_map(|(name, value)| (name.as_str() == UNIT_PROPERTY).then_some(value));
+                let message = Message {
+                    topic: message.topic.as_str(),
+                    payload: &message.payload,
+                    retained: message.retain,
+                    unit: unit.as_deref(),
+                };
+                self.desk.borrow_mut().take(message, clock::now_ms());
+            }
+            Event::Connected(_) => {
+                self.set_connection(Shown::Online {
+                    since_ms: clock::now_ms(),
+                    not_subscribed: None,
+                });
+            }
+            Event::Subscribed { results, .. } => {
+                if let Some((_, code)) = results.iter().find(|(_, code)| code.is_error()) {
+                    let not_subscribed = Some(code.to_string());
+                    let since_ms = clock::now_ms();
+                    self.set_connection(Shown::Online { since_ms, not_subscribed });
+                }
+            }
+            Event::Unsubscribed { .. } => {}
+            Event::Refused { code, reason, retry_in_ms, .. } => {
+                let reason = reason.as_deref();
+                self.offline(Problem::Refused(with_reason(code, reason)), retry_in_ms);
+            }
+            Event::Disconnected { why, retry_in_ms } => {
+                if why != DisconnectReason::Requested {
+                    self.offline(problem(why), retry_in_ms);
+                }
+            }
+            Event::Published { token, .. } => self.published(token, Outcome::Acknowledged),
+            Event::PublishFailed { token, why } => {
+                self.published(token, Outcome::Failed(failure(why)));
+            }
+        }
+    }
+
+    fn published(&self, token: Token, outcome: Outcome) {
+        let ticket = self.tickets.borrow_mut().remove(&token);
+        if let Some(ticket) = ticket {
+            self.desk.borrow_mut().set_published(Published { ticket, outcome });
+        }
+    }
+}
+
+/// The engine as the owner of its connection.
+struct Owner(Weak<Inner>);
+
+impl connection::Owner for Owner {
+    fn event(&self, event: Event) {
+        if let Some(inner) = self.0.upgrade() {
+            inner.event(event);
+        }
+    }
+
+    fn bad_address(&self, words: &str) {
+        if let Some(inner) = self.0.upgrade() {
+            inner.offline(Problem::Address(words.to_owned()), None);
+        }
+    }
+
+    fn settled(&self) {
+        if let Some(inner) = self.0.upgrade() {
+            inner.show();
+        }
+    }
+}
+
+fn options() -> Result<Options, String> {
+    let client_id = format!("dashboard-{:08x}", clock::seed() as u32);
+    let client_id = MqttString::new(&client_id).map_err(|error| error.to_string())?;
+    let mut options = Options::new(ProtocolVersion::V5, client_id);
+    options.packet_size_max = PACKET_SIZE_MAX;
+    Ok(options)
+}
+
+fn with_reason(code: ReasonCode, reason: Option<&str>) -> String {
+    match reason {
+        Some(reason) => format!("{} ({reason})", code.name()),
+        None => code.name().to_owned(),
+    }
+}
+
+fn problem(why: DisconnectReason) -> Problem {
+    match why {
+        DisconnectReason::Unreachable | DisconnectReason::OpenTimeout => Problem::Unreachable,
+        DisconnectReason::HandshakeTimeout | DisconnectReason::PingTimeout => Problem::Silent,
+        DisconnectReason::Requested | DisconnectReason::TransportClosed => Problem::Lost,
+        DisconnectReason::ByServer { code, reason, .. } => {
+            Problem::Refused(with_reason(code, reason.as_deref()))
+        }
+        DisconnectReason::Protocol(violation) => Problem::Malformed(violation.to_string()),
+        DisconnectReason::ServerDoesNotRead | DisconnectReason::Connect(_) => {
+            Problem::Malformed(why.to_string())
+        }
+    }
+}
+
+fn failure(why: PublishError) -> Failure {
+    match why {
+        PublishError::QueueFull => Failure::Busy,
+        PublishError::SessionLost => Failure::Lost,
+        other => Failure::Refused(other.to_string()),
+    }
+}

@@ -1,0 +1,158 @@
+//! The board: every sensor as a card, in groups that stay where they are; or what to do next.
+
+use std::rc::Rc;
+
+use yew::prelude::*;
+
+use super::card::Card;
+use super::field::use_field;
+use super::figures::span;
+use super::link::Link;
+use super::use_texts;
+use super::watch::Watch;
+use crate::limits::CARDS_STEP;
+use crate::number::grouped;
+use crate::protocol::{Board as Cards, Command, Connection, Group};
+use crate::texts::{Texts, fill};
+
+#[derive(PartialEq, Properties)]
+pub(super) struct BoardProps {
+    pub(super) link: Link,
+    pub(super) search: AttrValue,
+    pub(super) host: AttrValue,
+    pub(super) on_clear: Callback<MouseEvent>,
+}
+
+#[component]
+pub(super) fn Board(props: &BoardProps) -> Html {
+    let texts = use_texts();
+    let board = use_field(props.link.board());
+    let watch = use_memo((), |()| Watch::new(props.link.clone()));
+    let cards_max = use_state(|| CARDS_STEP);
+    {
+        let link = props.link.clone();
+        use_effect_with((props.search.clone(), *cards_max), move |(search, cards_max)| {
+            link.send(Command::Board { search: search.to_string(), cards_max: *cards_max });
+        });
+    }
+    let show_more = {
+        let cards_max = cards_max.clone();
+        Callback::from(move |_: MouseEvent| cards_max.set(cards_max.saturating_add(CARDS_STEP)))
+    };
+    let shown: usize =
+        board.iter().flat_map(|board| &board.groups).map(|group| group.cards.len()).sum();
+    html! {
+        <section class="board" id="sensors" aria-labelledby="board-heading" tabindex="-1">
+            <BoardHead link={props.link.clone()} {shown} matching={matching(board.as_ref())} />
+            if shown > 0 {
+                { for board.iter().flat_map(|board| &board.groups).map(|group| {
+                    cards(group, &props.link, &watch, texts)
+                }) }
+                if shown < matching(board.as_ref()) as usize {
+                    <p class="board-more">
+                        <button type="button" class="button" onclick={show_more}>
+                            { texts.show_more }
+                        </button>
+                    </p>
+                }
+            } else if props.search.trim().is_empty() {
+                <Empty link={props.link.clone()} host={props.host.clone()} />
+            } else {
+                <div class="empty">
+                    <h3>{ fill(texts.no_match_heading, &[props.search.trim()]) }</h3>
+                    <p>{ texts.no_match_advice }</p>
+                    <button type="button" class="button" onclick={props.on_clear.clone()}>
+                        { texts.clear_search }
+                    </button>
+                </div>
+            }
+        </section>
+    }
+}
+
+fn matching(board: Option<&Rc<Cards>>) -> u32 {
+    board.map_or(0, |board| board.matching)
+}
+
+#[derive(PartialEq, Properties)]
+struct BoardHeadProps {
+    link: Link,
+    shown: usize,
+    matching: u32,
+}
+
+/// The heading, how many cards there are, and what their lines show.
+#[component]
+fn BoardHead(props: &BoardHeadProps) -> Html {
+    let texts = use_texts();
+    let counters = use_field(props.link.counters());
+    let (shown, all) = (props.shown as u64, u64::from(counters.topics.max(props.matching)));
+    let count = if shown == all {
+        grouped(all)
+    } else {
+        fill(texts.showing, &[&grouped(shown), &grouped(all)])
+    };
+    html! {
+        <header class="board-head">
+            <h2 class="board-heading" id="board-heading">{ texts.sensors }</h2>
+            if shown > 0 {
+                <p class="board-count" data-role="shown">{ count }</p>
+                <p class="board-span">{ span(&counters, texts) }</p>
+            }
+        </header>
+    }
+}
+
+fn cards(group: &Group, link: &Link, watch: &Watch, texts: &Texts) -> Html {
+    let name = if group.prefix.is_empty() { texts.ungrouped } else { group.prefix.as_str() };
+    html! {
+        <section class="group" key={group.prefix.clone()} aria-label={name.to_owned()}>
+            <h3 class="group-heading">
+                <bdi>{ name }</bdi>
+                <span class="group-count">{ group.cards.len() }</span>
+            </h3>
+            <ul class="cards">
+                { for group.cards.iter().map(|title| html! {
+                    <Card
+                        key={title.id}
+                        link={link.clone()}
+                        watch={watch.clone()}
+                        title={title.clone()}
+                    />
+                }) }
+            </ul>
+        </section>
+    }
+}
+
+#[derive(PartialEq, Properties)]
+struct EmptyProps {
+    link: Link,
+    host: AttrValue,
+}
+
+/// What to do while there is no sensor.
+#[component]
+fn Empty(props: &EmptyProps) -> Html {
+    let texts = use_texts();
+    let connection = use_field(props.link.connection());
+    if !matches!(connection, Connection::Online { .. }) {
+        return html! {
+            <div class="empty">
+                <h3>{ texts.waiting_heading }</h3>
+                <p>{ texts.waiting_advice }</p>
+            </div>
+        };
+    }
+    let name = props.host.split(':').next().unwrap_or_default();
+    html! {
+        <div class="empty">
+            <h3>{ texts.empty_heading }</h3>
+            <p>{ texts.empty_advice }</p>
+            <pre class="command" tabindex="0"><code>
+                { format!("mosquitto_pub -h {name} -t home/kitchen/temperature -m 21.5") }
+            </code></pre>
+            <p><a href="#publish">{ texts.empty_form }</a></p>
+        </div>
+    }
+}

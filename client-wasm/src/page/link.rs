@@ -1,0 +1,209 @@
+//! What the page knows: the engine's frames, taken apart into fields that components look at.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+
+use gloo_timers::callback::Interval;
+use wasm_bindgen::prelude::*;
+
+use super::field::Field;
+use crate::clock;
+use crate::protocol::{
+    Board, Card, Command, Connection, Counters, Frame, Line, Outcome, Publish, Published, Report,
+};
+use crate::store::TopicId;
+
+/// How often ages are told anew, in milliseconds.
+const CLOCK_MS: u32 = 1_000;
+
+/// What the page has of one topic.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Live {
+    /// The last value.
+    pub card: Option<Rc<Card>>,
+    /// The line of the last minutes.
+    pub line: Option<Rc<Line>>,
+}
+
+/// The page's end of the wire to the engine. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Link(Rc<Inner>);
+
+struct Inner {
+    send: Box<dyn Fn(Command)>,
+    connection: Field<Connection>,
+    engine_failure: Field<Option<Rc<str>>>,
+    counters: Field<Counters>,
+    board: Field<Option<Rc<Board>>>,
+    published: Field<Option<Published>>,
+    now_ms: Field<f64>,
+    cards: RefCell<HashMap<TopicId, Field<Live>>>,
+    waiting: RefCell<Option<Box<Frame>>>,
+    on_frame: RefCell<Option<Closure<dyn FnMut()>>>,
+    next_ticket: Cell<u32>,
+    clock: RefCell<Option<Interval>>,
+}
+
+impl PartialEq for Link {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Link {
+    /// A link whose commands go to `send`.
+    pub fn new(send: impl Fn(Command) + 'static) -> Self {
+        let link = Self(Rc::new(Inner {
+            send: Box::new(send),
+            connection: Field::new(Connection::Connecting),
+            engine_failure: Field::new(None),
+            counters: Field::new(Counters::default()),
+            board: Field::new(None),
+            published: Field::new(None),
+            now_ms: Field::new(clock::now_ms()),
+            cards: RefCell::default(),
+            waiting: RefCell::default(),
+            on_frame: RefCell::default(),
+            next_ticket: Cell::new(0),
+            clock: RefCell::default(),
+        }));
+        let weak = Rc::downgrade(&link.0);
+        let tick = Interval::new(CLOCK_MS, move || {
+            if let Some(inner) = weak.upgrade() {
+                inner.now_ms.set(clock::now_ms());
+            }
+        });
+        *link.0.clock.borrow_mut() = Some(tick);
+        let weak = Rc::downgrade(&link.0);
+        *link.0.on_frame.borrow_mut() = Some(Closure::new(move || {
+            if let Some(inner) = weak.upgrade() {
+                inner.paint();
+            }
+        }));
+        link
+    }
+
+    /// Asks the engine for something.
+    pub fn send(&self, command: Command) {
+        (self.0.send)(command);
+    }
+
+    /// Publishes a message; [`published`](Self::published) tells what becomes of the ticket.
+    pub fn publish(&self, publish: impl FnOnce(u32) -> Publish) -> u32 {
+        let ticket = self.0.next_ticket.get();
+        self.0.next_ticket.set(ticket.wrapping_add(1));
+        self.send(Command::Publish(publish(ticket)));
+        ticket
+    }
+
+    /// Takes in what the engine says. It reaches the screen with the browser's next frame.
+    pub fn receive(&self, report: Report) {
+        let Report::Frame(frame) = report else { return };
+        // The engine sends one frame and waits, so there is none that this one would replace.
+        *self.0.waiting.borrow_mut() = Some(frame);
+        let asked = match (web_sys::window(), self.0.on_frame.borrow().as_ref()) {
+            (Some(window), Some(closure)) => {
+                window.request_animation_frame(closure.as_ref().unchecked_ref()).is_ok()
+            }
+            _ => false,
+        };
+        if !asked {
+            self.0.paint();
+        }
+    }
+
+    /// The engine does not run.
+    pub fn fail(&self, words: &str) {
+        self.0.engine_failure.set(Some(words.into()));
+    }
+
+    /// The state of the connection.
+    pub fn connection(&self) -> &Field<Connection> {
+        &self.0.connection
+    }
+
+    /// Why the engine does not run, if so.
+    pub fn engine_failure(&self) -> &Field<Option<Rc<str>>> {
+        &self.0.engine_failure
+    }
+
+    /// What was counted.
+    pub fn counters(&self) -> &Field<Counters> {
+        &self.0.counters
+    }
+
+    /// Which cards there are; none before the engine said so.
+    pub fn board(&self) -> &Field<Option<Rc<Board>>> {
+        &self.0.board
+    }
+
+    /// What became of the last message to be published.
+    pub fn published(&self) -> &Field<Option<Published>> {
+        &self.0.published
+    }
+
+    /// The time, as it goes on each second.
+    pub fn now_ms(&self) -> &Field<f64> {
+        &self.0.now_ms
+    }
+
+    /// What the page has of one topic.
+    pub fn live(&self, id: TopicId) -> Field<Live> {
+        let mut cards = self.0.cards.borrow_mut();
+        cards.entry(id).or_insert_with(|| Field::new(Live::default())).clone()
+    }
+}
+
+impl Inner {
+    fn paint(&self) {
+        let Some(frame) = self.waiting.borrow_mut().take() else { return };
+        self.apply(*frame);
+        (self.send)(Command::Painted);
+    }
+
+    fn apply(&self, frame: Frame) {
+        if let Some(connection) = frame.connection {
+            self.now_ms.set(clock::now_ms());
+            self.connection.set(connection);
+        }
+        if let Some(counters) = frame.counters {
+            self.counters.set(counters);
+        }
+        if let Some(board) = frame.board {
+            self.forget_all_but(&board);
+            self.board.set(Some(Rc::new(board)));
+        }
+        for card in frame.cards {
+            self.change(card.id, |live| live.card = Some(Rc::new(card)));
+        }
+        for line in frame.lines {
+            self.change(line.id, |live| live.line = Some(Rc::new(line)));
+        }
+        for published in frame.published {
+            // Who waits for one ticket must see each of its outcomes, and the last one stays.
+            let is_final = published.outcome != Outcome::Waiting;
+            let current = self.published.get();
+            if is_final || current.is_none_or(|current| current.ticket != published.ticket) {
+                self.published.set(Some(published));
+            }
+        }
+    }
+
+    fn change(&self, id: TopicId, change: impl FnOnce(&mut Live)) {
+        let field = self
+            .cards
+            .borrow_mut()
+            .entry(id)
+            .or_insert_with(|| Field::new(Live::default()))
+            .clone();
+        field.update(change);
+    }
+
+    /// What is not on the board any more need not be remembered.
+    fn forget_all_but(&self, board: &Board) {
+        let ids: BTreeSet<TopicId> =
+            board.groups.iter().flat_map(|group| &group.cards).map(|title| title.id).collect();
+        self.cards.borrow_mut().retain(|id, _| ids.contains(id));
+    }
+}

@@ -1,0 +1,190 @@
+//! The page: it shows what the engine says, and asks it for what is on the screen.
+
+mod board;
+mod card;
+pub mod field;
+mod figures;
+pub mod link;
+mod publish;
+mod sparkline;
+mod status;
+pub mod watch;
+
+use gloo_events::EventListener;
+use wasm_bindgen::JsCast;
+use web_sys::{HtmlElement, HtmlInputElement, KeyboardEvent};
+use yew::prelude::*;
+
+use self::board::Board;
+use self::figures::Figures;
+use self::link::Link;
+use self::publish::PublishForm;
+use self::status::{Status, Trouble};
+use crate::limits::SEARCH_CHARS_MAX;
+use crate::protocol::Command;
+use crate::texts::{self, Texts, fill};
+use crate::worker::Remote;
+
+/// The path that brokers take WebSocket connections on.
+const MQTT_PATH: &str = "/mqtt";
+
+/// The texts in a form that components get from their context.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Language(&'static Texts);
+
+/// The texts in the page's language.
+#[hook]
+fn use_texts() -> &'static Texts {
+    use_context::<Language>().map_or(texts::choose([]).1, |language| language.0)
+}
+
+/// What the whole page is made of.
+#[derive(PartialEq, Properties)]
+pub struct AppProps {
+    /// The wire to the engine.
+    pub link: Link,
+    /// Where the broker is, as a person writes it.
+    pub host: AttrValue,
+    /// What the page speaks.
+    pub texts: &'static Texts,
+}
+
+/// The whole page.
+#[component]
+pub fn App(props: &AppProps) -> Html {
+    let AppProps { link, host, texts } = props;
+    let search = use_state(|| AttrValue::from(""));
+    let search_box = use_node_ref();
+    let oninput = {
+        let search = search.clone();
+        Callback::from(move |event: InputEvent| {
+            if let Some(input) = event.target_dyn_into::<HtmlInputElement>() {
+                search.set(input.value().into());
+            }
+        })
+    };
+    let on_clear = {
+        let (search, search_box) = (search.clone(), search_box.clone());
+        Callback::from(move |_: MouseEvent| {
+            search.set("".into());
+            if let Some(input) = search_box.cast::<HtmlInputElement>() {
+                input.set_value("");
+                // A box on the screen takes the focus.
+                let _focused = input.focus();
+            }
+        })
+    };
+    {
+        let search_box = search_box.clone();
+        use_effect_with((), move |()| slash_focuses(search_box));
+    }
+    html! {
+        <ContextProvider<Language> context={Language(texts)}>
+            <a class="skip" href="#sensors">{ texts.skip }</a>
+            <header class="top">
+                <div class="brand">
+                    <span class="brand-mark" aria-hidden="true"></span>
+                    <h1 class="brand-name">{ host.clone() }</h1>
+                </div>
+                <Status link={link.clone()} host={host.clone()} />
+                <input
+                    ref={search_box}
+                    class="search"
+                    type="search"
+                    data-role="search"
+                    aria-label={texts.search}
+                    placeholder={texts.search_hint}
+                    autocomplete="off"
+                    spellcheck="false"
+                    maxlength={SEARCH_CHARS_MAX.to_string()}
+                    {oninput}
+                />
+                <a class="button to-form" href="#publish">{ texts.publish }</a>
+            </header>
+            <Trouble link={link.clone()} host={host.clone()} />
+            <main class="main">
+                <Board link={link.clone()} search={(*search).clone()} host={host.clone()} {on_clear} />
+                <aside class="side">
+                    <PublishForm link={link.clone()} />
+                    <Figures link={link.clone()} />
+                </aside>
+            </main>
+        </ContextProvider<Language>>
+    }
+}
+
+/// The key `/` leads to the search box, unless something is being typed.
+fn slash_focuses(search_box: NodeRef) -> impl FnOnce() {
+    let listener = web_sys::window().map(|window| {
+        let options = gloo_events::EventListenerOptions::enable_prevent_default();
+        EventListener::new_with_options(&window, "keydown", options, move |event| {
+            let Some(event) = event.dyn_ref::<KeyboardEvent>() else { return };
+            let is_typing = event.target().is_some_and(|target| {
+                target.dyn_ref::<HtmlElement>().is_some_and(|element| {
+                    matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT")
+                })
+            });
+            if event.key() != "/" || is_typing || event.ctrl_key() || event.meta_key() {
+                return;
+            }
+            if let Some(input) = search_box.cast::<HtmlInputElement>() {
+                event.prevent_default();
+                // A box on the screen takes the focus.
+                let _focused = input.focus();
+            }
+        })
+    });
+    move || drop(listener)
+}
+
+/// Shows the page, and starts the engine beside it. `glue` is the address of the JavaScript that
+/// wasm-bindgen made for this module.
+///
+/// Does nothing where there is no window: the same module runs in the engine's worker.
+pub fn start(glue: &str) {
+    let Some(window) = web_sys::window() else { return };
+    let Some(document) = window.document() else { return };
+    let languages = window.navigator().languages();
+    let languages: Vec<String> = languages.iter().filter_map(|tag| tag.as_string()).collect();
+    let (tag, texts) = texts::choose(languages.iter().map(String::as_str));
+    let location = window.location();
+    let host = location.host().unwrap_or_default();
+    document.set_title(&fill(texts.title, &[&host]));
+    if let Some(root) = document.document_element() {
+        // An attribute that the page has already can be changed.
+        let _set = root.set_attribute("lang", tag);
+    }
+
+    let link = start_engine(glue);
+    let is_secure = location.protocol().is_ok_and(|protocol| protocol == "https:");
+    let scheme = if is_secure { "wss" } else { "ws" };
+    link.send(Command::Open { url: format!("{scheme}://{host}{MQTT_PATH}") });
+    yew::Renderer::<App>::with_props(AppProps { link, host: host.into(), texts }).render();
+}
+
+/// A link to an engine in its worker; where that does not start, the page says so.
+fn start_engine(glue: &str) -> Link {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    let remote: Rc<RefCell<Option<Remote>>> = Rc::default();
+    let link = Link::new({
+        let remote = Rc::clone(&remote);
+        move |command| {
+            if let Some(remote) = remote.borrow().as_ref() {
+                remote.send(command);
+            }
+        }
+    });
+    let (reports, failures) = (link.clone(), link.clone());
+    let started = Remote::start(
+        glue,
+        move |report| reports.receive(report),
+        move |words| failures.fail(&words),
+    );
+    match started {
+        Ok(started) => *remote.borrow_mut() = Some(started),
+        Err(words) => link.fail(&words),
+    }
+    link
+}

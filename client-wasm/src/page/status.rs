@@ -1,0 +1,101 @@
+//! The connection, always in sight: its state, why there is none, and when the next try is.
+
+use yew::prelude::*;
+
+use super::field::use_field;
+use super::link::Link;
+use super::use_texts;
+use crate::protocol::{Command, Connection, Problem};
+use crate::texts::{Texts, fill};
+
+#[derive(PartialEq, Properties)]
+pub(super) struct StatusProps {
+    pub(super) link: Link,
+    /// Where the broker is.
+    pub(super) host: AttrValue,
+}
+
+/// The state in the header.
+#[component]
+pub(super) fn Status(props: &StatusProps) -> Html {
+    let texts = use_texts();
+    let connection = use_field(props.link.connection());
+    let now_ms = use_field(props.link.now_ms());
+    let failed = use_field(props.link.engine_failure()).is_some();
+    let (state, text) = match &connection {
+        _ if failed => ("offline", texts.offline.to_owned()),
+        Connection::Connecting => ("connecting", texts.connecting.to_owned()),
+        Connection::Online { .. } => ("online", texts.online.to_owned()),
+        Connection::Offline { retry_at_ms: None, .. } => ("offline", texts.offline.to_owned()),
+        Connection::Offline { retry_at_ms: Some(at_ms), .. } => {
+            let seconds = ((at_ms - now_ms) / 1_000.0).ceil().max(0.0);
+            ("offline", fill(texts.retry_in, &[&seconds.to_string()]))
+        }
+    };
+    // A countdown is seen, not read out each second.
+    html! {
+        <p class="status" data-role="connection" data-state={state}>
+            <span class="status-lamp" aria-hidden="true"></span>
+            <span class="status-text">{ text }</span>
+        </p>
+    }
+}
+
+/// The sentence below the header, where something is wrong.
+#[component]
+pub(super) fn Trouble(props: &StatusProps) -> Html {
+    let texts = use_texts();
+    let connection = use_field(props.link.connection());
+    let failure = use_field(props.link.engine_failure());
+    // While a try is under way, the reason of the one before stays where it is.
+    let last = use_mut_ref(|| None::<Problem>);
+    let sentence = match (&failure, &connection) {
+        (Some(words), _) => Some(fill(texts.engine_failed, &[words])),
+        (None, Connection::Online { not_subscribed, .. }) => {
+            *last.borrow_mut() = None;
+            not_subscribed.as_ref().map(|reason| fill(texts.problem_subscription, &[reason]))
+        }
+        (None, Connection::Connecting) => {
+            last.borrow().as_ref().map(|problem| sentence(problem, &props.host, texts))
+        }
+        (None, Connection::Offline { problem, .. }) => {
+            *last.borrow_mut() = Some(problem.clone());
+            Some(sentence(problem, &props.host, texts))
+        }
+    };
+    let can_try = failure.is_none() && !matches!(connection, Connection::Online { .. });
+    let no_retry = matches!(connection, Connection::Offline { retry_at_ms: None, .. });
+    let try_now = {
+        let link = props.link.clone();
+        Callback::from(move |_: MouseEvent| link.send(Command::TryNow))
+    };
+    html! {
+        <div class="trouble-place" role="status">
+            if let Some(sentence) = sentence {
+                <div class="trouble">
+                    <p class="trouble-text">
+                        { sentence }
+                        if can_try { { " " }{ texts.values_are_old } }
+                        if no_retry && can_try { { " " }{ texts.no_retry } }
+                    </p>
+                    if can_try {
+                        <button type="button" class="button" data-role="try-now" onclick={try_now}>
+                            { texts.try_now }
+                        </button>
+                    }
+                </div>
+            }
+        </div>
+    }
+}
+
+fn sentence(problem: &Problem, host: &str, texts: &Texts) -> String {
+    match problem {
+        Problem::Address(words) => fill(texts.problem_address, &[words]),
+        Problem::Unreachable => fill(texts.problem_unreachable, &[host]),
+        Problem::Silent => texts.problem_silent.to_owned(),
+        Problem::Lost => texts.problem_lost.to_owned(),
+        Problem::Refused(reason) => fill(texts.problem_refused, &[reason]),
+        Problem::Malformed(words) => fill(texts.problem_malformed, &[words]),
+    }
+}

@@ -1,0 +1,260 @@
+//! Everything the page says, in the languages it speaks: one table per file.
+//!
+//! A language is added by one more file with a [`Texts`], and its line in [`ALL`]; the compiler finds
+//! what is missing. In a text `{}` stands for what is filled in, in order.
+
+mod en;
+mod es;
+
+/// The languages with their tags (BCP 47); the first is used where none is asked for.
+pub const ALL: &[(&str, &Texts)] = &[("en", &en::TEXTS), ("es", &es::TEXTS)];
+
+/// The texts of the first language in the list, as a browser sends it, that the page speaks.
+pub fn choose<'a>(languages: impl IntoIterator<Item = &'a str>) -> (&'static str, &'static Texts) {
+    languages
+        .into_iter()
+        .find_map(|language| {
+            let primary = language.split('-').next().unwrap_or_default();
+            ALL.iter().find(|(tag, _)| primary.eq_ignore_ascii_case(tag))
+        })
+        .map_or(("en", &en::TEXTS), |(tag, texts)| (*tag, *texts))
+}
+
+/// Puts values in the place of each `{}`, in order.
+pub fn fill(text: &str, values: &[&str]) -> String {
+    let mut parts = text.split("{}");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    let mut values = values.iter();
+    for part in parts {
+        out.push_str(values.next().copied().unwrap_or_default());
+        out.push_str(part);
+    }
+    out
+}
+
+/// How long ago something was: short, in units that every language writes alike.
+pub fn age(elapsed_ms: f64) -> String {
+    // What lies in the future, by clocks that differ, is now.
+    let seconds = (elapsed_ms.max(0.0) / 1_000.0) as u64;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..86_400 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// Every text of the page in one language.
+        #[derive(Debug, PartialEq, Eq)]
+        pub struct Texts {
+            $($(#[$doc])* pub $name: &'static str,)*
+        }
+
+        impl Texts {
+            /// Every text with its name.
+            pub fn all(&self) -> Vec<(&'static str, &'static str)> {
+                vec![$((stringify!($name), self.$name)),*]
+            }
+        }
+    };
+}
+
+texts! {
+    /// The page's title; the host.
+    title,
+    /// Above the cards.
+    sensors,
+    /// The search box.
+    search,
+    /// What may be typed into it.
+    search_hint,
+    /// Leads to the form.
+    publish,
+    /// Skips the header.
+    skip,
+    /// State of the connection.
+    online,
+    /// State of the connection.
+    connecting,
+    /// State of the connection.
+    offline,
+    /// State of the connection; seconds.
+    retry_in,
+    /// Tries at once.
+    try_now,
+    /// No further attempt is made.
+    no_retry,
+    /// The engine did not start; with the browser's words.
+    engine_failed,
+    /// Of a connection; with the browser's words.
+    problem_address,
+    /// Of a connection; the host.
+    problem_unreachable,
+    /// Of a connection.
+    problem_silent,
+    /// Of a connection.
+    problem_lost,
+    /// Of a connection; the broker's reason.
+    problem_refused,
+    /// Of a connection; what was wrong.
+    problem_malformed,
+    /// Connected, but not subscribed; the broker's reason.
+    problem_subscription,
+    /// Of a connection that stays away: what is on the screen is old.
+    values_are_old,
+    /// A figure's name.
+    messages,
+    /// A figure's name.
+    per_second,
+    /// A figure's name.
+    topics,
+    /// A figure's name.
+    memory,
+    /// A figure's name.
+    dropped,
+    /// Nothing was dropped.
+    dropped_nothing,
+    /// What was dropped; a count.
+    dropped_messages,
+    /// What was dropped; a count.
+    dropped_payloads,
+    /// What was dropped; a count.
+    dropped_points,
+    /// What the sparklines show; a time.
+    last,
+    /// Topics of one level.
+    ungrouped,
+    /// A card without bytes.
+    empty_payload,
+    /// A card with bytes; how many.
+    bytes,
+    /// A card with text of which a part is shown; how many bytes in all.
+    cut_from,
+    /// A card with JSON; how many more members.
+    more_members,
+    /// A card's mark: stored by the broker.
+    retained,
+    /// What the mark means.
+    retained_explained,
+    /// A card's state.
+    stale,
+    /// What the state means.
+    stale_explained,
+    /// A card's age, for those who hear the page; a time.
+    age_explained,
+    /// Below a sparkline.
+    lowest,
+    /// Below a sparkline.
+    highest,
+    /// A sparkline for those who hear the page; lowest and highest.
+    line_explained,
+    /// Nothing has come yet: heading.
+    empty_heading,
+    /// Nothing has come yet: what to do.
+    empty_advice,
+    /// Nothing has come yet: this page can do it too.
+    empty_form,
+    /// Nothing has come yet, as there was no connection yet: heading.
+    waiting_heading,
+    /// Nothing has come yet, as there was no connection yet: what to do.
+    waiting_advice,
+    /// Nothing matches the search: heading; the search.
+    no_match_heading,
+    /// Nothing matches the search: what to do.
+    no_match_advice,
+    /// Takes the search back.
+    clear_search,
+    /// Cards on the board and in all.
+    showing,
+    /// Shows more cards.
+    show_more,
+    /// The form.
+    publish_heading,
+    /// A field of the form.
+    topic,
+    /// A field of the form.
+    payload,
+    /// A field of the form.
+    qos,
+    /// A choice of QoS.
+    qos_0,
+    /// A choice of QoS.
+    qos_1,
+    /// A choice of QoS.
+    qos_2,
+    /// A field of the form.
+    retain,
+    /// The form's button.
+    send,
+    /// Of a message.
+    message_waiting,
+    /// Of a message.
+    message_sent,
+    /// Of a message.
+    message_acknowledged,
+    /// Of a message; what is wrong.
+    failed_topic,
+    /// Of a message.
+    failed_offline,
+    /// Of a message.
+    failed_busy,
+    /// Of a message; the broker's reason.
+    failed_refused,
+    /// Of a message.
+    failed_lost,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_browsers_first_known_language_is_spoken() {
+        for (languages, chosen) in [
+            (vec!["es-MX", "en"], "es"),
+            (vec!["en-GB", "es"], "en"),
+            (vec!["fr", "ES"], "es"),
+            (vec!["fr-FR", "de"], "en"),
+            (vec!["est"], "en"),
+            (vec![], "en"),
+        ] {
+            assert_eq!(choose(languages.clone()).0, chosen, "{languages:?}");
+        }
+    }
+
+    #[test]
+    fn every_language_says_everything_and_fills_in_the_same() {
+        let holes = |text: &str| text.matches("{}").count();
+        let first = ALL[0].1.all();
+        for (tag, texts) in ALL {
+            for ((name, text), (_, model)) in texts.all().into_iter().zip(&first) {
+                assert!(!text.trim().is_empty(), "{tag}: {name} is empty");
+                assert_eq!(holes(text), holes(model), "{tag}: {name}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn values_are_filled_in_in_order() {
+        assert_eq!(fill("{} of {}", &["1", "2"]), "1 of 2");
+        assert_eq!(fill("{} of {}", &["{}"]), "{} of ");
+        assert_eq!(fill("plain", &["1"]), "plain");
+    }
+
+    #[test]
+    fn ages_are_short() {
+        for (ms, text) in [
+            (-5.0, "0 s"),
+            (0.0, "0 s"),
+            (3_999.0, "3 s"),
+            (60_000.0, "1 min"),
+            (3_600_000.0, "1 h"),
+            (200_000_000.0, "2 d"),
+            (f64::NAN, "0 s"),
+        ] {
+            assert_eq!(age(ms), text);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Both ends of the wire between the page and the worker that the engine lives in.
+//!
+//! `worker.js` loads this same module in the worker, without compiling it a second time, and calls
+//! what [`run_engine`] is exported as.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use gloo_events::EventListener;
+use gloo_timers::callback::Interval;
+use js_sys::{ArrayBuffer, Uint8Array};
+use wasm_bindgen::prelude::*;
+use web_sys::{
+    DedicatedWorkerGlobalScope, ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType,
+};
+
+use crate::engine::Engine;
+use crate::protocol::{self, Command, Report};
+use crate::socket::words;
+use crate::store::Limits;
+
+/// How often the engine looks for what changes without a message, in milliseconds.
+const TICK_MS: u32 = 250;
+
+/// Runs the engine in the worker that this is called in, as long as that lives.
+///
+/// # Errors
+/// This is no worker.
+pub fn run_engine() -> Result<(), JsValue> {
+    let scope: DedicatedWorkerGlobalScope = js_sys::global().dyn_into().map_err(|_| {
+        JsValue::from(js_sys::Error::new("the engine runs in a dedicated worker alone"))
+    })?;
+    let engine = {
+        let scope = scope.clone();
+        Engine::new(Limits::default(), move |frame| {
+            report(&scope, &Report::Frame(Box::new(frame)));
+        })
+    };
+    let commanded = engine.clone();
+    let listener = EventListener::new(&scope, "message", move |event| {
+        if let Some(command) = received::<Command>(event) {
+            commanded.command(command);
+        }
+    });
+    // Both last as long as the worker.
+    listener.forget();
+    Interval::new(TICK_MS, move || engine.tick()).forget();
+    report(&scope, &Report::Ready);
+    Ok(())
+}
+
+fn report(scope: &DedicatedWorkerGlobalScope, report: &Report) {
+    let buffer = packed(&protocol::encode(report));
+    let transfer = js_sys::Array::of1(&buffer);
+    // A buffer of its own can always be handed over.
+    let _sent = scope.post_message_with_transfer(&buffer, &transfer);
+}
+
+fn packed(bytes: &[u8]) -> ArrayBuffer {
+    Uint8Array::from(bytes).buffer()
+}
+
+/// What a message event carries; none where it is not one of ours.
+fn received<T: serde::de::DeserializeOwned>(event: &web_sys::Event) -> Option<T> {
+    let data = event.dyn_ref::<MessageEvent>()?.data().dyn_into::<ArrayBuffer>().ok()?;
+    protocol::decode(&Uint8Array::new(&data).to_vec()).ok()
+}
+
+/// The page's handle to the worker; clones are handles to the same one.
+#[derive(Clone)]
+pub struct Remote(Rc<Inner>);
+
+struct Inner {
+    worker: Worker,
+    /// Commands that wait until the engine is ready; none once it is.
+    waiting: RefCell<Option<VecDeque<Command>>>,
+    listeners: RefCell<Vec<EventListener>>,
+}
+
+impl Remote {
+    /// Starts the worker. `glue` is the address of the JavaScript that wasm-bindgen made for this
+    /// module; `worker.js` lies beside it.
+    ///
+    /// # Errors
+    /// The browser does not start it; with its words.
+    pub fn start(
+        glue: &str,
+        on_report: impl Fn(Report) + 'static,
+        on_failure: impl Fn(String) + 'static,
+    ) -> Result<Self, String> {
+        let said = |error: JsValue| words(&error);
+        let script = web_sys::Url::new_with_base("worker.js", glue).map_err(said)?;
+        script.search_params().set("glue", glue);
+        let options = WorkerOptions::new();
+        options.set_type(WorkerType::Module);
+        options.set_name("engine");
+        let worker = Worker::new_with_options(&script.href(), &options).map_err(said)?;
+        // The module is compiled already: the worker need neither load nor compile it again.
+        worker.post_message(&wasm_bindgen::module()).map_err(said)?;
+
+        let remote = Self(Rc::new(Inner {
+            worker: worker.clone(),
+            waiting: RefCell::new(Some(VecDeque::new())),
+            listeners: RefCell::default(),
+        }));
+        let weak = Rc::downgrade(&remote.0);
+        let reports = EventListener::new(&worker, "message", move |event| {
+            let Some(report) = received::<Report>(event) else { return };
+            if let (Report::Ready, Some(inner)) = (&report, weak.upgrade()) {
+                inner.ready();
+            }
+            on_report(report);
+        });
+        let failures = EventListener::new(&worker, "error", move |event| {
+            // A script that does not load at all has no message.
+            let message = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message);
+            on_failure(message.filter(|text| !text.is_empty()).unwrap_or("worker.js".to_owned()));
+        });
+        *remote.0.listeners.borrow_mut() = vec![reports, failures];
+        Ok(remote)
+    }
+
+    /// Sends a command, or keeps it until the engine is ready.
+    pub fn send(&self, command: Command) {
+        match self.0.waiting.borrow_mut().as_mut() {
+            Some(waiting) => waiting.push_back(command),
+            None => self.0.post(&command),
+        }
+    }
+}
+
+impl Inner {
+    fn ready(&self) {
+        let waiting = self.waiting.borrow_mut().take();
+        for command in waiting.into_iter().flatten() {
+            self.post(&command);
+        }
+    }
+
+    fn post(&self, command: &Command) {
+        let buffer = packed(&protocol::encode(command));
+        let transfer = js_sys::Array::of1(&buffer);
+        // A buffer of its own can always be handed over.
+        let _sent = self.worker.post_message_with_transfer(&buffer, &transfer);
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.worker.terminate();
+    }
+}
