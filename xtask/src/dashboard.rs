@@ -82,6 +82,7 @@ fn application(site: &mut Site, link: &Link) -> Result<String> {
         .typescript(false)
         .omit_default_module_path(false)
         .remove_producers_section(true)
+        .remove_name_section(true)
         .generate(&folder)
         .with_context(|| format!("wasm-bindgen failed on {}", wasm.display()))?;
 

@@ -54,7 +54,7 @@ pub(super) fn PublishForm(props: &PublishFormProps) -> Html {
                 <label class="form-field">
                     <span class="label">{ texts.qos }</span>
                     <select class="input" name="qos">
-                        <option value="0">{ texts.qos_0 }</option>
+                        <option value="0" selected=true>{ texts.qos_0 }</option>
                         <option value="1">{ texts.qos_1 }</option>
                         <option value="2">{ texts.qos_2 }</option>
                     </select>
