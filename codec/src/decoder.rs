@@ -37,7 +37,27 @@ impl Input for BytesMut {
 
 /// The receiving end of one connection.
 ///
-/// It knows what only the packets before can tell: the version, and whether a CONNECT has come.
+/// It knows what only the packets before can tell: the version, and whether a CONNECT has come. That
+/// CONNACK is the first packet of a server, and the only CONNACK, is for its caller to see.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use codec::{Decoder, DecodeErrorKind, Packet, ProtocolVersion};
+///
+/// let mut decoder = Decoder::server(1_000_000);
+/// let mut read_buffer = BytesMut::from(&b"\x10\x0d\x00\x04MQ"[..]);
+/// assert_eq!(decoder.decode(&mut read_buffer)?, None, "more has to arrive");
+///
+/// read_buffer.extend_from_slice(b"TT\x04\x02\x00\x3c\x00\x01c\xc0\x00");
+/// assert!(matches!(decoder.decode(&mut read_buffer)?, Some(Packet::Connect(_))));
+/// assert_eq!(decoder.version(), Some(ProtocolVersion::V311));
+/// assert_eq!(decoder.decode(&mut read_buffer)?, Some(Packet::PingReq));
+///
+/// let mut no_mqtt = BytesMut::from(&b"GET / HTTP/1.1"[..]);
+/// let error = Decoder::server(1_000_000).decode(&mut no_mqtt).unwrap_err();
+/// assert_eq!(error.kind, DecodeErrorKind::NotConnect);
+/// # Ok::<(), codec::DecodeError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Decoder {
     end: End,

@@ -315,6 +315,36 @@ fn encode_publish(
 ///
 /// This is what a broker sends a message with: what differs from receiver to receiver is a field of
 /// its own, the properties that are passed through are bytes, and the payload need not be at hand.
+///
+/// ```
+/// use bytes::{Bytes, BytesMut};
+/// use codec::{Packet, Properties, ProtocolVersion, PublishHead, QoS, TopicName};
+///
+/// let topic = TopicName::new("sensors/pi/temperature")?;
+/// let payload = Bytes::from_static(b"21.5");
+/// let head = PublishHead {
+///     dup: false,
+///     qos: QoS::AtMostOnce,
+///     retain: false,
+///     topic: topic.as_bytes(),
+///     packet_id: None,
+///     topic_alias: None,
+///     message_expiry_interval_s: None,
+///     subscription_identifiers: &[4],
+///     properties: &Properties::EMPTY,
+///     payload_len: payload.len(),
+/// };
+/// let mut wire = BytesMut::new();
+/// head.encode(ProtocolVersion::V5, &mut wire)?;
+/// assert_eq!(wire.len() + payload.len(), head.packet_len(ProtocolVersion::V5));
+///
+/// wire.extend_from_slice(&payload); // Or sent after it, with one vectored write.
+/// let Packet::Publish(publish) = Packet::decode(&wire.freeze(), ProtocolVersion::V5)? else {
+///     unreachable!("it was a PUBLISH");
+/// };
+/// assert_eq!((publish.topic, publish.payload), (Some(topic), payload));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct PublishHead<'a> {
     /// Whether it may have been sent before.

@@ -98,6 +98,13 @@ pub enum DecodeErrorKind {
 
 impl DecodeError {
     /// The Reason Code that a CONNACK or DISCONNECT of MQTT 5.0 carries for it (MQTT 5.0 §4.13).
+    ///
+    /// Most of them are the same in both packets; [`UnsupportedProtocolVersion`] is of CONNACK alone,
+    /// and comes of nothing but a CONNECT. [`TopicAliasInvalid`] is of DISCONNECT alone, and comes of
+    /// nothing but a PUBLISH.
+    ///
+    /// [`UnsupportedProtocolVersion`]: ReasonCode::UnsupportedProtocolVersion
+    /// [`TopicAliasInvalid`]: ReasonCode::TopicAliasInvalid
     pub const fn reason_code(&self) -> ReasonCode {
         use DecodeErrorKind as Kind;
         match self.kind {
