@@ -16,7 +16,8 @@ use common::packets::{self, Sender};
 use common::test;
 use common::{VERSIONS, encoded, rng};
 
-const RUNS: u64 = 200;
+/// Fewer in the browser, where one test has 20 seconds and the machine may be busy.
+const RUNS: u64 = if cfg!(target_arch = "wasm32") { 50 } else { 200 };
 
 fn every_type(mut see: impl FnMut(codec::ProtocolVersion, Sender, PacketType)) {
     for version in VERSIONS {
