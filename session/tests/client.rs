@@ -615,3 +615,51 @@ fn the_wait_grows_until_a_connection_has_held_for_a_while() {
     wired.after(session::STABLE_AFTER_MS);
     assert!(wait(&mut wired) <= 1_000, "a first wait again");
 }
+
+#[test]
+fn mqtt_4_9_what_came_on_an_earlier_connection_does_not_count_on_this_one() {
+    let mut asked = options(V5);
+    asked.session_expiry_s = 60;
+    asked.receive_maximum = id(1);
+    let mut wired = Wired::connected(asked, &[]);
+    for number in 1..4 {
+        wired.hear(&Packet::Publish(Publish {
+            qos: QoS::ExactlyOnce,
+            packet_id: Some(id(number)),
+            ..Publish::new(TopicName::new("t").expect("a topic"), "x")
+        }));
+        assert!(matches!(wired.events()[..], [Event::Message(_)]));
+        wired.client.on_transport_closed(wired.now);
+        wired.open();
+        wired.hear(&accepted(true, &[]));
+        wired.events();
+    }
+}
+
+#[test]
+fn a_subscribe_gives_its_identifier_back_with_the_answer_or_with_the_connection() {
+    let mut wired = Wired::connected(options(V311), &[]);
+    for round in 0..4 {
+        wired.client.unsubscribe(filters(&["a"])).expect("there is room");
+        let sent = wired.sent();
+        let [Packet::Unsubscribe(unsubscribe)] = &sent[..] else { panic!("{sent:?}") };
+        assert_eq!(unsubscribe.packet_id, id(1), "round {round}");
+        if round == 1 {
+            wired.client.on_transport_closed(wired.now);
+            wired.open();
+            wired.hear(&accepted(false, &[]));
+            assert_eq!(wired.sent(), sent, "the same again");
+        }
+        let (packet_id, properties) = (id(1), Properties::EMPTY);
+        wired.hear(&Packet::UnsubAck(UnsubAck { packet_id, properties, codes: vec![] }));
+    }
+}
+
+#[test]
+fn nothing_meant_for_one_transport_reaches_the_next() {
+    let mut wired = Wired::connected(options(V5), &[]);
+    wired.client.on_bytes(wired.now, &mut BytesMut::from(&b"\x00\x00"[..]));
+    wired.events();
+    assert_eq!(wired.client.poll_action(), Some(Action::Close));
+    wired.open();
+}

@@ -16,7 +16,8 @@ use crate::world::{number_of, topic_of};
 /// What this server is like.
 #[derive(Debug, Clone, Default)]
 pub struct ServerPlan {
-    pub receive_maximum: u16,
+    /// Of one connection and the next, in turn.
+    pub receive_maximums: [u16; 2],
     pub topic_alias_maximum: u16,
     pub keep_alive_s: Option<u16>,
 }
@@ -158,7 +159,8 @@ impl Server {
         connection.aliases_out = AliasesOut::new(properties.topic_alias_maximum().unwrap_or(0));
         let theirs = properties.receive_maximum().unwrap_or(u16::MAX).min(50);
         let receive_maximum = NonZeroU16::new(theirs).expect("the codec has checked it");
-        let ours = NonZeroU16::new(self.plan.receive_maximum).expect("part of the plan");
+        let ours = self.plan.receive_maximums[connection.id % 2];
+        let ours = NonZeroU16::new(ours).expect("part of the plan");
         let session_present = self.session.is_some();
         let session = self.session.get_or_insert_with(|| Session {
             send: SendFlow::new(receive_maximum),
@@ -168,6 +170,7 @@ impl Server {
             seen: false,
         });
         session.send.resume(receive_maximum);
+        session.receive.set_receive_maximum(ours);
         session.tap.connected(theirs, session_present);
         let mut said = Vec::new();
         if connect.version.is_v5() {
