@@ -1,0 +1,192 @@
+//! The broker under test, as a process.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
+use std::time::Instant;
+
+use crate::program::{Program, Signal, Stream};
+use crate::wire::{Client, Connect, Version};
+use crate::{PATIENCE, POLL_INTERVAL, ports};
+
+/// The environment variable that names the broker's binary.
+pub const BROKER_BIN_VARIABLE: &str = "WS_BROKER_BIN";
+
+/// The ports of one broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ports {
+    /// MQTT over TCP.
+    pub mqtt: u16,
+    /// MQTT over WebSocket, and the dashboard over HTTP.
+    pub ws: u16,
+}
+
+impl Ports {
+    /// Two free ports.
+    #[must_use]
+    pub fn free() -> Self {
+        Self { mqtt: ports::free_port(), ws: ports::free_port() }
+    }
+}
+
+/// A running broker. When it is dropped it is asked to stop, and has to end with status 0.
+pub struct Broker {
+    program: Program,
+    /// Where it listens.
+    pub ports: Ports,
+    stopped: bool,
+}
+
+impl Broker {
+    /// A broker on free ports that logs all it can (`-v`), when it answers.
+    #[must_use]
+    #[track_caller]
+    pub fn start() -> Self {
+        Self::start_on(Ports::free(), &["-v"])
+    }
+
+    /// A broker on these ports with these further arguments, when it answers.
+    #[must_use]
+    #[track_caller]
+    pub fn start_on(ports: Ports, arguments: &[&str]) -> Self {
+        let mut program = Program::start("ws-broker", command(ports).args(arguments));
+        for port in [ports.mqtt, ports.ws] {
+            wait_until_answers(&mut program, port);
+        }
+        Self { program, ports, stopped: false }
+    }
+
+    /// The process.
+    #[must_use]
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// What it has logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.program.text(Stream::Err)
+    }
+
+    /// Waits for a line of the log that contains `part` and, in whatever case, one of `reasons`.
+    #[track_caller]
+    pub fn wait_for_log(&self, part: &str, reasons: &[&str]) -> String {
+        let what = format!("a log line with {part:?} and one of {reasons:?}");
+        self.program.wait_for(&what, |lines| {
+            let said = lines.iter().map(|line| &line.text).filter(|text| text.contains(part));
+            let mut explained = said.filter(|text| {
+                let text = text.to_lowercase();
+                reasons.iter().any(|reason| text.contains(&reason.to_lowercase()))
+            });
+            explained.next().cloned()
+        })
+    }
+
+    /// The memory it occupies now, in KiB (`VmRSS`).
+    #[must_use]
+    pub fn resident_kib(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.program.pid());
+        let status = std::fs::read_to_string(&path).expect("the broker runs, on Linux");
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok())
+            .expect("the status of a process names its resident set")
+    }
+
+    /// A bare connection to the MQTT port, on which nothing has been sent.
+    #[must_use]
+    #[track_caller]
+    pub fn open(&self) -> Client {
+        Client::open(self.ports.mqtt)
+    }
+
+    /// A client that has connected with a clean session.
+    #[must_use]
+    #[track_caller]
+    pub fn connect(&self, version: Version, client_id: &str) -> Client {
+        self.connect_with(&Connect::new(version, client_id))
+    }
+
+    /// A client that has sent this CONNECT and was accepted.
+    #[must_use]
+    #[track_caller]
+    pub fn connect_with(&self, connect: &Connect<'_>) -> Client {
+        let mut client = self.open();
+        client.connect(connect);
+        client
+    }
+
+    /// Asks it to stop (SIGTERM) and waits until it has.
+    #[track_caller]
+    pub fn stop(mut self) -> ExitStatus {
+        self.stop_with(Signal::TERM)
+    }
+
+    /// Ends it at once (SIGKILL), as a power cut would, and waits until it is gone.
+    pub fn kill(mut self) {
+        self.stop_with(Signal::KILL);
+    }
+
+    /// Sends it a signal and waits until it has ended.
+    #[track_caller]
+    pub fn stop_with(&mut self, signal: Signal) -> ExitStatus {
+        self.stopped = true;
+        self.program.signal(signal);
+        self.program.wait_exit()
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if self.stopped || std::thread::panicking() {
+            return;
+        }
+        assert!(!self.program.has_ended(), "the broker ended by itself");
+        let status = self.stop_with(Signal::TERM);
+        if !status.success() {
+            eprintln!("{}", self.log());
+            panic!("the broker, asked to stop, ended with {status}");
+        }
+    }
+}
+
+/// The broker's binary with no arguments.
+#[must_use]
+pub fn bare_command() -> Command {
+    Command::new(binary())
+}
+
+/// The broker's binary, told to listen on these ports.
+#[must_use]
+pub fn command(ports: Ports) -> Command {
+    let mut command = bare_command();
+    command.args(["-p", &ports.mqtt.to_string(), "--ws-port", &ports.ws.to_string()]);
+    command
+}
+
+fn binary() -> PathBuf {
+    let Some(path) = std::env::var_os(BROKER_BIN_VARIABLE) else {
+        panic!(
+            "{BROKER_BIN_VARIABLE} does not name the broker to test: run `cargo xtask test`, which \
+             builds it and sets this up"
+        );
+    };
+    path.into()
+}
+
+/// Waits until something accepts connections on the port, or fails if the program ended.
+#[track_caller]
+fn wait_until_answers(program: &mut Program, port: u16) {
+    let deadline = Instant::now() + PATIENCE;
+    while TcpStream::connect(loopback(port)).is_err() {
+        assert!(!program.has_ended(), "the broker ended instead of listening on port {port}");
+        assert!(Instant::now() < deadline, "nothing answers on port {port}");
+        std::thread::sleep(POLL_INTERVAL);
+    }
+}
+
+/// The address of a port on this machine.
+#[must_use]
+pub fn loopback(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
