@@ -5,7 +5,7 @@
 
 use codec::{TopicFilter, TopicName};
 
-use crate::history::Span;
+use crate::history::{Extreme, Span};
 use crate::limits::{
     CARDS_STEP, CARDS_WATCHED_MAX, HEX_SHOWN_BYTES, MEMBER_SHOWN_CHARS, SEARCH_CHARS_MAX,
     SPARKLINE_WIDTH_MAX, TEXT_SHOWN_CHARS,
@@ -393,11 +393,20 @@ fn line(id: TopicId, topic: &Topic, span: Span, store: &Store) -> Line {
     match topic.history().line(span, store.gaps()) {
         Some(line) => Line {
             id,
+            low: extreme(line.low, topic),
+            high: extreme(line.high, topic),
             sparkline: line.sparkline,
-            low: number::write(line.low.value, line.low.style),
-            high: number::write(line.high.value, line.high.style),
         },
         None => Line { id, sparkline: Default::default(), low: String::new(), high: String::new() },
+    }
+}
+
+/// The lowest or highest number of a line: at a glance where it is a large quantity, as the two have
+/// to stand side by side below the line, else as it was written.
+fn extreme(extreme: Extreme, topic: &Topic) -> String {
+    match topic.unit().and_then(|unit| number::at_a_glance(extreme.value, unit)) {
+        Some(glance) => format!("≈ {glance}"),
+        None => number::write(extreme.value, extreme.style),
     }
 }
 
@@ -500,6 +509,16 @@ mod tests {
         assert_eq!(lines(&mut desk, 250.0)[0].high, "2");
         assert!(lines(&mut desk, 1_000.0).is_empty());
         assert_eq!(lines(&mut desk, 1_300.0).len(), 1, "the time went on");
+    }
+
+    #[test]
+    fn large_quantities_below_a_line_are_written_short() {
+        let mut desk = desk();
+        desk.watch(&[0], 60);
+        take(&mut desk, "disk/bytes", b"68528144384", START_MS);
+        take(&mut desk, "disk/bytes", b"512", START_MS);
+        let line = &next(&mut desk, START_MS).lines[0];
+        assert_eq!((line.low.as_str(), line.high.as_str()), ("512", "≈ 68.5 GB"));
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use codec::{
-    MqttString, ProtocolVersion, QoS, ReasonCode, Subscription, SubscriptionOptions, TopicFilter,
-    TopicName,
+    MqttString, ProtocolVersion, QoS, ReasonCode, Subscription, SubscriptionOptions, TopicError,
+    TopicFilter, TopicName,
 };
 use hashbrown::HashMap;
 use session::{DisconnectReason, Event, Options, PublishError, State, Token};
@@ -121,7 +121,7 @@ impl Engine {
     }
 
     fn try_publish(&self, publish: Publish) -> Result<Token, Failure> {
-        let topic = TopicName::new(&publish.topic).map_err(|e| Failure::Topic(e.to_string()))?;
+        let topic = TopicName::new(&publish.topic).map_err(topic_failure)?;
         let connection = self.0.connection.borrow().clone().ok_or(Failure::Offline)?;
         if self.0.tickets.borrow().len() >= PUBLISHES_WAITING_MAX {
             return Err(Failure::Busy);
@@ -279,6 +279,15 @@ fn problem(why: DisconnectReason) -> Problem {
         DisconnectReason::ServerDoesNotRead | DisconnectReason::Connect(_) => {
             Problem::Malformed(why.to_string())
         }
+    }
+}
+
+fn topic_failure(error: TopicError) -> Failure {
+    match error {
+        TopicError::Empty => Failure::TopicEmpty,
+        TopicError::WildcardInName => Failure::TopicWildcard,
+        // The others are of filters, or of the text itself.
+        _ => Failure::TopicText,
     }
 }
 

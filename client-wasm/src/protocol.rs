@@ -280,8 +280,12 @@ pub enum Outcome {
 /// Why a message was not published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Failure {
-    /// The topic can't be published to; with what is wrong with it.
-    Topic(String),
+    /// There is no topic.
+    TopicEmpty,
+    /// The topic holds a wildcard.
+    TopicWildcard,
+    /// The topic is longer than a packet can say, or holds U+0000.
+    TopicText,
     /// There is no connection.
     Offline,
     /// Too many wait already.

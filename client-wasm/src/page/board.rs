@@ -45,9 +45,13 @@ pub(super) fn Board(props: &BoardProps) -> Html {
         <section class="board" id="sensors" aria-labelledby="board-heading" tabindex="-1">
             <BoardHead link={props.link.clone()} {shown} matching={matching(board.as_ref())} />
             if shown > 0 {
-                { for board.iter().flat_map(|board| &board.groups).map(|group| {
-                    cards(group, &props.link, &watch, texts)
-                }) }
+                <div class="groups">
+                    <div class="groups-grid">
+                        { for board.iter().flat_map(|board| &board.groups).map(|group| {
+                            cards(group, &props.link, &watch, texts)
+                        }) }
+                    </div>
+                </div>
                 if shown < matching(board.as_ref()) as usize {
                     <p class="board-more">
                         <button type="button" class="button" onclick={show_more}>
@@ -106,7 +110,12 @@ fn BoardHead(props: &BoardHeadProps) -> Html {
 fn cards(group: &Group, link: &Link, watch: &Watch, texts: &Texts) -> Html {
     let name = if group.prefix.is_empty() { texts.ungrouped } else { group.prefix.as_str() };
     html! {
-        <section class="group" key={group.prefix.clone()} aria-label={name.to_owned()}>
+        <section
+            class="group"
+            key={group.prefix.clone()}
+            data-size={group.cards.len().to_string()}
+            aria-label={name.to_owned()}
+        >
             <h3 class="group-heading">
                 <bdi>{ name }</bdi>
                 <span class="group-count">{ group.cards.len() }</span>

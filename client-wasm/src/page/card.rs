@@ -45,6 +45,8 @@ pub(super) fn Card(props: &CardProps) -> Html {
 
     let message = live.card.as_deref();
     let is_stale = message.is_some_and(|message| is_stale(message, &connection, now_ms));
+    // Without a connection everything is old, which the page says once and not on each card.
+    let is_online = matches!(connection, Connection::Online { .. });
     let heading = format!("card-{}", title.id);
     html! {
         <li>
@@ -57,7 +59,7 @@ pub(super) fn Card(props: &CardProps) -> Html {
             >
                 <header class="card-head">
                     <h3 class="card-name" id={heading}><bdi>{ &title.name }</bdi></h3>
-                    { status(message, is_stale, now_ms, texts) }
+                    { status(message, is_stale && is_online, now_ms, texts) }
                 </header>
                 <p class="card-topic" title={title.topic.clone()}><bdi>{ &title.topic }</bdi></p>
                 { message.map_or_else(nothing_yet, |message| value(&message.value, texts)) }
@@ -77,7 +79,7 @@ fn is_stale(message: &Message, connection: &Connection, now_ms: f64) -> bool {
 }
 
 /// The marks and the age of a value.
-fn status(message: Option<&Message>, is_stale: bool, now_ms: f64, texts: &Texts) -> Html {
+fn status(message: Option<&Message>, mark_stale: bool, now_ms: f64, texts: &Texts) -> Html {
     let Some(message) = message else {
         return html! { <p class="card-status"><span class="age" data-role="age"></span></p> };
     };
@@ -86,7 +88,7 @@ fn status(message: Option<&Message>, is_stale: bool, now_ms: f64, texts: &Texts)
     let shown = if message.retained { format!("≥ {age}") } else { age.clone() };
     html! {
         <p class="card-status">
-            if is_stale {
+            if mark_stale {
                 <span class="mark mark-stale" title={texts.stale_explained}>{ texts.stale }</span>
             } else if message.retained {
                 <span class="mark" title={texts.retained_explained}>{ texts.retained }</span>

@@ -81,7 +81,8 @@ pub fn App(props: &AppProps) -> Html {
     html! {
         <ContextProvider<Language> context={Language(texts)}>
             <a class="skip" href="#sensors">{ texts.skip }</a>
-            <header class="top">
+            <header class="top-place">
+                <div class="top">
                 <div class="brand">
                     <span class="brand-mark" aria-hidden="true"></span>
                     <h1 class="brand-name">{ host.clone() }</h1>
@@ -100,8 +101,9 @@ pub fn App(props: &AppProps) -> Html {
                     {oninput}
                 />
                 <a class="button to-form" href="#publish">{ texts.publish }</a>
+                </div>
+                <Trouble link={link.clone()} host={host.clone()} />
             </header>
-            <Trouble link={link.clone()} host={host.clone()} />
             <main class="main">
                 <Board link={link.clone()} search={(*search).clone()} host={host.clone()} {on_clear} />
                 <aside class="side">

@@ -194,8 +194,12 @@ texts! {
     message_sent,
     /// Of a message.
     message_acknowledged,
-    /// Of a message; what is wrong.
-    failed_topic,
+    /// Of a message.
+    failed_topic_empty,
+    /// Of a message.
+    failed_topic_wildcard,
+    /// Of a message.
+    failed_topic_text,
     /// Of a message.
     failed_offline,
     /// Of a message.
