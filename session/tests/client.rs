@@ -638,7 +638,9 @@ fn mqtt_4_9_what_came_on_an_earlier_connection_does_not_count_on_this_one() {
 
 #[test]
 fn a_subscribe_gives_its_identifier_back_with_the_answer_or_with_the_connection() {
-    let mut wired = Wired::connected(options(V311), &[]);
+    let mut asked = options(V311);
+    asked.clean_start = false;
+    let mut wired = Wired::connected(asked, &[]);
     for round in 0..4 {
         wired.client.unsubscribe(filters(&["a"])).expect("there is room");
         let sent = wired.sent();
@@ -647,7 +649,7 @@ fn a_subscribe_gives_its_identifier_back_with_the_answer_or_with_the_connection(
         if round == 1 {
             wired.client.on_transport_closed(wired.now);
             wired.open();
-            wired.hear(&accepted(false, &[]));
+            wired.hear(&accepted(true, &[]));
             assert_eq!(wired.sent(), sent, "the same again");
         }
         let (packet_id, properties) = (id(1), Properties::EMPTY);
