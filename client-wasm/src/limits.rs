@@ -59,7 +59,7 @@ pub const PACKET_SIZE_MAX: u32 = 64 * 1024 * 1024;
 /// Bytes that may wait in the browser's WebSocket to be sent; more are refused, and the caller told.
 pub const SEND_BUFFER_BYTES_MAX: u32 = 16 * 1024 * 1024;
 
-/// Messages that wait for the reader of [`Client`](crate::Client)'s stream; the oldest goes first.
+/// Messages that wait for the reader of [`Client`](crate::client::Client)'s stream; the oldest goes first.
 pub const MESSAGES_WAITING_MAX: usize = 65_536;
 
 /// Publishing that the page may have under way at once.

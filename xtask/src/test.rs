@@ -26,7 +26,7 @@ enum Step {
     Docs,
     /// The tests of each crate on the host
     Host,
-    /// The tests of the codec and of the browser's crate, in a headless browser
+    /// The tests of the codec and of the browser's side, in a headless browser
     Wasm,
     /// Real clients and a real browser against the real broker
     EndToEnd,
@@ -81,11 +81,7 @@ fn summary(times: &[(Step, Duration, bool)]) {
 
 fn clippy() -> Result<()> {
     const DENY: [&str; 3] = ["--", "--deny", "warnings"];
-    command::run(
-        command::cargo()
-            .args(["clippy", "--workspace", "--exclude", "client-wasm", "--all-targets"])
-            .args(DENY),
-    )?;
+    command::run(command::cargo().args(["clippy", "--workspace", "--all-targets"]).args(DENY))?;
     // The session comes along, as what both of these stand on.
     command::run(
         command::cargo()
@@ -107,11 +103,7 @@ fn docs() -> Result<()> {
 }
 
 fn host() -> Result<()> {
-    command::run(
-        command::cargo()
-            .args(["test", "--workspace", "--exclude", "tests"])
-            .args(["--exclude", "client-wasm"]),
-    )
+    command::run(command::cargo().args(["test", "--workspace", "--exclude", "tests"]))
 }
 
 fn wasm() -> Result<()> {
