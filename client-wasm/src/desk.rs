@@ -424,6 +424,9 @@ fn with_ellipsis(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
     use crate::protocol::{Outcome, Problem};
 

@@ -33,8 +33,8 @@ pub struct Engine(Rc<Inner>);
 struct Inner {
     desk: RefCell<Desk>,
     connection: RefCell<Option<Connection>>,
-    /// What was published and is not acknowledged, with the page's number for it.
-    tickets: RefCell<HashMap<Token, u32>>,
+    /// What was published and is not acknowledged, with the page's number for it and its QoS.
+    tickets: RefCell<HashMap<Token, (u32, QoS)>>,
     show: Box<dyn Fn(Frame)>,
     showing: Cell<bool>,
 }
@@ -105,10 +105,10 @@ impl Engine {
     }
 
     fn publish(&self, publish: Publish) {
-        let ticket = publish.ticket;
+        let (ticket, qos) = (publish.ticket, QoS::from_u8(publish.qos).unwrap_or_default());
         let outcome = match self.try_publish(publish) {
             Ok(token) => {
-                self.0.tickets.borrow_mut().insert(token, ticket);
+                self.0.tickets.borrow_mut().insert(token, (ticket, qos));
                 Outcome::Waiting
             }
             Err(failure) => Outcome::Failed(failure),
@@ -214,16 +214,21 @@ impl Inner {
                     self.offline(problem(why), retry_in_ms);
                 }
             }
-            Event::Published { token, .. } => self.published(token, Outcome::Acknowledged),
+            Event::Published { token, .. } => self.published(token, None),
             Event::PublishFailed { token, why } => {
-                self.published(token, Outcome::Failed(failure(why)));
+                self.published(token, Some(failure(why)));
             }
         }
     }
 
-    fn published(&self, token: Token, outcome: Outcome) {
+    fn published(&self, token: Token, failure: Option<Failure>) {
         let ticket = self.tickets.borrow_mut().remove(&token);
-        if let Some(ticket) = ticket {
+        if let Some((ticket, qos)) = ticket {
+            let outcome = match (failure, qos) {
+                (Some(failure), _) => Outcome::Failed(failure),
+                (None, QoS::AtMostOnce) => Outcome::Sent,
+                (None, _) => Outcome::Acknowledged,
+            };
             self.desk.borrow_mut().set_published(Published { ticket, outcome });
         }
     }

@@ -244,6 +244,9 @@ impl<'a, F: FnMut(&[&'a str], Leaf<'a>)> Scanner<'a, F> {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     fn leaves(text: &str) -> Option<Vec<(String, Leaf<'_>)>> {

@@ -27,7 +27,7 @@ mod clock;
 pub mod connection;
 #[cfg(target_arch = "wasm32")]
 pub mod engine;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "javascript"))]
 pub mod javascript;
 #[cfg(target_arch = "wasm32")]
 pub mod page;
@@ -35,3 +35,6 @@ pub mod page;
 mod socket;
 #[cfg(target_arch = "wasm32")]
 pub mod worker;
+
+#[cfg(all(test, target_arch = "wasm32"))]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

@@ -111,6 +111,9 @@ fn push_natural(key: &mut Vec<u8>, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     #[test]

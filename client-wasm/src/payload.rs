@@ -186,6 +186,9 @@ pub fn hex(bytes: &[u8], count: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     fn kind(bytes: &[u8]) -> &'static str {

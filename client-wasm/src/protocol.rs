@@ -313,6 +313,9 @@ pub fn decode<T: DeserializeOwned>(buffer: &[u8]) -> Result<T, String> {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     #[test]

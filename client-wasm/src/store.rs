@@ -329,6 +329,9 @@ impl Topic {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     fn message<'a>(topic: &'a str, payload: &'a str) -> Message<'a> {

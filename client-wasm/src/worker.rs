@@ -78,47 +78,51 @@ struct Inner {
     listeners: RefCell<Vec<EventListener>>,
 }
 
+/// Starts a worker with an engine in it. `glue` is the address of the JavaScript that wasm-bindgen made
+/// for this module; `worker.js` lies beside it.
+///
+/// # Errors
+/// The browser does not start it; with its words.
+pub fn start(glue: &str) -> Result<Worker, String> {
+    let said = |error: JsValue| words(&error);
+    let script = web_sys::Url::new_with_base("worker.js", glue).map_err(said)?;
+    script.search_params().set("glue", glue);
+    let options = WorkerOptions::new();
+    options.set_type(WorkerType::Module);
+    options.set_name("engine");
+    let worker = Worker::new_with_options(&script.href(), &options).map_err(said)?;
+    // The module is compiled already: the worker need neither load nor compile it again.
+    worker.post_message(&wasm_bindgen::module()).map_err(said)?;
+    Ok(worker)
+}
+
 impl Remote {
-    /// Starts the worker. `glue` is the address of the JavaScript that wasm-bindgen made for this
-    /// module; `worker.js` lies beside it.
-    ///
-    /// # Errors
-    /// The browser does not start it; with its words.
-    pub fn start(
-        glue: &str,
+    /// The handle to an engine in this worker, which is stopped when the last handle is dropped.
+    pub fn new(
+        worker: &Worker,
         on_report: impl Fn(Report) + 'static,
         on_failure: impl Fn(String) + 'static,
-    ) -> Result<Self, String> {
-        let said = |error: JsValue| words(&error);
-        let script = web_sys::Url::new_with_base("worker.js", glue).map_err(said)?;
-        script.search_params().set("glue", glue);
-        let options = WorkerOptions::new();
-        options.set_type(WorkerType::Module);
-        options.set_name("engine");
-        let worker = Worker::new_with_options(&script.href(), &options).map_err(said)?;
-        // The module is compiled already: the worker need neither load nor compile it again.
-        worker.post_message(&wasm_bindgen::module()).map_err(said)?;
-
+    ) -> Self {
         let remote = Self(Rc::new(Inner {
             worker: worker.clone(),
             waiting: RefCell::new(Some(VecDeque::new())),
             listeners: RefCell::default(),
         }));
         let weak = Rc::downgrade(&remote.0);
-        let reports = EventListener::new(&worker, "message", move |event| {
+        let reports = EventListener::new(worker, "message", move |event| {
             let Some(report) = received::<Report>(event) else { return };
             if let (Report::Ready, Some(inner)) = (&report, weak.upgrade()) {
                 inner.ready();
             }
             on_report(report);
         });
-        let failures = EventListener::new(&worker, "error", move |event| {
+        let failures = EventListener::new(worker, "error", move |event| {
             // A script that does not load at all has no message.
             let message = event.dyn_ref::<ErrorEvent>().map(ErrorEvent::message);
             on_failure(message.filter(|text| !text.is_empty()).unwrap_or("worker.js".to_owned()));
         });
         *remote.0.listeners.borrow_mut() = vec![reports, failures];
-        Ok(remote)
+        remote
     }
 
     /// Sends a command, or keeps it until the engine is ready.

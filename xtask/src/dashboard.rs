@@ -114,7 +114,8 @@ fn application(site: &mut Site, link: &Link) -> Result<String> {
 fn compile(link: &Link) -> Result<PathBuf> {
     let (manifest, program) = (link.require("href")?, link.require("data-bin")?);
     let profile = link.require("data-cargo-profile-release")?;
-    command::run(command::cargo().args([
+    let mut build = command::cargo();
+    build.args([
         "build",
         "--manifest-path",
         manifest,
@@ -124,7 +125,11 @@ fn compile(link: &Link) -> Result<PathBuf> {
         "wasm32-unknown-unknown",
         "--profile",
         profile,
-    ]))?;
+    ]);
+    if link.get("data-cargo-no-default-features").is_some() {
+        build.arg("--no-default-features");
+    }
+    command::run(&mut build)?;
     let folder = workspace::target().join("wasm32-unknown-unknown").join(profile);
     Ok(folder.join(program).with_extension("wasm"))
 }

@@ -36,7 +36,6 @@ pub(super) fn Board(props: &BoardProps) -> Html {
         });
     }
     let show_more = {
-        let cards_max = cards_max.clone();
         Callback::from(move |_: MouseEvent| cards_max.set(cards_max.saturating_add(CARDS_STEP)))
     };
     let shown: usize =

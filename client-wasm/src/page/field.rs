@@ -11,9 +11,11 @@ pub struct Field<T>(Rc<Inner<T>>);
 struct Inner<T> {
     value: RefCell<T>,
     version: Cell<u64>,
-    listeners: RefCell<Vec<(u64, Rc<dyn Fn()>)>>,
+    listeners: RefCell<Vec<(u64, Listener)>>,
     next_listener: Cell<u64>,
 }
+
+type Listener = Rc<dyn Fn()>;
 
 impl<T> Clone for Field<T> {
     fn clone(&self) -> Self {

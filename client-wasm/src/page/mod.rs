@@ -23,7 +23,7 @@ use self::status::{Status, Trouble};
 use crate::limits::SEARCH_CHARS_MAX;
 use crate::protocol::Command;
 use crate::texts::{self, Texts, fill};
-use crate::worker::Remote;
+use crate::worker::{self, Remote};
 
 /// The path that brokers take WebSocket connections on.
 const MQTT_PATH: &str = "/mqtt";
@@ -179,13 +179,15 @@ fn start_engine(glue: &str) -> Link {
         }
     });
     let (reports, failures) = (link.clone(), link.clone());
-    let started = Remote::start(
-        glue,
-        move |report| reports.receive(report),
-        move |words| failures.fail(&words),
-    );
-    match started {
-        Ok(started) => *remote.borrow_mut() = Some(started),
+    match worker::start(glue) {
+        Ok(worker) => {
+            let started = Remote::new(
+                &worker,
+                move |report| reports.receive(report),
+                move |words| failures.fail(&words),
+            );
+            *remote.borrow_mut() = Some(started);
+        }
         Err(words) => link.fail(&words),
     }
     link

@@ -1,0 +1,258 @@
+//! The page shows what the engine says, and asks for what is on the screen.
+
+use client_wasm::history::{Column, Sparkline};
+use client_wasm::protocol::{
+    Board, Card, Command, Connection, Counters, Failure, Frame, Group, Line, Outcome, Problem,
+    Published, Title, Value,
+};
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use crate::dom::{Page, fill};
+
+fn title(id: u32, topic: &str) -> Title {
+    Title { id, topic: topic.into(), name: client_wasm::name::readable(topic) }
+}
+
+fn board(topics: &[&str]) -> Board {
+    let cards: Vec<_> = (0..).zip(topics).map(|(id, topic)| title(id, topic)).collect();
+    let matching = cards.len() as u32;
+    Board { groups: vec![Group { prefix: "sensors/pi".into(), cards }], matching }
+}
+
+fn card(id: u32, value: Value) -> Card {
+    let at_ms = js_sys::Date::now();
+    Card { id, value, at_ms, retained: false, stale_after_ms: None, count: 1 }
+}
+
+fn number(text: &str) -> Value {
+    Value::Number { text: text.into(), unit: Some("°C".into()), glance: None }
+}
+
+fn online() -> Option<Connection> {
+    // Before every value of these tests.
+    Some(Connection::Online { since_ms: 0.0, not_subscribed: None })
+}
+
+fn offline(problem: Problem, retry_in_ms: Option<f64>) -> Option<Connection> {
+    let retry_at_ms = retry_in_ms.map(|ms| js_sys::Date::now() + ms);
+    Some(Connection::Offline { problem, retry_at_ms })
+}
+
+#[test]
+async fn a_sensor_is_a_card_with_its_exact_value() {
+    let page = Page::open("en");
+    page.receive(Frame {
+        connection: online(),
+        board: Some(board(&["sensors/pi/temperature"])),
+        cards: vec![card(0, number("127.0"))],
+        ..Frame::default()
+    });
+    let card = "[data-topic='sensors/pi/temperature']";
+    page.shows(&format!("{card} [data-role=value]"), "127.0").await;
+    page.shows(&format!("{card} [data-role=unit]"), "°C").await;
+    page.shows(&format!("{card} h3"), "Temperature").await;
+    let age = page.text(&format!("{card} [data-role=age]")).unwrap();
+    assert!(age.ends_with(" s"), "{age}");
+    page.has("[data-role=connection][data-state=online]").await;
+}
+
+#[test]
+async fn the_page_asks_for_the_cards_on_the_screen_and_says_when_it_has_painted() {
+    let page = Page::open("en");
+    page.sent("the whole board", |command| match command {
+        Command::Board { search, cards_max } if search.is_empty() => Some(*cards_max),
+        _ => None,
+    })
+    .await;
+    page.receive(Frame { board: Some(board(&["a", "b"])), ..Frame::default() });
+    let (ids, width) = page
+        .sent("the cards on the screen", |command| match command {
+            Command::Watch { ids, width } => Some((ids.clone(), *width)),
+            _ => None,
+        })
+        .await;
+    assert_eq!(ids, [0, 1]);
+    assert!(width > 100, "{width}");
+    page.sent("painted", |command| (*command == Command::Painted).then_some(())).await;
+}
+
+#[test]
+async fn every_kind_of_value_shows_what_it_is() {
+    let page = Page::open("en");
+    let cases = [
+        ("empty", Value::Empty, "empty"),
+        ("flag", Value::Flag { on: true, text: "ON".into() }, "ON"),
+        ("text", Value::Text { text: "<b>&amp;</b>".into(), cut_from: None }, "<b>&amp;</b>"),
+        ("binary", Value::Binary { hex: "00 ff".into(), len: 2 }, "00 ff"),
+        ("json", Value::Json { members: vec![("a.b".into(), "1.50".into())], more: 2 }, "a.b1.50"),
+        ("number", number("9223372036854775807"), "9223372036854775807"),
+    ];
+    let topics: Vec<_> = cases.iter().map(|(topic, ..)| *topic).collect();
+    let cards = (0..).zip(&cases).map(|(id, (_, value, _))| card(id, value.clone())).collect();
+    page.receive(Frame { board: Some(board(&topics)), cards, ..Frame::default() });
+    for (topic, _, text) in &cases {
+        page.shows(&format!("[data-topic={topic}] [data-role=value]"), text).await;
+    }
+    assert!(page.find("b").is_none(), "markup in a payload is shown, not run");
+}
+
+#[test]
+async fn a_topic_is_shown_and_never_run() {
+    let page = Page::open("en");
+    let topic = "<img src=x onerror=alert(1)>/😀/\u{202e}x";
+    page.receive(Frame { board: Some(board(&[topic])), ..Frame::default() });
+    page.shows(".card-topic", topic).await;
+    assert!(page.find("img").is_none());
+}
+
+#[test]
+async fn a_value_is_stale_without_a_connection_and_until_it_comes_again() {
+    let page = Page::open("en");
+    page.receive(Frame {
+        connection: online(),
+        board: Some(board(&["a"])),
+        cards: vec![card(0, number("1"))],
+        ..Frame::default()
+    });
+    page.has(".card:not(.is-stale) [data-role=value]").await;
+    page.receive(Frame { connection: offline(Problem::Lost, Some(60_000.0)), ..Frame::default() });
+    page.has(".card.is-stale").await;
+    let since_ms = js_sys::Date::now() + 1.0;
+    let connection = Some(Connection::Online { since_ms, not_subscribed: None });
+    page.receive(Frame { connection, ..Frame::default() });
+    page.has(".card.is-stale .mark-stale").await;
+    let fresh = Card { at_ms: since_ms + 1.0, ..card(0, number("2")) };
+    page.receive(Frame { cards: vec![fresh], ..Frame::default() });
+    page.has(".card:not(.is-stale)").await;
+}
+
+#[test]
+async fn without_a_connection_the_page_says_why_counts_down_and_lets_one_try() {
+    let page = Page::open("es");
+    page.receive(Frame {
+        connection: offline(Problem::Unreachable, Some(90_000.0)),
+        ..Frame::default()
+    });
+    page.has("[data-role=connection][data-state=offline]").await;
+    let state = page.text("[data-role=connection]").unwrap();
+    assert!(state.starts_with("Sin conexión") && state.ends_with(" s"), "{state}");
+    assert!(page.text(".trouble-text").unwrap().starts_with("broker.lan:9001 no responde."));
+    page.has("[data-role=try-now]").await.click();
+    page.sent("try now", |command| (*command == Command::TryNow).then_some(())).await;
+
+    page.receive(Frame { connection: Some(Connection::Connecting), ..Frame::default() });
+    page.has("[data-state=connecting]").await;
+    assert!(page.find(".trouble-text").is_some(), "the reason stays while a try is under way");
+    page.receive(Frame { connection: online(), ..Frame::default() });
+    page.has("[data-state=online]").await;
+    assert!(page.find(".trouble-text").is_none());
+}
+
+#[test]
+async fn an_engine_that_does_not_run_is_said() {
+    let page = Page::open("en");
+    page.link.fail("no module workers");
+    page.has("[data-state=offline]").await;
+    assert!(page.text(".trouble-text").unwrap().contains("no module workers"));
+}
+
+#[test]
+async fn an_empty_board_says_what_to_do_next() {
+    let page = Page::open("en");
+    page.receive(Frame { connection: online(), board: Some(Board::default()), ..Frame::default() });
+    page.shows(".command code", "mosquitto_pub -h broker.lan -t home/kitchen/temperature -m 21.5")
+        .await;
+}
+
+#[test]
+async fn searching_asks_the_engine_and_can_be_taken_back() {
+    let page = Page::open("en");
+    fill(&page.has("[data-role=search]").await, "kitchen");
+    page.sent("the search", |command| match command {
+        Command::Board { search, .. } if search == "kitchen" => Some(()),
+        _ => None,
+    })
+    .await;
+    page.shows(".empty h3", "No sensor matches “kitchen”").await;
+    page.commands.borrow_mut().clear();
+    page.has(".empty button").await.click();
+    page.sent("everything", |command| match command {
+        Command::Board { search, .. } if search.is_empty() => Some(()),
+        _ => None,
+    })
+    .await;
+}
+
+#[test]
+async fn the_form_publishes_and_says_what_became_of_it() {
+    let page = Page::open("en");
+    page.has("form[data-role=publish]").await;
+    let field = |name: &str| page.find(&format!("form [name={name}]")).unwrap();
+    fill(&field("topic"), "home/lamp");
+    fill(&field("payload"), "línea 1\nlínea 2");
+    fill(&field("qos"), "2");
+    field("retain").click();
+    page.find("form button[type=submit]").unwrap().click();
+    let publish = page
+        .sent("publish", |command| match command {
+            Command::Publish(publish) => Some(publish.clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!((publish.topic.as_str(), publish.qos, publish.retain), ("home/lamp", 2, true));
+    assert_eq!(publish.payload, "línea 1\nlínea 2".as_bytes());
+    page.shows("[data-role=outcome]", "On its way…").await;
+
+    for (outcome, words) in [
+        (Outcome::Acknowledged, "The broker has it."),
+        (
+            Outcome::Failed(Failure::Refused("Quota exceeded".into())),
+            "Not published: Quota exceeded.",
+        ),
+    ] {
+        let published = vec![Published { ticket: publish.ticket, outcome }];
+        page.receive(Frame { published, ..Frame::default() });
+        page.shows("[data-role=outcome]", words).await;
+    }
+}
+
+#[test]
+async fn what_was_dropped_is_counted_where_everyone_sees_it() {
+    let page = Page::open("en");
+    let counters = Counters {
+        messages: 12_345,
+        messages_not_kept: 7,
+        points_dropped: 3,
+        ..Counters::default()
+    };
+    page.receive(Frame { counters: Some(counters), ..Frame::default() });
+    page.shows("[data-role=messages] dd", "12\u{202f}345").await;
+    page.shows("[data-role=dropped] dd", "10").await;
+    let explained = page.find("[data-role=dropped]").unwrap().get_attribute("title").unwrap();
+    assert_eq!(explained.lines().count(), 2, "{explained}");
+}
+
+#[test]
+async fn a_line_is_drawn() {
+    let page = Page::open("en");
+    let column = |x, y| Column { x, first: y, low: y, high: y, last: y, gap: false };
+    let sparkline = Sparkline { columns: vec![column(0, 0), column(9, 65_535)], width: 10 };
+    page.receive(Frame {
+        board: Some(board(&["a"])),
+        cards: vec![card(0, number("2"))],
+        lines: vec![Line { id: 0, sparkline, low: "1.0".into(), high: "2".into() }],
+        ..Frame::default()
+    });
+    page.shows(".card-range", "min 1.0max 2").await;
+    let canvas: web_sys::HtmlCanvasElement =
+        wasm_bindgen::JsCast::unchecked_into(page.has("canvas").await);
+    crate::dom::eventually("ink on the canvas", || {
+        let context = canvas.get_context("2d").unwrap().unwrap();
+        let context: web_sys::CanvasRenderingContext2d =
+            wasm_bindgen::JsCast::unchecked_into(context);
+        let (width, height) = (canvas.width().into(), canvas.height().into());
+        let pixels = context.get_image_data(0.0, 0.0, width, height).ok()?;
+        pixels.data().iter().any(|byte| *byte != 0).then_some(())
+    })
+    .await;
+}
