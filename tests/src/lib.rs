@@ -18,6 +18,7 @@
 use std::time::Duration;
 
 pub mod broker;
+pub mod browser;
 pub mod http;
 pub mod mosquitto;
 pub mod ports;
@@ -26,6 +27,7 @@ pub mod python;
 pub mod wire;
 
 pub use broker::Broker;
+pub use browser::Browser;
 pub use program::Program;
 pub use wire::Version;
 

@@ -1,0 +1,185 @@
+//! A browser with nobody in front of it: headless Chromium, driven through `chromedriver`.
+//!
+//! What a test asks of the page, it asks with a line of JavaScript that looks at the page as it is
+//! at that moment: the page paints itself anew many times a second, and an element that was found a
+//! moment ago may be gone.
+
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use fantoccini::error::{CmdError, NewSessionError};
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use crate::{PATIENCE, Program, ports};
+
+/// The environment variable that names the driver; without it, it is looked for on the `PATH`.
+pub const CHROMEDRIVER_VARIABLE: &str = "CHROMEDRIVER";
+
+/// How often the page is asked whether it has come to what a test waits for.
+const PAGE_POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// No window, nothing that needs a graphics card or a sandbox that a container has not, English,
+/// and no calls home.
+const ARGUMENTS: [&str; 11] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+    "--no-first-run",
+    "--lang=en-US",
+    "--window-size=1280,900",
+];
+
+/// A browser with one page.
+pub struct Browser {
+    client: Client,
+    runtime: Runtime,
+    driver: Program,
+}
+
+impl Browser {
+    /// Starts a browser with a profile of its own.
+    ///
+    /// # Panics
+    /// If there is no driver, or no browser that it can start.
+    #[must_use]
+    #[track_caller]
+    pub fn start() -> Self {
+        let port = ports::free_port();
+        let path = std::env::var_os(CHROMEDRIVER_VARIABLE).unwrap_or_else(|| "chromedriver".into());
+        // In a process group of its own, so that no part of the browser outlives the test.
+        let driver = Program::start(
+            "chromedriver",
+            Command::new(path).arg(format!("--port={port}")).process_group(0),
+        );
+        driver.wait_for_line("started successfully");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime for the driver's client");
+        let client = runtime
+            .block_on(connect(port))
+            .unwrap_or_else(|error| panic!("chromedriver starts no browser: {error}"));
+        Self { client, runtime, driver }
+    }
+
+    /// Opens a page.
+    #[track_caller]
+    pub fn open(&self, address: &str) {
+        self.run(self.client.goto(address));
+    }
+
+    /// The value of a JavaScript expression, in which `args` are `arguments`.
+    #[track_caller]
+    pub fn value(&self, expression: &str, args: &[&str]) -> Value {
+        let script = format!("return {expression};");
+        let args = args.iter().map(|&arg| json!(arg)).collect();
+        self.run(self.client.execute(&script, args))
+    }
+
+    /// Waits until the expression is neither `null` nor `false`, and returns it.
+    ///
+    /// # Panics
+    /// If that does not happen; then it tells what the page shows, and leaves a picture of it.
+    #[track_caller]
+    pub fn wait_for(&self, what: &str, expression: &str, args: &[&str]) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let value = self.value(expression, args);
+            if !matches!(value, Value::Null | Value::Bool(false)) {
+                return value;
+            }
+            if Instant::now() >= deadline {
+                let shown = self.value("document.body.innerText", &[]);
+                let picture = self.screenshot("failed");
+                panic!(
+                    "the page did not come to this in time: {what}. It shows {shown}; see {}",
+                    picture.display()
+                );
+            }
+            std::thread::sleep(PAGE_POLL_INTERVAL);
+        }
+    }
+
+    /// Types into the field that the CSS selector names, after what stands there is gone.
+    #[track_caller]
+    pub fn fill(&self, selector: &str, text: &str) {
+        self.run(async {
+            let field = self.client.find(Locator::Css(selector)).await?;
+            field.clear().await?;
+            field.send_keys(text).await
+        });
+    }
+
+    /// Chooses an option, by its value, of the list that the CSS selector names.
+    #[track_caller]
+    pub fn choose(&self, selector: &str, value: &str) {
+        self.run(async {
+            self.client.find(Locator::Css(selector)).await?.select_by_value(value).await
+        });
+    }
+
+    /// Clicks what the CSS selector names.
+    #[track_caller]
+    pub fn click(&self, selector: &str) {
+        self.run(async { self.client.find(Locator::Css(selector)).await?.click().await });
+    }
+
+    /// Saves a picture of what is to be seen in `target/screenshots`, and returns where it is.
+    #[track_caller]
+    pub fn screenshot(&self, name: &str) -> PathBuf {
+        let folder = target_folder().join("screenshots");
+        let path = folder.join(format!("{name}.png"));
+        let picture = self.run(self.client.screenshot());
+        std::fs::create_dir_all(&folder)
+            .and_then(|()| std::fs::write(&path, picture))
+            .unwrap_or_else(|error| panic!("{} cannot be written: {error}", path.display()));
+        path
+    }
+
+    #[track_caller]
+    fn run<T>(&self, command: impl Future<Output = Result<T, CmdError>>) -> T {
+        let answer = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, command).await });
+        match answer {
+            Ok(Ok(value)) => value,
+            Ok(Err(error)) => panic!("the browser cannot do it: {error}"),
+            Err(_) => panic!("the browser does not answer within {PATIENCE:?}"),
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let close = self.client.clone().close();
+        // Where that fails, the signal below ends it as well; the profile's folder is left over.
+        let _ = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, close).await });
+        if let Some(group) = i32::try_from(self.driver.pid()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+async fn connect(port: u16) -> Result<Client, NewSessionError> {
+    let options = json!({ "args": ARGUMENTS });
+    let capabilities = [("goog:chromeOptions".to_owned(), options)].into_iter().collect();
+    ClientBuilder::new(HttpConnector::new())
+        .capabilities(capabilities)
+        .connect(&format!("http://127.0.0.1:{port}"))
+        .await
+}
+
+/// Where cargo puts what it builds.
+fn target_folder() -> PathBuf {
+    let given = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    given.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"))
+}

@@ -1,0 +1,218 @@
+//! The main job, whole, as a person sees it: the broker, this machine's readings and the dashboard in
+//! a browser.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test tells its failure by panicking"
+)]
+
+use std::process::Command;
+
+use tests::broker::Ports;
+use tests::mosquitto::{Subscriber, message, publish, publish_input};
+use tests::program::{Program, Signal};
+use tests::{Broker, Browser, Version};
+
+/// The environment variable that names the `sensors` binary.
+const SENSORS_BIN_VARIABLE: &str = "SENSORS_BIN";
+
+/// What a card shows: the text of an element of it, with the card brought into sight, because a card
+/// out of sight is not kept up to date. `null` while there is no such card, or nothing on it.
+const ON_CARD: &str = r#"((topic, role) => {
+    const card = document.querySelector(`[data-topic="${CSS.escape(topic)}"]`);
+    if (!card) return null;
+    const box = card.getBoundingClientRect();
+    if (box.top < 0 || box.bottom > innerHeight) card.scrollIntoView({ block: "center" });
+    return card.querySelector(`[data-role="${role}"]`)?.innerText.trim() || null;
+})(arguments[0], arguments[1])"#;
+
+/// What the page says of its connection.
+const CONNECTION: &str = r#"document.querySelector('[data-role="connection"]')?.dataset.state"#;
+
+/// The page of a broker, in a browser, and what this test looks for on it.
+struct Page {
+    browser: Browser,
+}
+
+impl Page {
+    /// Opens the page and waits until it is subscribed: that is when it shows what was retained.
+    #[track_caller]
+    fn open(broker: &Broker) -> Self {
+        publish(broker, Version::V311, &["-t", "home/porch/lamp", "-m", "on", "-r", "-q", "1"]);
+        let browser = Browser::start();
+        browser.open(&format!("http://127.0.0.1:{}/", broker.ports.ws));
+        let page = Self { browser };
+        page.wait_for_connection("online");
+        page.wait_for_value("home/porch/lamp", "on");
+        page
+    }
+
+    #[track_caller]
+    fn wait_for_connection(&self, state: &str) {
+        let expression = format!("{CONNECTION} === arguments[0]");
+        self.browser.wait_for(&format!("the connection is {state}"), &expression, &[state]);
+    }
+
+    /// Saves a picture of the top of the page.
+    fn picture(&self, name: &str) {
+        self.browser.value("scrollTo(0, 0)", &[]);
+        self.browser.screenshot(name);
+    }
+
+    /// Waits for a card of this topic that shows something, and returns what.
+    #[track_caller]
+    fn value(&self, topic: &str) -> String {
+        let value =
+            self.browser.wait_for(&format!("a card of {topic}"), ON_CARD, &[topic, "value"]);
+        value.as_str().unwrap().to_owned()
+    }
+
+    #[track_caller]
+    fn wait_for_value(&self, topic: &str, value: &str) {
+        let expression = format!("{ON_CARD} === arguments[2]");
+        let what = format!("{value:?} on the card of {topic}");
+        self.browser.wait_for(&what, &expression, &[topic, "value", value]);
+    }
+
+    /// Waits until the card shows anything but `value`, and returns what.
+    #[track_caller]
+    fn wait_for_other_value(&self, topic: &str, value: &str) -> String {
+        let expression = format!(
+            "((shown) => shown !== null && shown !== arguments[2] ? shown : null)({ON_CARD})"
+        );
+        // The arrow function has no `arguments` of its own: these are the script's.
+        let what = format!("anything but {value:?} on the card of {topic}");
+        let value = self.browser.wait_for(&what, &expression, &[topic, "value", value]);
+        value.as_str().unwrap().to_owned()
+    }
+}
+
+/// `sensors host`, as `cargo xtask run` starts it, publishing four times a second.
+fn start_sensors(ports: Ports, name: &str) -> Program {
+    let Some(path) = std::env::var_os(SENSORS_BIN_VARIABLE) else {
+        panic!(
+            "{SENSORS_BIN_VARIABLE} does not name the sensors: run `cargo xtask test`, which \
+             builds them and sets this up"
+        );
+    };
+    let address = format!("mqtt://127.0.0.1:{}", ports.mqtt);
+    let mut command = Command::new(path);
+    command.args(["host", "--broker", &address, "--name", name, "--interval", "250ms"]);
+    Program::start("sensors host", &mut command)
+}
+
+#[test]
+fn the_main_job() {
+    let ports = Ports::free();
+    let broker = Broker::start_on(ports, &[]);
+    let mut sensors = start_sensors(ports, "this-machine");
+    let page = Page::open(&broker);
+
+    // A reading of this machine is there, and it moves.
+    page.wait_for_value("sensors/this-machine/status", "online");
+    let load = "sensors/this-machine/cpu/total";
+    let first = page.value(load);
+    page.wait_for_other_value(load, &first);
+    let unit = page.browser.wait_for("its unit", ON_CARD, &[load, "unit"]);
+    assert_eq!(unit, "%");
+
+    // What anyone publishes has a card of its own at once, and follows.
+    let kitchen = "home/kitchen/temperature";
+    for value in ["21.5", "22.25", "-3"] {
+        publish(&broker, Version::V311, &["-t", kitchen, "-m", value]);
+        page.wait_for_value(kitchen, value);
+    }
+    page.picture("dashboard");
+
+    // The broker is gone, all at once. The page says so, and keeps what it knew.
+    broker.kill();
+    page.wait_for_connection("offline");
+    page.wait_for_value(kitchen, "-3");
+    page.picture("dashboard-offline");
+
+    // It is back: so is the page, and so are the readings, by themselves.
+    let broker = Broker::start_on(ports, &[]);
+    page.wait_for_connection("online");
+    let stale = page.value(load);
+    page.wait_for_other_value(load, &stale);
+    publish(&broker, Version::V5, &["-t", kitchen, "-m", "19.75"]);
+    page.wait_for_value(kitchen, "19.75");
+
+    // The sensors stop, and their card says it.
+    sensors.signal(Signal::TERM);
+    sensors.wait_success();
+    page.wait_for_value("sensors/this-machine/status", "offline");
+}
+
+#[test]
+fn a_payload_is_shown_as_what_it_is() {
+    let broker = Broker::start();
+    let page = Page::open(&broker);
+    let cases: [(&str, &[u8], &str); 9] = [
+        ("kinds/number", b"1013.25", "1013.25"),
+        ("kinds/long-number", b"12345678901234567890.5", "12345678901234567890.5"),
+        ("kinds/with-unit", "21.5 °C".as_bytes(), "21.5"),
+        ("kinds/text", "quién sabe".as_bytes(), "quién sabe"),
+        ("kinds/markup", b"<b onclick=\"x()\">bold</b>", "<b onclick=\"x()\">bold</b>"),
+        ("kinds/no-json", b"{\"value\": ", "{\"value\":"),
+        ("kinds/bytes", b"\x00\xFF\x80", "00 ff 80"),
+        ("kinds/no-utf-8", b"21.5\xFF", "32 31 2e 35 ff"),
+        ("especial/°C/ñ \"q\" ]", b"7", "7"),
+    ];
+    for (topic, payload, shown) in cases {
+        publish_input(&broker, Version::V311, &["-t", topic, "-s"], payload.to_vec());
+        page.wait_for_value(topic, shown);
+    }
+    let unit = page.browser.wait_for("a unit", ON_CARD, &["kinds/with-unit", "unit"]);
+    assert_eq!(unit, "°C");
+
+    publish(&broker, Version::V311, &["-t", "kinds/empty", "-n"]);
+    page.wait_for_value("kinds/empty", "empty");
+
+    let json = r#"{"place": "attic", "air": {"co2": 415, "ok": true}}"#;
+    publish(&broker, Version::V311, &["-t", "kinds/json", "-m", json]);
+    let members = page.value("kinds/json");
+    for part in ["place", "attic", "air.co2", "415", "air.ok", "true"] {
+        assert!(members.contains(part), "{part} is not on the card: {members}");
+    }
+
+    // A card that showed one thing shows another when that is what comes.
+    publish(&broker, Version::V311, &["-t", "kinds/number", "-m", "broken"]);
+    page.wait_for_value("kinds/number", "broken");
+    publish(&broker, Version::V311, &["-t", "kinds/number", "-m", "8"]);
+    page.wait_for_value("kinds/number", "8");
+    page.picture("kinds-of-payload");
+}
+
+#[test]
+fn what_the_page_publishes_reaches_a_subscriber() {
+    const FORM: &str = r#"form[data-role="publish"]"#;
+    let broker = Broker::start();
+    let mut subscriber = Subscriber::start(&broker, Version::V5, &["-t", "from/page/#", "-q", "2"]);
+    let page = Page::open(&broker);
+    let field = |name: &str| format!(r#"{FORM} [name="{name}"]"#);
+    for (topic, payload, qos) in [
+        ("from/page/a", "21.5", "0"),
+        ("from/page/ñ", "¿qué tal?", "1"),
+        ("from/page/c", "on", "2"),
+    ] {
+        page.browser.fill(&field("topic"), topic);
+        page.browser.fill(&field("payload"), payload);
+        page.browser.choose(&field("qos"), qos);
+        page.browser.click(&format!(r#"{FORM} [type="submit"]"#));
+        let expected = message(topic, payload, qos.parse().unwrap());
+        assert_eq!(subscriber.next_message(), expected);
+        page.wait_for_value(topic, payload);
+    }
+
+    // Retained, so that it is still there for who comes later.
+    page.browser.fill(&field("topic"), "from/page/kept");
+    page.browser.fill(&field("payload"), "for later");
+    page.browser.click(&field("retain"));
+    page.browser.click(&format!(r#"{FORM} [type="submit"]"#));
+    assert_eq!(subscriber.next_message(), message("from/page/kept", "for later", 2));
+    let mut late = Subscriber::start(&broker, Version::V5, &["-t", "from/page/kept", "-q", "2"]);
+    assert_eq!(late.next_message(), message("from/page/kept", "for later", 2).retained());
+}
