@@ -31,6 +31,10 @@ pub(crate) fn build() -> Result<PathBuf> {
     let mut style = String::new();
     let mut replacements = Vec::new();
     for link in links {
+        if link.get("data-development").is_some() {
+            replacements.push((link, String::new()));
+            continue;
+        }
         let text = match link.require("rel")? {
             "rust" => application(&mut site, &link)?,
             "icon" => {

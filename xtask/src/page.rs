@@ -1,11 +1,15 @@
 //! `index.html` is one page for two builders: trunk, for development, and [`mod@crate::dashboard`].
 //!
-//! Both read its `<link data-trunk …>` elements. This module finds them, and writes the page with
-//! each replaced by what the browser shall read instead.
+//! Both read its `<link data-trunk …>` elements; a `<link data-development …>` is for trunk's page
+//! alone. This module finds them, and writes the page with each replaced by what the browser shall
+//! read instead.
 
 use anyhow::{Context as _, Result, bail};
 
-/// A `<link data-trunk …>` element: something that has to be built or copied.
+/// The attributes that mark a link for a builder.
+const MARKS: [&str; 2] = ["data-trunk", "data-development"];
+
+/// A link for a builder: something that has to be built, copied or left out.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Link {
     attributes: Vec<(String, String)>,
@@ -21,13 +25,12 @@ impl Link {
 
     /// An attribute's value, where the link makes no sense without.
     pub(crate) fn require(&self, name: &str) -> Result<&str> {
-        self.get(name).with_context(|| {
-            format!("index.html: a link for trunk without {name}: {:?}", self.attributes)
-        })
+        self.get(name)
+            .with_context(|| format!("index.html: a link without {name}: {:?}", self.attributes))
     }
 }
 
-/// Every link for trunk in the page, in order.
+/// Every link for a builder in the page, in order.
 pub(crate) fn links(page: &str) -> Result<Vec<Link>> {
     const OPEN: &str = "<link";
     let mut links = Vec::new();
@@ -39,7 +42,7 @@ pub(crate) fn links(page: &str) -> Result<Vec<Link>> {
         let text = rest.get(..length).unwrap_or_default().trim_end_matches('/');
         let end = inside + length + 1;
         let attributes = attributes(text)?;
-        if attributes.iter().any(|(name, _)| name == "data-trunk") {
+        if attributes.iter().any(|(name, _)| MARKS.contains(&name.as_str())) {
             links.push(Link { attributes, start, end });
         }
         at = end;
@@ -90,28 +93,29 @@ mod tests {
     const PAGE: &str = concat!(
         "<head>\n",
         "<link rel=\"canonical\" href=\"/\">\n",
+        "<link data-development rel=\"broker\" href=\"ws://x\">\n",
         "<link data-trunk rel=\"css\" href=\"a/b.css\" />\n",
         "<link\n  data-trunk rel=\"rust\"\n  data-bin=\"app\">\n",
         "</head>",
     );
 
     #[test]
-    fn the_links_for_trunk_are_found_and_no_others() {
+    fn the_links_for_a_builder_are_found_and_no_others() {
         let links = links(PAGE).unwrap();
         let rels: Vec<_> = links.iter().map(|link| link.get("rel")).collect();
-        assert_eq!(rels, [Some("css"), Some("rust")]);
-        assert_eq!(links[0].require("href").unwrap(), "a/b.css");
-        assert_eq!(links[1].get("data-bin"), Some("app"));
-        assert_eq!(links[1].get("data-trunk"), Some(""));
-        assert!(links[1].require("href").unwrap_err().to_string().contains("without href"));
+        assert_eq!(rels, [Some("broker"), Some("css"), Some("rust")]);
+        assert_eq!(links[1].require("href").unwrap(), "a/b.css");
+        assert_eq!(links[2].get("data-bin"), Some("app"));
+        assert_eq!(links[2].get("data-trunk"), Some(""));
+        assert!(links[2].require("href").unwrap_err().to_string().contains("without href"));
     }
 
     #[test]
     fn each_link_is_replaced_and_the_rest_stays() {
         let replacements: Vec<_> =
-            links(PAGE).unwrap().into_iter().zip(["CSS".to_owned(), "RUST".to_owned()]).collect();
+            links(PAGE).unwrap().into_iter().zip(["", "CSS", "RUST"].map(str::to_owned)).collect();
         let page = replace(PAGE, &replacements);
-        assert_eq!(page, "<head>\n<link rel=\"canonical\" href=\"/\">\nCSS\nRUST\n</head>");
+        assert_eq!(page, "<head>\n<link rel=\"canonical\" href=\"/\">\n\nCSS\nRUST\n</head>");
     }
 
     #[test]

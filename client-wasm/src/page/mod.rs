@@ -12,7 +12,7 @@ pub mod watch;
 
 use gloo_events::EventListener;
 use wasm_bindgen::JsCast;
-use web_sys::{HtmlElement, HtmlInputElement, KeyboardEvent};
+use web_sys::{Document, HtmlElement, HtmlInputElement, KeyboardEvent, Location, Url};
 use yew::prelude::*;
 
 use self::board::Board;
@@ -149,8 +149,7 @@ pub fn start(glue: &str) {
     let languages = window.navigator().languages();
     let languages: Vec<String> = languages.iter().filter_map(|tag| tag.as_string()).collect();
     let (tag, texts) = texts::choose(languages.iter().map(String::as_str));
-    let location = window.location();
-    let host = location.host().unwrap_or_default();
+    let Broker { url, host } = broker(&document, &window.location());
     document.set_title(&fill(texts.title, &[&host]));
     if let Some(root) = document.document_element() {
         // An attribute that the page has already can be changed.
@@ -158,10 +157,28 @@ pub fn start(glue: &str) {
     }
 
     let link = start_engine(glue);
+    link.send(Command::Open { url });
+    yew::Renderer::<App>::with_props(AppProps { link, host: host.into(), texts }).render();
+}
+
+/// A broker, for the engine and for a person.
+struct Broker {
+    url: String,
+    host: String,
+}
+
+/// The broker is where the page came from, unless the page names one: trunk serves the page in
+/// development, and is no broker.
+fn broker(document: &Document, location: &Location) -> Broker {
+    let named = document.query_selector("link[rel=broker]").ok().flatten();
+    if let Some(url) = named.and_then(|link| link.get_attribute("href")) {
+        let host = Url::new(&url).map_or_else(|_| url.clone(), |url| url.host());
+        return Broker { url, host };
+    }
+    let host = location.host().unwrap_or_default();
     let is_secure = location.protocol().is_ok_and(|protocol| protocol == "https:");
     let scheme = if is_secure { "wss" } else { "ws" };
-    link.send(Command::Open { url: format!("{scheme}://{host}{MQTT_PATH}") });
-    yew::Renderer::<App>::with_props(AppProps { link, host: host.into(), texts }).render();
+    Broker { url: format!("{scheme}://{host}{MQTT_PATH}"), host }
 }
 
 /// A link to an engine in its worker; where that does not start, the page says so.
