@@ -119,7 +119,7 @@ impl State {
         let topic = if version.is_v5() {
             let alias = publish.properties.topic_alias();
             let resolved = link.borrow_mut().aliases_in.resolve(publish.topic, alias);
-            resolved.map_err(|error| Cause::refused(ReasonCode::TopicAliasInvalid, error))?
+            resolved.map_err(|error| Cause::refused(error.reason_code(), error))?
         } else {
             publish.topic.ok_or_else(|| {
                 Cause::refused(ReasonCode::ProtocolError, "PUBLISH: there is no topic")
@@ -140,12 +140,7 @@ impl State {
                     link.send_ack(Packet::PubRec, id, ReasonCode::Success, &mut self.spare);
                     return Ok(());
                 }
-                Err(_) => {
-                    return Err(Cause::refused(
-                        ReasonCode::ReceiveMaximumExceeded,
-                        "more messages at once than the Receive Maximum allows",
-                    ));
-                }
+                Err(error) => return Err(Cause::refused(error.reason_code(), error)),
             }
         }
         let code = self.accept_publish(
