@@ -73,12 +73,12 @@ impl State {
         if old.is_none() && self.sessions.len() >= self.shared.limits.sessions_max {
             return Err(TooManySessions);
         }
+        let resumed = old.filter(|slot| !connect.clean_start && self.lasts(*slot));
         if let Some(slot) = old {
-            self.take_over_session(slot, connect.clean_start);
-        }
-        let resumed = old.filter(|_| !connect.clean_start);
-        if let (Some(slot), None) = (old, resumed) {
-            self.forget_session(slot);
+            self.take_over_session(slot, resumed.is_none());
+            if resumed.is_none() {
+                self.forget_session(slot);
+            }
         }
         let slot = resumed.unwrap_or_else(|| self.begin_session(&connect));
 
@@ -170,6 +170,15 @@ impl State {
         });
         self.slots.insert(client_id, slot);
         slot
+    }
+
+    /// Whether a session is there for another connection: one that ends with the connection it has
+    /// is not, nor is one whose time has passed (MQTT 5.0 §3.1.2.11.2).
+    fn lasts(&self, slot: usize) -> bool {
+        self.sessions.get(slot).is_some_and(|session| match &session.link {
+            Some(_) => session.expiry_interval_s > 0,
+            None => session.expires_at.is_none_or(|at| at > self.now),
+        })
     }
 
     /// Ends the connection of a session that another connection asks for (MQTT 5.0 §3.1.4).
