@@ -190,8 +190,10 @@ impl State {
         let mut will = session.will.take().map(|delayed| delayed.will).filter(|_| ends);
         if let Some(link) = session.link.take() {
             let link = &mut *link.borrow_mut();
-            let left = link.will.take();
-            will = will.or(left.filter(|will| ends || will_delay(will) == 0));
+            // A client that has said goodbye may be here still, while it reads what is left.
+            let died = link.closing.as_ref().is_none_or(|closing| closing.cause.sends_will());
+            let left = link.will.take().filter(|will| died && (ends || will_delay(will) == 0));
+            will = will.or(left);
             link.close(Cause::TakenOver, deadline, &mut self.spare);
         }
         if let Some(will) = will {
