@@ -7,7 +7,7 @@ mod retained;
 mod router;
 mod stats;
 
-pub(crate) use message::Message;
+pub(crate) use message::{Expired, Message};
 pub(crate) use registry::Registry;
 pub(crate) use retained::{Retained, StoreFull};
 pub(crate) use router::{Chosen, Router, Target, Targets};

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use codec::{PacketId, Properties, ProtocolVersion, PublishHead, QoS};
 use session::Outgoing;
 
-use crate::broker::{Counters, Message, SessionKey, StoreFull, Target, count};
+use crate::broker::{Counters, Expired, Message, SessionKey, StoreFull, Target, count};
 use crate::limits::SHARED_PAYLOAD_MIN;
 use crate::worker::link::{Link, RetainedDelivery};
 use crate::worker::out::SpareBuffers;
@@ -254,9 +254,12 @@ impl Frame<'_> {
             topic: message.topic.as_bytes(),
             packet_id: self.packet_id,
             topic_alias: None,
-            message_expiry_interval_s: message
-                .expiry_interval_s(now)
-                .map_err(|_| NotSent::Expired)?,
+            message_expiry_interval_s: match message.expiry_interval_s(now) {
+                Ok(left_s) => left_s,
+                // What was sent once is sent again until it is settled (MQTT 5.0 §4.3.3, §4.4).
+                Err(Expired) if self.dup => Some(0),
+                Err(Expired) => return Err(NotSent::Expired),
+            },
             subscription_identifiers: self.ids,
             properties: &message.properties,
             payload_len: message.payload.len(),
