@@ -1,19 +1,16 @@
 //! The connected side of a session: what belongs to one network connection and ends with it.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Waker;
 
 use codec::{
-    Ack, Disconnect, Packet, Properties, Property, ProtocolVersion, QoS, ReasonCode, Will,
+    Ack, Disconnect, Packet, Properties, Property, ProtocolVersion, ReasonCode, Will,
 };
 use session::{AliasesIn, AliasesOut};
 
-use crate::broker::Message;
 use crate::time::Ms;
 use crate::worker::out::{OutBuffer, SpareBuffers};
 
@@ -37,22 +34,12 @@ pub(crate) struct Link {
     pub aliases_in: AliasesIn,
     /// There if the client takes Topic Aliases.
     pub aliases_out: Option<Box<AliasesOut>>,
-    /// Retained messages that new subscriptions still have to get.
-    pub retained: VecDeque<RetainedDelivery>,
     /// How long the client may be silent; 0 for ever.
     pub silence_max_ms: Ms,
     pub last_heard: Ms,
     pub will: Option<Box<Will>>,
     /// Whether the client wants to know why something failed.
     pub problem_information: bool,
-}
-
-/// A retained message on its way to a new subscription.
-#[derive(Debug)]
-pub(crate) struct RetainedDelivery {
-    pub message: Arc<Message>,
-    pub qos: QoS,
-    pub id: Option<u32>,
 }
 
 /// Why a connection is closed, and what is still to be done about it.

@@ -9,8 +9,9 @@ use session::{Arrival, FlowError, PubRecOutcome};
 use crate::broker::{Message, count};
 use crate::time::{Ms, seconds};
 use crate::worker::State;
-use crate::worker::link::{Cause, RetainedDelivery, SharedLink};
+use crate::worker::link::{Cause, SharedLink};
 use crate::worker::publish::passed_through;
+use crate::worker::session::RetainedDelivery;
 
 impl State {
     /// Does what a packet asks for. An error ends the connection.
@@ -196,7 +197,7 @@ impl State {
         let id = subscribe.properties.subscription_identifier();
         let mut codes = Vec::with_capacity(subscribe.subscriptions.len());
         for subscription in subscribe.subscriptions {
-            codes.push(self.subscribe(slot, link, subscription, id));
+            codes.push(self.subscribe(slot, subscription, id));
         }
         let suback =
             SubAck { packet_id: subscribe.packet_id, properties: codec::Properties::EMPTY, codes };
@@ -208,7 +209,6 @@ impl State {
     fn subscribe(
         &mut self,
         slot: usize,
-        link: &SharedLink,
         subscription: Subscription,
         id: Option<u32>,
     ) -> ReasonCode {
@@ -237,7 +237,7 @@ impl State {
             };
         if wants_retained {
             let found = shared.retained.matching(&filter, self.now);
-            let waiting = &mut link.borrow_mut().retained;
+            let waiting = &mut session.retained;
             if waiting.len().saturating_add(found.len()) > shared.limits.retained_max {
                 return ReasonCode::QuotaExceeded;
             }

@@ -8,9 +8,9 @@ use session::Outgoing;
 
 use crate::broker::{Counters, Expired, Message, SessionKey, StoreFull, Target, count};
 use crate::limits::SHARED_PAYLOAD_MIN;
-use crate::worker::link::{Link, RetainedDelivery};
+use crate::worker::link::Link;
 use crate::worker::out::SpareBuffers;
-use crate::worker::session::{Delivery, Session};
+use crate::worker::session::{Delivery, RetainedDelivery, Session};
 use crate::worker::{HandOver, State};
 
 /// A message while it is handed to one receiver after the other. Only when one of them must keep it
@@ -181,7 +181,7 @@ impl State {
             if session.send.queued_len() > 0 {
                 return false;
             }
-            let Some(delivery) = link.retained.pop_front() else { return false };
+            let Some(delivery) = session.retained.pop_front() else { return false };
             // The subscription was there when its successor was published, so the client has got
             // that one and must not see the older one after it.
             if delivery.message.is_superseded() {

@@ -1,9 +1,10 @@
 //! A session as one worker holds it (MQTT 5.0 §4.1).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use codec::{MqttString, TopicFilter, Will};
+use codec::{MqttString, QoS, TopicFilter, Will};
 use hashbrown::HashSet;
 use session::{ReceiveFlow, SendFlow};
 
@@ -24,12 +25,24 @@ pub(crate) struct Session {
     pub subscriptions: HashSet<TopicFilter>,
     pub send: SendFlow<Delivery>,
     pub receive: ReceiveFlow,
+    /// Retained messages that new subscriptions still have to get. Those of QoS 0 end with the
+    /// connection.
+    pub retained: VecDeque<RetainedDelivery>,
     /// How long it outlives its connection, in seconds; `u32::MAX` is for ever.
     pub expiry_interval_s: u32,
     /// When it ends, while there is no connection.
     pub expires_at: Option<Ms>,
     /// A will that waits for its delay to pass.
     pub will: Option<DelayedWill>,
+}
+
+impl Session {
+    /// What belonged to the connection alone ends with it.
+    pub(crate) fn on_connection_lost(&mut self) {
+        self.receive.on_connection_lost();
+        self.retained.retain(|delivery| delivery.qos != QoS::AtMostOnce);
+        self.retained.shrink_to_fit();
+    }
 }
 
 /// A message of QoS 1 or 2 in a session.
@@ -40,6 +53,14 @@ pub(crate) struct Delivery {
     pub retain: bool,
     /// The Subscription Identifiers that it is sent with.
     pub ids: Box<[u32]>,
+}
+
+/// A retained message on its way to a new subscription.
+#[derive(Debug)]
+pub(crate) struct RetainedDelivery {
+    pub message: Arc<Message>,
+    pub qos: QoS,
+    pub id: Option<u32>,
 }
 
 /// A will and when to send it (MQTT 5.0 §3.1.3.2.2).

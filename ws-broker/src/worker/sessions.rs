@@ -96,7 +96,6 @@ impl State {
             packet_size_max: wishes.packet_size_max,
             aliases_in: AliasesIn::new(aliases_in_max),
             aliases_out: (wishes.topic_alias_max > 0).then(|| Box::new(aliases_out)),
-            retained: VecDeque::new(),
             silence_max_ms: seconds(u32::from(connect.keep_alive_s)).saturating_mul(3) / 2,
             last_heard: self.now,
             will: connect.will.map(Box::new),
@@ -164,6 +163,7 @@ impl State {
             subscriptions: hashbrown::HashSet::new(),
             send: SendFlow::new(NonZeroU16::MIN),
             receive: ReceiveFlow::new(NonZeroU16::MAX),
+            retained: VecDeque::new(),
             expiry_interval_s: 0,
             expires_at: None,
             will: None,
@@ -185,7 +185,7 @@ impl State {
     fn take_over_session(&mut self, slot: usize, ends: bool) {
         let deadline = self.closing_deadline();
         let Some(session) = self.sessions.get_mut(slot) else { return };
-        session.receive.on_connection_lost();
+        session.on_connection_lost();
         // A will that waits is not sent if its session goes on (MQTT 5.0 §3.1.3.2.2).
         let mut will = session.will.take().map(|delayed| delayed.will).filter(|_| ends);
         if let Some(link) = session.link.take() {
@@ -211,7 +211,7 @@ impl State {
         }
         session.link = None;
         session.connected.store(false, Ordering::Relaxed);
-        session.receive.on_connection_lost();
+        session.on_connection_lost();
         let expiry_s = session.expiry_interval_s;
         let will = link.borrow_mut().will.take().filter(|_| cause.sends_will());
         match will {
