@@ -12,7 +12,7 @@ use codec::{Connect, DecodeError, Decoder, MqttString, Packet, ProtocolVersion, 
 use crate::broker::{WorkerId, count};
 use crate::worker::link::{Cause, SharedLink};
 use crate::worker::out::{OutBuffer, SpareBuffers};
-use crate::worker::sessions::refusal;
+use crate::worker::sessions::{NoSession, refusal};
 use crate::worker::transport::{Incoming, ReadError, Transport};
 use crate::worker::{Adopted, Connected, Handshake, Mail, State, Worker};
 
@@ -67,11 +67,13 @@ struct Greeting {
 struct Refused {
     why: String,
     connack: Option<(ReasonCode, ProtocolVersion)>,
+    /// The largest packet that the client takes, as far as that is known.
+    packet_size_max: u32,
 }
 
 impl Refused {
     fn silently(why: String) -> Self {
-        Self { why, connack: None }
+        Self { why, connack: None, packet_size_max: u32::MAX }
     }
 }
 
@@ -88,6 +90,7 @@ impl Greeting {
                     return Err(Refused {
                         why: error.to_string(),
                         connack: head.version().map(|version| (error.reason_code(), version)),
+                        packet_size_max: u32::MAX,
                     });
                 }
             }
@@ -104,7 +107,12 @@ impl Greeting {
     /// that we made up.
     fn check(&mut self, worker: &Worker, mut connect: Connect) -> Result<(Connect, bool), Refused> {
         let version = connect.version;
-        let refused = |code, why: &str| Refused { why: why.into(), connack: Some((code, version)) };
+        let packet_size_max = packet_size_max(&connect);
+        let refused = |code, why: &str| Refused {
+            why: why.into(),
+            connack: Some((code, version)),
+            packet_size_max,
+        };
         if connect.properties.authentication_method().is_some() {
             let why = "its authentication method is not served";
             return Err(refused(ReasonCode::BadAuthenticationMethod, why));
@@ -145,8 +153,13 @@ impl Greeting {
         tracing::info!("Connection from {} closed: {}.", self.peer, refused.why);
         if let Some((code, version)) = refused.connack {
             let (mut out, mut spare) = (OutBuffer::default(), SpareBuffers::default());
-            let connack = refusal(code, &refused.why, version.is_v5());
-            if connack.encode(version, out.tail(&mut spare)).is_ok() {
+            // Words are left out where they would make the packet too large [MQTT-3.2.2-19].
+            let words = if version.is_v5() { &[refused.why.as_str(), ""][..] } else { &[""] };
+            let max = refused.packet_size_max;
+            let fits = words
+                .iter()
+                .any(|why| out.append(&refusal(code, why), version, max, &mut spare).is_ok());
+            if fits {
                 let written = poll_fn(|cx| self.transport.poll_write(cx, &mut out));
                 let _ = tokio::time::timeout(worker.shared.limits.linger, written).await;
             }
@@ -215,6 +228,7 @@ async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, ass
     }
     let described = describe(&connect);
     let version = connect.version;
+    let packet_size_max = packet_size_max(&connect);
     let peer = greeting.peer;
     let attached = {
         let mut state = worker.state.borrow_mut();
@@ -226,11 +240,23 @@ async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, ass
         state.end_turn();
         attached
     };
-    let Ok((slot, link)) = attached else {
-        let why = "there are as many sessions as there may be".into();
-        let connack = Some((ReasonCode::QuotaExceeded, version));
-        greeting.refuse(&worker, Refused { why, connack }).await;
-        return;
+    let (slot, link) = match attached {
+        Ok(attached) => attached,
+        Err(no_session) => {
+            let refused = match no_session {
+                NoSession::TooMany => Refused {
+                    why: "there are as many sessions as there may be".into(),
+                    connack: Some((ReasonCode::QuotaExceeded, version)),
+                    packet_size_max,
+                },
+                NoSession::ConnAckTooLarge => {
+                    let why = "its Maximum Packet Size leaves no room for a CONNACK";
+                    Refused::silently(why.into())
+                }
+            };
+            greeting.refuse(&worker, refused).await;
+            return;
+        }
     };
     tracing::info!("New client connected from {peer} as {described}.");
     let Greeting { transport, mut incoming, decoder, .. } = greeting;
@@ -239,6 +265,11 @@ async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, ass
         Connection { worker, transport, incoming, decoder, slot, link, flushing: false };
     // In a task of its own, which needs far less memory than the handshake did.
     tokio::task::spawn_local(connection.serve());
+}
+
+/// The largest packet that the client takes.
+fn packet_size_max(connect: &Connect) -> u32 {
+    connect.properties.maximum_packet_size().unwrap_or(u32::MAX)
 }
 
 /// Copies what is kept as long as the connection out of the packet it came in.

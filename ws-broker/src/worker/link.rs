@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::Waker;
 
 use codec::{
-    Ack, Disconnect, Packet, Properties, Property, ProtocolVersion, ReasonCode, Will,
+    Ack, Disconnect, EncodeError, Packet, Properties, Property, ProtocolVersion, ReasonCode, Will,
 };
 use session::{AliasesIn, AliasesOut};
 
@@ -100,10 +100,30 @@ impl Cause {
 }
 
 impl Link {
-    /// Appends a packet; one that can't be encoded is left out, which only a bug can cause.
-    pub(crate) fn send(&mut self, packet: &Packet, spare: &mut SpareBuffers) {
-        let version = self.version;
-        if let Err(error) = packet.encode(version, self.out.tail(spare)) {
+    /// Appends a packet.
+    ///
+    /// # Errors
+    /// It is larger than the client takes, and there is no going on without it (MQTT 5.0
+    /// §3.1.2.11.4).
+    pub(crate) fn send(&mut self, packet: &Packet, spare: &mut SpareBuffers) -> Result<(), Cause> {
+        let max = self.packet_size_max;
+        match self.out.append(packet, self.version, max, spare) {
+            Ok(()) => Ok(()),
+            Err(EncodeError::TooLarge) => {
+                let why = format!("an answer is larger than its Maximum Packet Size of {max}");
+                Err(Cause::Refused(ReasonCode::PacketTooLarge, why))
+            }
+            Err(error) => {
+                tracing::error!("A packet could not be encoded: {error} in {packet:?}.");
+                Ok(())
+            }
+        }
+    }
+
+    /// Appends a packet that is never larger than a CONNACK, which the client took. One that can't
+    /// be encoded is left out, which only a bug can cause.
+    pub(crate) fn send_small(&mut self, packet: &Packet, spare: &mut SpareBuffers) {
+        if let Err(error) = self.out.append(packet, self.version, self.packet_size_max, spare) {
             tracing::error!("A packet could not be encoded: {error} in {packet:?}.");
         }
     }
@@ -116,7 +136,7 @@ impl Link {
         code: ReasonCode,
         spare: &mut SpareBuffers,
     ) {
-        self.send(&kind(Ack::new(packet_id, code)), spare);
+        self.send_small(&kind(Ack::new(packet_id, code)), spare);
     }
 
     /// Wakes the connection's task, once.
@@ -138,7 +158,7 @@ impl Link {
             && self.version.is_v5()
         {
             let disconnect = Disconnect { code, properties: self.reason_string(&cause) };
-            self.send(&Packet::Disconnect(disconnect), spare);
+            self.send_small(&Packet::Disconnect(disconnect), spare);
         }
         self.closing = Some(Closing { cause, deadline });
         self.wake();

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use bytes::{Buf, Bytes, BytesMut};
+use codec::{EncodeError, Packet, ProtocolVersion};
 
 use crate::limits::{SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
 
@@ -36,6 +37,27 @@ impl OutBuffer {
             self.tail = spare.0.pop().unwrap_or_default();
         }
         &mut self.tail
+    }
+
+    /// Appends a packet.
+    ///
+    /// # Errors
+    /// The packet has no form in this version, or has more than `size_max` bytes; nothing is appended.
+    pub(crate) fn append(
+        &mut self,
+        packet: &Packet,
+        version: ProtocolVersion,
+        size_max: u32,
+        spare: &mut SpareBuffers,
+    ) -> Result<(), EncodeError> {
+        let tail = self.tail(spare);
+        let start = tail.len();
+        packet.encode(version, tail)?;
+        if tail.len().saturating_sub(start) > size_max as usize {
+            tail.truncate(start);
+            return Err(EncodeError::TooLarge);
+        }
+        Ok(())
     }
 
     /// Appends bytes that others share.

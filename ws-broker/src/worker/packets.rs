@@ -45,12 +45,9 @@ impl State {
                 self.after_ack(slot, done)
             }
             Packet::Subscribe(subscribe) => self.on_subscribe(slot, link, subscribe),
-            Packet::Unsubscribe(unsubscribe) => {
-                self.on_unsubscribe(slot, link, &unsubscribe);
-                Ok(())
-            }
+            Packet::Unsubscribe(unsubscribe) => self.on_unsubscribe(slot, link, &unsubscribe),
             Packet::PingReq => {
-                link.borrow_mut().send(&Packet::PingResp, &mut self.spare);
+                link.borrow_mut().send_small(&Packet::PingResp, &mut self.spare);
                 Ok(())
             }
             Packet::Disconnect(disconnect) => Err(self.on_disconnect(slot, &disconnect)),
@@ -201,7 +198,7 @@ impl State {
         }
         let suback =
             SubAck { packet_id: subscribe.packet_id, properties: codec::Properties::EMPTY, codes };
-        link.borrow_mut().send(&Packet::SubAck(suback), &mut self.spare);
+        link.borrow_mut().send(&Packet::SubAck(suback), &mut self.spare)?;
         self.pump(slot);
         Ok(())
     }
@@ -251,8 +248,13 @@ impl State {
         ReasonCode::granted(options.qos)
     }
 
-    fn on_unsubscribe(&mut self, slot: usize, link: &SharedLink, unsubscribe: &Unsubscribe) {
-        let Some(session) = self.sessions.get_mut(slot) else { return };
+    fn on_unsubscribe(
+        &mut self,
+        slot: usize,
+        link: &SharedLink,
+        unsubscribe: &Unsubscribe,
+    ) -> Result<(), Cause> {
+        let Some(session) = self.sessions.get_mut(slot) else { return Ok(()) };
         let mut codes = Vec::with_capacity(unsubscribe.filters.len());
         for filter in &unsubscribe.filters {
             let existed = session.subscriptions.remove(filter);
@@ -268,7 +270,7 @@ impl State {
             properties: codec::Properties::EMPTY,
             codes,
         };
-        link.borrow_mut().send(&Packet::UnsubAck(unsuback), &mut self.spare);
+        link.borrow_mut().send(&Packet::UnsubAck(unsuback), &mut self.spare)
     }
 
     fn on_disconnect(&mut self, slot: usize, disconnect: &Disconnect) -> Cause {

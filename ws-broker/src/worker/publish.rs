@@ -151,7 +151,7 @@ impl State {
                 None => return,
                 Some(Outgoing::PubRel { id }) => {
                     let ack = codec::Ack::new(id, codec::ReasonCode::Success);
-                    link.send(&codec::Packet::PubRel(ack), &mut self.spare);
+                    link.send_small(&codec::Packet::PubRel(ack), &mut self.spare);
                     continue;
                 }
                 Some(Outgoing::Publish { id, qos, dup, message: delivery }) => {

@@ -24,9 +24,14 @@ use crate::worker::session::{DelayedWill, Session};
 /// A Session Expiry Interval that means: never (MQTT 5.0 §3.1.2.11.2).
 const FOREVER_S: u32 = u32::MAX;
 
-/// A worker has as many sessions as it may have.
+/// Why a client can't be connected to a session.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct TooManySessions;
+pub(super) enum NoSession {
+    /// The worker has as many sessions as it may have.
+    TooMany,
+    /// The client takes no packet as large as the CONNACK.
+    ConnAckTooLarge,
+}
 
 /// What the client of a CONNECT can do and wants.
 struct Wishes {
@@ -61,19 +66,27 @@ impl State {
     /// CONNECT. `assigned` says that the Client Identifier is one that we made up.
     ///
     /// # Errors
-    /// There are as many sessions as there may be.
+    /// The client can't have a session, and nothing has changed.
     pub(super) fn attach(
         &mut self,
         connect: Connect,
         assigned: bool,
         peer: SocketAddr,
-    ) -> Result<(usize, SharedLink), TooManySessions> {
+    ) -> Result<(usize, SharedLink), NoSession> {
         let wishes = Wishes::of(&connect, self.shared.limits.inflight_max);
         let old = self.slots.get(&connect.client_id).copied();
         if old.is_none() && self.sessions.len() >= self.shared.limits.sessions_max {
-            return Err(TooManySessions);
+            self.forget_home(&connect.client_id);
+            return Err(NoSession::TooMany);
         }
         let resumed = old.filter(|slot| !connect.clean_start && self.lasts(*slot));
+        let connack = Packet::ConnAck(self.connack(&connect, assigned, resumed.is_some()));
+        let mut out = OutBuffer::default();
+        let size_max = wishes.packet_size_max;
+        if out.append(&connack, connect.version, size_max, &mut self.spare).is_err() {
+            self.forget_home(&connect.client_id);
+            return Err(NoSession::ConnAckTooLarge);
+        }
         if let Some(slot) = old {
             self.take_over_session(slot, resumed.is_none());
             if resumed.is_none() {
@@ -82,14 +95,13 @@ impl State {
         }
         let slot = resumed.unwrap_or_else(|| self.begin_session(&connect));
 
-        let connack = self.connack(&connect, assigned, resumed.is_some());
         let aliases_out = AliasesOut::new(wishes.topic_alias_max);
         let aliases_in_max =
             if connect.version.is_v5() { self.shared.limits.topic_alias_max } else { 0 };
-        let mut link = Link {
+        let link = Link {
             peer,
             version: connect.version,
-            out: OutBuffer::default(),
+            out,
             waker: None,
             awake: true,
             closing: None,
@@ -101,7 +113,6 @@ impl State {
             will: connect.will.map(Box::new),
             problem_information: wishes.problem_information,
         };
-        link.send(&Packet::ConnAck(connack), &mut self.spare);
         let link = Rc::new(RefCell::new(link));
 
         let receive_maximum = if connect.version.is_v5() {
@@ -244,6 +255,13 @@ impl State {
         self.shared.registry.release(&client_id, self.id);
     }
 
+    /// Forgets that this worker is home to a session which it does not have.
+    fn forget_home(&mut self, client_id: &codec::MqttString) {
+        if !self.slots.contains_key(client_id) {
+            self.shared.registry.release(client_id, self.id);
+        }
+    }
+
     /// Removes a session; this worker stays home to its client identifier.
     fn forget_session(&mut self, slot: usize) {
         let Some(session) = self.sessions.try_remove(slot) else { return };
@@ -289,10 +307,12 @@ fn will_delay(will: &Will) -> u32 {
     will.properties.will_delay_interval().unwrap_or(0)
 }
 
-/// The CONNACK that turns a client down, with words for people.
-pub(super) fn refusal(code: ReasonCode, why: &str, is_v5: bool) -> Packet {
+/// The CONNACK that turns a client down, with words for people unless they are empty.
+pub(super) fn refusal(code: ReasonCode, why: &str) -> Packet {
     let mut properties = PropertiesBuilder::default();
-    if is_v5 && let Ok(why) = codec::MqttString::new(why) {
+    if !why.is_empty()
+        && let Ok(why) = codec::MqttString::new(why)
+    {
         // A sentence of ours is short enough to be a property.
         let _ = properties.push(&Property::ReasonString(why));
     }
