@@ -23,6 +23,9 @@ pub(crate) struct Limits {
     /// Bytes that wait to be written to one connection; beyond, QoS 0 is dropped for it and QoS 1
     /// and 2 wait in its session's queue.
     pub out_bytes_max: usize,
+    /// Bytes of answers that a client may leave unread while more than `out_bytes_max` wait for it;
+    /// beyond, it is not listened to.
+    pub answer_bytes_max: usize,
     /// Bytes of messages on their way to one worker; beyond, those who publish to it wait.
     pub inbox_bytes_max: usize,
     /// The highest Topic Alias that a client may use.
@@ -57,6 +60,7 @@ impl Default for Limits {
             receive_maximum: 1024,
             queued_messages_max: 1000,
             out_bytes_max: 8 << 20,
+            answer_bytes_max: 1 << 20,
             inbox_bytes_max: 16 << 20,
             topic_alias_max: 10,
             topic_levels_max: 200,

@@ -347,10 +347,12 @@ impl Connection {
                 waker => *waker = Some(cx.waker().clone()),
             }
         }
-        let more = self.read(cx, &mut state);
+        let deaf = self.link.borrow_mut().is_deaf(&worker.shared.limits);
+        let more = !deaf && self.read(cx, &mut state);
         state.end_turn();
         let written = self.write(cx, &mut state);
         let mut link = self.link.borrow_mut();
+        let more = more || deaf && !link.is_deaf(&worker.shared.limits);
         link.awake = false;
         if let Err(error) = written {
             let cause = link.closing.take().map(|closing| closing.cause);

@@ -11,6 +11,7 @@ use codec::{
 };
 use session::{AliasesIn, AliasesOut};
 
+use crate::limits::Limits;
 use crate::time::Ms;
 use crate::worker::out::{OutBuffer, SpareBuffers};
 
@@ -23,6 +24,8 @@ pub(crate) struct Link {
     pub peer: SocketAddr,
     pub version: ProtocolVersion,
     pub out: OutBuffer,
+    /// Bytes of answers that were appended to `out` while it was too full.
+    pub answer_bytes: usize,
     /// Wakes the connection's task, which writes what is in `out`.
     pub waker: Option<Waker>,
     /// Whether the task is running or has been woken already.
@@ -107,7 +110,7 @@ impl Link {
     /// §3.1.2.11.4).
     pub(crate) fn send(&mut self, packet: &Packet, spare: &mut SpareBuffers) -> Result<(), Cause> {
         let max = self.packet_size_max;
-        match self.out.append(packet, self.version, max, spare) {
+        match self.append(packet, spare) {
             Ok(()) => Ok(()),
             Err(EncodeError::TooLarge) => {
                 let why = format!("an answer is larger than its Maximum Packet Size of {max}");
@@ -123,9 +126,26 @@ impl Link {
     /// Appends a packet that is never larger than a CONNACK, which the client took. One that can't
     /// be encoded is left out, which only a bug can cause.
     pub(crate) fn send_small(&mut self, packet: &Packet, spare: &mut SpareBuffers) {
-        if let Err(error) = self.out.append(packet, self.version, self.packet_size_max, spare) {
+        if let Err(error) = self.append(packet, spare) {
             tracing::error!("A packet could not be encoded: {error} in {packet:?}.");
         }
+    }
+
+    fn append(&mut self, packet: &Packet, spare: &mut SpareBuffers) -> Result<(), EncodeError> {
+        let before = self.out.len();
+        let done = self.out.append(packet, self.version, self.packet_size_max, spare);
+        let appended = self.out.len().saturating_sub(before);
+        self.answer_bytes = self.answer_bytes.saturating_add(appended);
+        done
+    }
+
+    /// Whether the client asks and asks and does not read the answers: it is not listened to until
+    /// it has read.
+    pub(crate) fn is_deaf(&mut self, limits: &Limits) -> bool {
+        if self.out.len() <= limits.out_bytes_max {
+            self.answer_bytes = 0;
+        }
+        self.answer_bytes > limits.answer_bytes_max
     }
 
     /// Appends one of the four acknowledgements.

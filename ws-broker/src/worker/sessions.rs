@@ -102,6 +102,7 @@ impl State {
             peer,
             version: connect.version,
             out,
+            answer_bytes: 0,
             waker: None,
             awake: true,
             closing: None,
