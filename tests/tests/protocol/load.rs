@@ -1,0 +1,204 @@
+//! Many messages at once, and readers that do not read.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use codec::{Packet, Publish};
+use tests::Broker;
+
+use crate::client::*;
+
+/// Messages of one publisher in one test, numbered from 0.
+fn burst(topic: &str, count: u32) -> BytesMut {
+    let mut bytes = BytesMut::new();
+    for number in 0..count {
+        let message = publish(topic, number.to_be_bytes().to_vec(), AtMostOnce, 1);
+        Packet::Publish(message).encode(V311, &mut bytes).unwrap();
+    }
+    bytes
+}
+
+fn number(message: &Publish) -> u32 {
+    u32::from_be_bytes(message.payload[..4].try_into().unwrap())
+}
+
+/// MQTT-4.6.0-6: QoS 0 from several publishers, on several workers, to several subscribers: each
+/// subscriber gets all messages of each publisher in their order.
+#[test]
+fn a_burst_of_qos_0_arrives_complete_and_in_order() {
+    const PUBLISHERS: usize = 4;
+    const COUNT: u32 = 25_000;
+    let broker = Broker::start_on(tests::broker::Ports::free(), &[]);
+    let subscribers: Vec<_> = (0..3)
+        .map(|number| {
+            let mut client = Client::clean(&broker, V311, &format!("subscriber {number}"));
+            client.subscribe_qos("burst/+", AtMostOnce);
+            client
+        })
+        .collect();
+    std::thread::scope(|scope| {
+        for publisher in 0..PUBLISHERS {
+            let mut client = Client::clean(&broker, V311, &format!("publisher {publisher}"));
+            scope.spawn(move || {
+                client.send_bytes(&burst(&format!("burst/{publisher}"), COUNT));
+                client.disconnect();
+            });
+        }
+        for mut client in subscribers {
+            scope.spawn(move || {
+                let mut next = [0; PUBLISHERS];
+                for _ in 0..COUNT as usize * PUBLISHERS {
+                    let message = client.receive_publish();
+                    let topic = message.topic.clone().unwrap();
+                    let publisher: usize = topic.as_str()["burst/".len()..].parse().unwrap();
+                    assert_eq!(number(&message), next[publisher], "of publisher {publisher}");
+                    next[publisher] += 1;
+                }
+                client.expect_nothing();
+            });
+        }
+    });
+}
+
+/// MQTT-4.6.0-5: the same with QoS 1 and 2, as fast as the acknowledgements allow.
+#[test]
+fn qos_1_and_2_arrive_complete_and_in_order() {
+    const COUNT: u32 = 900;
+    let broker = Broker::start_on(tests::broker::Ports::free(), &[]);
+    for qos in [AtLeastOnce, ExactlyOnce] {
+        let mut subscribers: Vec<_> = (0..2)
+            .map(|number| {
+                let mut client = Client::clean(&broker, V5, &format!("subscriber {number}"));
+                client.subscribe_qos("t", qos);
+                client
+            })
+            .collect();
+        std::thread::scope(|scope| {
+            let mut publisher = Client::clean(&broker, V5, "publisher");
+            scope.spawn(move || {
+                let messages = (0..COUNT).map(|number| {
+                    let packet_id = u16::try_from(number + 1).unwrap();
+                    Packet::Publish(publish("t", number.to_be_bytes().to_vec(), qos, packet_id))
+                });
+                publisher.send_all(messages);
+                let mut done = 0;
+                while done < COUNT {
+                    match publisher.receive() {
+                        Packet::PubAck(_) | Packet::PubComp(_) => done += 1,
+                        packet => publisher.answer(&packet),
+                    }
+                }
+            });
+            for client in &mut subscribers {
+                scope.spawn(move || {
+                    let (mut next, mut released) = (0, 0);
+                    while next < COUNT || qos == ExactlyOnce && released < COUNT {
+                        let packet = client.receive();
+                        client.answer(&packet);
+                        if let Packet::Publish(message) = packet {
+                            assert_eq!((number(&message), message.dup), (next, false));
+                            next += 1;
+                        } else {
+                            released += 1;
+                        }
+                    }
+                    client.expect_nothing();
+                });
+            }
+        });
+    }
+}
+
+/// A subscriber that never reads costs nobody else anything: others get all, the publisher is not
+/// held up, and what the broker keeps for it is bounded.
+#[test]
+fn a_reader_that_does_not_read_costs_only_itself() {
+    const COUNT: u32 = 3000;
+    const PAYLOAD: usize = 20_000;
+    /// Half of what was sent, and several times what may wait for one connection.
+    const GROWTH_KIB_MAX: u64 = 30 * 1024;
+    let broker = Broker::start_on(tests::broker::Ports::free(), &[]);
+    for version in [V311, V5] {
+        let stuck: Vec<_> = (0..2)
+            .map(|number| {
+                let mut client = Client::clean(&broker, version, &format!("stuck {number}"));
+                client.subscribe_qos("t", AtMostOnce);
+                client
+            })
+            .collect();
+        let mut reader = Client::clean(&broker, version, "reader");
+        reader.subscribe_qos("t", AtMostOnce);
+        let before_kib = broker.resident_kib();
+        // In step with the reader: one that reads too slowly is not what this is about.
+        let mut publisher = Client::clean(&broker, version, "publisher");
+        for expected in 0..COUNT {
+            let mut payload = vec![0; PAYLOAD];
+            payload[..4].copy_from_slice(&expected.to_be_bytes());
+            publisher.publish("t", payload);
+            assert_eq!(number(&reader.receive_publish()), expected);
+        }
+        let growth_kib = broker.resident_kib().saturating_sub(before_kib);
+        assert!(growth_kib < GROWTH_KIB_MAX, "{growth_kib} KiB");
+        // What they read in the end begins with the oldest, in order, with a gap where it was full.
+        for mut client in stuck {
+            assert_eq!(numbers_until_ping(&mut client).first(), Some(&0));
+            client.publish_self("t", "next");
+            reader.take("next");
+            client.disconnect();
+        }
+    }
+}
+
+/// The numbers of the messages that wait for a client, which have to be in order.
+fn numbers_until_ping(client: &mut Client) -> Vec<u32> {
+    client.send(Packet::PingReq);
+    let mut numbers = Vec::new();
+    loop {
+        match client.receive() {
+            Packet::Publish(message) => numbers.push(number(&message)),
+            Packet::PingResp => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(numbers.is_sorted_by(|a, b| a < b));
+    numbers
+}
+
+/// A client that asks and never reads the answers is not listened to for ever, and is again once it
+/// has read: it gets every answer.
+#[test]
+fn a_client_that_reads_no_answers_is_held_up() {
+    /// More than every buffer between the client and the broker's limit takes.
+    const ENOUGH: usize = 40 << 20;
+    const CHUNK: usize = 1 << 16;
+    let broker = Broker::start_on(tests::broker::Ports::free(), &[]);
+    let mut deaf = Client::clean(&broker, V311, "deaf");
+    deaf.subscribe_qos("t", AtMostOnce);
+    // Messages that it does not read come first, until they are dropped for it.
+    let mut publisher = Client::clean(&broker, V311, "publisher");
+    for _ in 0..40 {
+        publisher.publish("t", vec![0; 500_000]);
+    }
+    let pings = [0xC0, 0x00].repeat(CHUNK / 2);
+    let mut sent = 0;
+    loop {
+        let taken = deaf.send_as_far_as_taken(&pings, Duration::from_secs(1));
+        sent += taken;
+        if taken < CHUNK {
+            break;
+        }
+        assert!(sent < ENOUGH, "{sent} bytes of requests");
+    }
+    publisher.expect_nothing();
+    let (pings, rest) = (sent / 2, sent % 2);
+    let mut answers = 0;
+    while answers < pings {
+        answers += usize::from(deaf.receive() == Packet::PingResp);
+    }
+    // What was taken may have ended within a ping.
+    deaf.send_bytes(&[0x00][..rest]);
+    for _ in 0..rest {
+        deaf.expect(Packet::PingResp);
+    }
+    deaf.expect_nothing();
+}
