@@ -42,7 +42,7 @@ pub const MEMBER_SHOWN_CHARS: usize = 64;
 pub const HEX_SHOWN_BYTES: usize = 24;
 
 /// Cards that the board has at first, and by which it grows when more are asked for.
-pub const CARDS_STEP: u32 = 240;
+pub const CARDS_STEP: u32 = 120;
 
 /// Cards whose changes the page can ask for at once.
 pub const CARDS_WATCHED_MAX: usize = 1_024;
