@@ -99,6 +99,10 @@ impl State {
         if qos != QoS::AtMostOnce {
             if session.send.queued_len() >= limits.queued_messages_max {
                 count(&self.counters.dropped_queue_full, 1);
+                if !std::mem::replace(&mut session.is_dropping, true) {
+                    let id = &session.client_id;
+                    tracing::warn!("Outgoing messages are being dropped for client {id}.");
+                }
                 return;
             }
             let ids = target.ids.clone();
@@ -181,6 +185,7 @@ impl State {
             if session.send.queued_len() > 0 {
                 return false;
             }
+            session.is_dropping = false;
             let Some(delivery) = session.retained.pop_front() else { return false };
             // The subscription was there when its successor was published, so the client has got
             // that one and must not see the older one after it.

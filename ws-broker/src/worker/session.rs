@@ -25,6 +25,9 @@ pub(crate) struct Session {
     pub subscriptions: HashSet<TopicFilter>,
     pub send: SendFlow<Delivery>,
     pub receive: ReceiveFlow,
+    /// Whether messages are dropped because the queue is full, which is logged once for each time it
+    /// fills.
+    pub is_dropping: bool,
     /// Retained messages that new subscriptions still have to get. Those of QoS 0 end with the
     /// connection.
     pub retained: VecDeque<RetainedDelivery>,

@@ -175,6 +175,7 @@ impl State {
             subscriptions: hashbrown::HashSet::new(),
             send: SendFlow::new(NonZeroU16::MIN),
             receive: ReceiveFlow::new(NonZeroU16::MAX),
+            is_dropping: false,
             retained: VecDeque::new(),
             expiry_interval_s: 0,
             expires_at: None,
