@@ -222,7 +222,9 @@ impl Desk {
 
     fn changed_board(&mut self, now_ms: f64) -> Option<Board> {
         let grown = self.topics_at_board != self.store.topics_len();
-        let due = grown && now_ms - self.board_sent_ms >= BOARD_INTERVAL_MS;
+        // The first cards come at once: there is nothing yet that they could move.
+        let is_empty = self.board_sent.as_ref().is_none_or(|board| board.matching == 0);
+        let due = grown && (is_empty || now_ms - self.board_sent_ms >= BOARD_INTERVAL_MS);
         if !self.board_wanted && !due {
             return None;
         }
@@ -405,7 +407,7 @@ fn line(id: TopicId, topic: &Topic, span: Span, store: &Store) -> Line {
 /// to stand side by side below the line, else as it was written.
 fn extreme(extreme: Extreme, topic: &Topic) -> String {
     match topic.unit().and_then(|unit| number::at_a_glance(extreme.value, unit)) {
-        Some(glance) => format!("≈ {glance}"),
+        Some(glance) => format!("≈{glance}"),
         None => number::write(extreme.value, extreme.style),
     }
 }
@@ -521,7 +523,7 @@ mod tests {
         take(&mut desk, "disk/bytes", b"68528144384", START_MS);
         take(&mut desk, "disk/bytes", b"512", START_MS);
         let line = &next(&mut desk, START_MS).lines[0];
-        assert_eq!((line.low.as_str(), line.high.as_str()), ("512", "≈ 68.5 GB"));
+        assert_eq!((line.low.as_str(), line.high.as_str()), ("512", "≈68.5 GB"));
     }
 
     #[test]
@@ -549,6 +551,21 @@ mod tests {
         desk.show_board("", 2);
         let board = next(&mut desk, START_MS).board.unwrap();
         assert_eq!((topics(&board).len(), board.matching), (2, 4));
+    }
+
+    #[test]
+    fn the_first_cards_come_at_once_and_further_ones_together() {
+        let mut desk = desk();
+        let shown = |desk: &mut Desk, after_ms: f64| {
+            next(desk, START_MS + after_ms).board.map(|board| board.matching)
+        };
+        assert_eq!(shown(&mut desk, 0.0), Some(0));
+        take(&mut desk, "a", b"1", START_MS + 10.0);
+        assert_eq!(shown(&mut desk, 10.0), Some(1));
+        take(&mut desk, "b", b"1", START_MS + 20.0);
+        assert_eq!(shown(&mut desk, 20.0), None);
+        take(&mut desk, "c", b"1", START_MS + 30.0);
+        assert_eq!(shown(&mut desk, 260.0), Some(3));
     }
 
     #[test]
