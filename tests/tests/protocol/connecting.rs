@@ -169,3 +169,34 @@ fn a_refusal_fits_the_maximum_packet_size() {
         assert_eq!(connack.properties.reason_string().is_some(), words);
     }
 }
+
+/// MQTT-3.1.2-28: a client may do without the words that explain.
+#[test]
+fn problem_information_is_left_out_on_request() {
+    let broker = Broker::start();
+    for wanted in [true, false] {
+        let properties = properties([Property::RequestProblemInformation(wanted)]);
+        let mut client = Client::connect(&broker, Connect { properties, ..connect(V5, "c") });
+        client.send_bytes(&[0x00, 0x00]);
+        let Packet::Disconnect(end) = client.receive() else { panic!("no DISCONNECT") };
+        assert_eq!(end.code, ReasonCode::MalformedPacket);
+        assert_eq!(end.properties.reason_string().is_some(), wanted);
+    }
+}
+
+/// MQTT 5.0 §3.14.2.1: a broker that stops says so, and sends no wills.
+#[test]
+fn clients_hear_that_the_broker_stops() {
+    let mut broker = Broker::start();
+    let mut clients = VERSIONS.map(|version| {
+        let will = Some(will("will", "gone"));
+        let connect = connect(version, &version.to_string());
+        let mut client = Client::connect(&broker, Connect { will, ..connect });
+        client.subscribe_qos("will", AtLeastOnce);
+        client
+    });
+    assert!(broker.stop_with(tests::program::Signal::TERM).success());
+    for client in &mut clients {
+        client.expect_disconnect(ReasonCode::ServerShuttingDown);
+    }
+}

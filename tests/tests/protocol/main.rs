@@ -18,6 +18,7 @@ mod flows;
 mod keep_alive;
 mod load;
 mod messages;
+mod reconnecting;
 mod retained;
 mod sessions;
 mod shared;

@@ -180,3 +180,56 @@ fn a_publishers_alias_is_not_passed_on() {
     assert!(!taken.properties.contains(PropertyId::TopicAlias));
     assert_eq!(taken.topic, Some(name("t")));
 }
+
+/// MQTT-3.1.2-25: what would be sent again to a client that takes less now is passed over, and makes
+/// room for what follows.
+#[test]
+fn what_became_too_large_is_not_sent_again() {
+    let broker = Broker::start();
+    let mut publisher = Client::clean(&broker, V5, "publisher");
+    let large = "x".repeat(500);
+    for qos in [AtLeastOnce, ExactlyOnce] {
+        let connect = |maximum| {
+            let lasting = Property::SessionExpiryInterval(FOREVER_S);
+            let maximum = Property::MaximumPacketSize(maximum);
+            resuming("c", [lasting, maximum, Property::ReceiveMaximum(1)])
+        };
+        let mut client = Client::connect(&broker, connect(1000));
+        client.subscribe_qos("t", qos);
+        publisher.publish_as(publish("t", large.clone(), qos, 1));
+        assert_eq!(client.receive_publish().payload.len(), 500);
+        client.vanish();
+        publisher.publish_as(publish("t", large.clone(), qos, 1));
+        publisher.publish_as(publish("t", "small", qos, 1));
+        let mut client = Client::connect(&broker, connect(100));
+        assert!(!client.take("small").dup);
+        client.expect_nothing();
+        client.disconnect();
+    }
+}
+
+/// A client that is away gets what came first; beyond a limit the rest is dropped.
+#[test]
+fn what_waits_for_a_client_is_bounded() {
+    const SENT: u32 = 1200;
+    let broker = Broker::start_on(tests::broker::Ports::free(), &[]);
+    let mut client = Client::connect(&broker, persistent(V311, "away"));
+    client.subscribe_qos("t", AtLeastOnce);
+    client.disconnect();
+    let mut publisher = Client::clean(&broker, V5, "publisher");
+    for number in 0..SENT {
+        publisher.publish("t", number.to_string());
+    }
+    let mut client = Client::connect(&broker, persistent(V311, "away"));
+    let mut expected = 0;
+    publisher.publish("t", "last");
+    loop {
+        let message = client.take_any();
+        if message.payload == "last" {
+            break;
+        }
+        assert_eq!(payload(&message), expected.to_string());
+        expected += 1;
+    }
+    assert_eq!(expected, 1000, "as many as Mosquitto keeps");
+}

@@ -24,6 +24,26 @@ fn a_suback_answers_each_filter() {
     }
 }
 
+/// MQTT-3.8.4-7, MQTT-3.9.3-2 of MQTT 3.1.1: a filter that is refused is answered for itself.
+#[test]
+fn a_refused_filter_does_not_harm_the_others() {
+    let broker = Broker::start();
+    for version in VERSIONS {
+        let mut client = Client::clean(&broker, version, "c");
+        let deep = "x/".repeat(300);
+        let filters = [("a", AtLeastOnce), (deep.as_str(), AtMostOnce), ("b", ExactlyOnce)]
+            .map(|(filter, qos)| (filter, options(qos)));
+        let codes = client.subscribe_all(&filters, Properties::EMPTY);
+        let refused = if version.is_v5() {
+            ReasonCode::TopicFilterInvalid
+        } else {
+            ReasonCode::UnspecifiedError
+        };
+        assert_eq!(codes, [ReasonCode::GrantedQoS1, refused, ReasonCode::GrantedQoS2]);
+        client.publish_self("b", "x");
+    }
+}
+
 /// MQTT-4.7.1-1 to MQTT-4.7.3-4: which topics a filter matches.
 #[test]
 fn filters_match_what_they_say() {

@@ -246,3 +246,25 @@ fn a_will_waits_in_the_session_of_its_own_client() {
         Client::clean(&broker, version, "mortal").disconnect();
     }
 }
+
+/// MQTT-3.1.2-10: DISCONNECT takes the will back at once, even while the client has not read all that
+/// was written to it, and another connection takes over in that time.
+#[test]
+fn a_will_is_not_sent_for_a_client_that_said_goodbye_and_came_back() {
+    let broker = Broker::start();
+    let mut watcher = watcher(&broker);
+    for version in VERSIONS {
+        let mut hasty =
+            Client::connect(&broker, with_will(version, "hasty", will("will/t", "gone")));
+        hasty.subscribe_qos("large", AtMostOnce);
+        let mut publisher = Client::clean(&broker, version, "publisher");
+        for _ in 0..40 {
+            publisher.publish("large", vec![0; 500_000]);
+        }
+        hasty.send(Packet::Disconnect(Disconnect::new(ReasonCode::Success)));
+        let mut again = Client::clean(&broker, version, "hasty");
+        again.expect_nothing();
+        drop(hasty);
+        watcher.expect_nothing();
+    }
+}
