@@ -137,18 +137,16 @@ impl Client {
         self.connection.change(|client, _| client.state())
     }
 
+    /// How many of the [`Events`] had to go, the oldest first, because nobody read them.
+    pub fn dropped(&self) -> u64 {
+        self.shared.dropped.get()
+    }
+
     /// Says goodbye and stays away. What is still waited for ends with [`ClientError::Closed`], and
     /// [`Events`] ends.
     pub fn disconnect(&self) {
         self.connection.disconnect();
         self.shared.close();
-    }
-}
-
-impl Events {
-    /// How many events had to go, the oldest first, because nobody read them.
-    pub fn dropped(&self) -> u64 {
-        self.shared.dropped.get()
     }
 }
 

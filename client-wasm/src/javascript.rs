@@ -176,6 +176,13 @@ impl MqttClient {
         })
     }
 
+    /// How many messages had to go, the oldest first, because they came faster than `onmessage` took
+    /// them.
+    #[wasm_bindgen(getter)]
+    pub fn dropped(&self) -> f64 {
+        self.client.dropped() as f64
+    }
+
     /// Says goodbye. Promises that are still open are broken.
     pub fn close(&self) {
         self.client.disconnect();

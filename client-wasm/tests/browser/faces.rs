@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use client_wasm::client::{Client, ClientError};
 use client_wasm::javascript::MqttClient;
+use client_wasm::limits::MESSAGES_WAITING_MAX;
 use codec::{
     Ack, MqttString, Packet, ProtocolVersion, QoS, ReasonCode, Subscription, SubscriptionOptions,
     TopicFilter, TopicName,
@@ -62,6 +63,27 @@ async fn a_rust_program_subscribes_publishes_and_reads() {
     let last = events.next().await;
     assert!(matches!(last, Some(Event::Disconnected { .. })), "{last:?}");
     assert_eq!(events.next().await, None);
+}
+
+#[test]
+async fn what_nobody_reads_is_dropped_oldest_first_and_counted() {
+    let network = Network::new();
+    let (client, mut events) = Client::connect(ADDRESS, options()).unwrap();
+    let broker = Broker::accepted(&network, 0).await;
+    // CONNACK is an event too, and the oldest.
+    for _ in 0..MESSAGES_WAITING_MAX / 1_024 {
+        broker.send(&vec![publish("a", "1"); 1_024]);
+    }
+    broker.send(&[publish("last", "1")]);
+    assert_eq!(client.dropped(), 2);
+    let mut count = 0;
+    while let Some(Event::Message(message)) = events.next().await {
+        count += 1;
+        if message.topic.as_str() == "last" {
+            break;
+        }
+    }
+    assert_eq!(count, MESSAGES_WAITING_MAX);
 }
 
 #[test]
