@@ -20,6 +20,8 @@ pub(crate) struct Limits {
     pub receive_maximum: u16,
     /// Messages of QoS 1 and 2 that wait for a client beyond those in flight; one more is dropped.
     pub queued_messages_max: usize,
+    /// Bytes of such messages; one message may be larger than this by itself.
+    pub queued_bytes_max: usize,
     /// Bytes that wait to be written to one connection; beyond, QoS 0 is dropped for it and QoS 1
     /// and 2 wait in its session's queue.
     pub out_bytes_max: usize,
@@ -59,6 +61,7 @@ impl Default for Limits {
             inflight_max: 20,
             receive_maximum: 1024,
             queued_messages_max: 1000,
+            queued_bytes_max: 64 << 20,
             out_bytes_max: 8 << 20,
             answer_bytes_max: 1 << 20,
             inbox_bytes_max: 16 << 20,

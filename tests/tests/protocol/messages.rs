@@ -233,3 +233,29 @@ fn what_waits_for_a_client_is_bounded() {
     }
     assert_eq!(expected, 1000, "as many as Mosquitto keeps");
 }
+
+/// Large messages fill what a client may have waiting before there are many of them; one alone may
+/// be larger still.
+#[test]
+fn what_waits_for_a_client_is_bounded_in_bytes() {
+    const LARGE: usize = 1_000_000;
+    let broker = Broker::start_on(tests::broker::Ports::free(), &[]);
+    let mut client = Client::connect(&broker, persistent(V5, "away"));
+    client.subscribe_qos("t", AtLeastOnce);
+    client.disconnect();
+    let mut publisher = Client::clean(&broker, V5, "publisher");
+    for number in 0..80_u8 {
+        publisher.publish("t", vec![number; LARGE]);
+    }
+    // There is room again once the client has been here.
+    for (number, expected) in [(80_u8, 67), (81, 1)] {
+        let mut client = Client::connect(&broker, persistent(V5, "away"));
+        let messages = (0..expected).map(|_| client.take_any().payload);
+        assert!(messages.enumerate().all(|(at, payload)| {
+            payload.len() == LARGE && usize::from(payload[0]) == if number == 80 { at } else { 80 }
+        }));
+        client.expect_nothing();
+        client.disconnect();
+        publisher.publish("t", vec![number; LARGE]);
+    }
+}

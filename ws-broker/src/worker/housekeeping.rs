@@ -61,7 +61,7 @@ impl State {
                 due.push(Due::Will(slot));
             }
             if session.send.queued_len() > 0 {
-                let expired = session.send.retain_queued(|held| !held.message.is_expired(now));
+                let expired = session.drop_expired(now);
                 count(&self.counters.dropped_expired, expired as u64);
             }
         }

@@ -97,7 +97,7 @@ impl State {
         let retain = target.retain_as_published && message.retain;
         let limits = &self.shared.limits;
         if qos != QoS::AtMostOnce {
-            if session.send.queued_len() >= limits.queued_messages_max {
+            if !session.has_room(message, limits) {
                 count(&self.counters.dropped_queue_full, 1);
                 if !std::mem::replace(&mut session.is_dropping, true) {
                     let id = &session.client_id;
@@ -106,7 +106,7 @@ impl State {
                 return;
             }
             let ids = target.ids.clone();
-            session.send.push(qos, Delivery { message: routed.keep(), retain, ids });
+            session.push(qos, Delivery { message: routed.keep(), retain, ids });
             self.pump(target.slot as usize);
             return;
         }
@@ -159,6 +159,10 @@ impl State {
                     continue;
                 }
                 Some(Outgoing::Publish { id, qos, dup, message: delivery }) => {
+                    if !dup {
+                        let size = delivery.message.size();
+                        session.queued_bytes = session.queued_bytes.saturating_sub(size);
+                    }
                     let frame = Frame {
                         message: &delivery.message,
                         qos,
@@ -206,7 +210,7 @@ impl State {
                 let sent = frame.write(self.now, link, &mut self.spare);
                 note(&self.counters, sent);
             } else {
-                session.send.push(qos, Delivery { message, retain: true, ids });
+                session.push(qos, Delivery { message, retain: true, ids });
                 return true;
             }
         }

@@ -9,6 +9,7 @@ use hashbrown::HashSet;
 use session::{ReceiveFlow, SendFlow};
 
 use crate::broker::{Message, SessionKey};
+use crate::limits::Limits;
 use crate::time::Ms;
 use crate::worker::link::SharedLink;
 
@@ -24,6 +25,8 @@ pub(crate) struct Session {
     /// What it is subscribed to; how, stands in the router.
     pub subscriptions: HashSet<TopicFilter>,
     pub send: SendFlow<Delivery>,
+    /// Bytes of the messages that `send` has not sent yet.
+    pub queued_bytes: usize,
     pub receive: ReceiveFlow,
     /// Whether messages are dropped because the queue is full, which is logged once for each time it
     /// fills.
@@ -40,6 +43,31 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// Puts a message of QoS 1 or 2 into the queue.
+    pub(crate) fn push(&mut self, qos: QoS, delivery: Delivery) {
+        self.queued_bytes = self.queued_bytes.saturating_add(delivery.message.size());
+        self.send.push(qos, delivery);
+    }
+
+    /// Whether a message may still enter the queue.
+    pub(crate) fn has_room(&self, message: &Message, limits: &Limits) -> bool {
+        let bytes = self.queued_bytes.saturating_add(message.size());
+        let queued = self.send.queued_len();
+        queued == 0 || queued < limits.queued_messages_max && bytes <= limits.queued_bytes_max
+    }
+
+    /// Drops the messages that expired in the queue; says how many.
+    pub(crate) fn drop_expired(&mut self, now: Ms) -> usize {
+        let queued_bytes = &mut self.queued_bytes;
+        self.send.retain_queued(|held| {
+            let expired = held.message.is_expired(now);
+            if expired {
+                *queued_bytes = queued_bytes.saturating_sub(held.message.size());
+            }
+            !expired
+        })
+    }
+
     /// What belonged to the connection alone ends with it.
     pub(crate) fn on_connection_lost(&mut self) {
         self.receive.on_connection_lost();

@@ -13,7 +13,7 @@ use codec::{
 };
 use session::{AliasesIn, AliasesOut, ReceiveFlow, SendFlow};
 
-use crate::broker::{Message, SessionKey};
+use crate::broker::{Message, SessionKey, count};
 use crate::time::{Ms, seconds};
 use crate::worker::State;
 use crate::worker::link::{Cause, Link, SharedLink};
@@ -129,7 +129,8 @@ impl State {
             session.expires_at = None;
             session.will = None;
             session.receive.set_receive_maximum(receive_maximum);
-            session.send.retain_queued(|delivery| !delivery.message.is_expired(now));
+            let expired = session.drop_expired(now);
+            count(&self.counters.dropped_expired, expired as u64);
             session.send.resume(wishes.receive_maximum);
         }
         self.pump(slot);
@@ -174,6 +175,7 @@ impl State {
             connected: Arc::default(),
             subscriptions: hashbrown::HashSet::new(),
             send: SendFlow::new(NonZeroU16::MIN),
+            queued_bytes: 0,
             receive: ReceiveFlow::new(NonZeroU16::MAX),
             is_dropping: false,
             retained: VecDeque::new(),
