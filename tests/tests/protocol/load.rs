@@ -164,6 +164,55 @@ fn numbers_until_ping(client: &mut Client) -> Vec<u32> {
     numbers
 }
 
+/// More than the mailboxes between workers take, in both directions at once: publishers wait, and in
+/// the end everything works as before.
+#[test]
+fn a_flood_between_workers_comes_to_an_end() {
+    const COUNT: u32 = 1500;
+    const CLIENTS: usize = 4;
+    let broker = Broker::start_on(tests::broker::Ports::free(), &[]);
+    let subscribers: Vec<_> = (0..CLIENTS)
+        .map(|number| {
+            let mut client = Client::clean(&broker, V5, &format!("subscriber {number}"));
+            client.subscribe_qos("t/#", AtLeastOnce);
+            client
+        })
+        .collect();
+    std::thread::scope(|scope| {
+        let publishers: Vec<_> = (0..CLIENTS)
+            .map(|publisher| {
+                let mut client = Client::clean(&broker, V5, &format!("publisher {publisher}"));
+                let topic = format!("t/{publisher}");
+                scope.spawn(move || {
+                    for number in 0..COUNT {
+                        let mut payload = vec![0; 20_000];
+                        payload[..4].copy_from_slice(&number.to_be_bytes());
+                        client.send(Packet::Publish(publish(&topic, payload, AtMostOnce, 1)));
+                    }
+                    client.disconnect();
+                })
+            })
+            .collect();
+        for mut client in subscribers {
+            scope.spawn(move || {
+                let mut last = std::collections::HashMap::new();
+                loop {
+                    let message = client.take_any();
+                    if message.payload == "end" {
+                        break;
+                    }
+                    // What was too much may be missing, and the rest is in order.
+                    let before = last.insert(message.topic.clone(), number(&message));
+                    assert!(before < Some(number(&message)));
+                }
+                client.expect_nothing();
+            });
+        }
+        publishers.into_iter().for_each(|publisher| publisher.join().unwrap());
+        Client::clean(&broker, V5, "last").publish("t/end", "end");
+    });
+}
+
 /// A client that asks and never reads the answers is not listened to for ever, and is again once it
 /// has read: it gets every answer.
 #[test]
