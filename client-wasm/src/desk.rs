@@ -31,7 +31,7 @@ const LINE_INTERVAL_MS: f64 = 200.0;
 const LINE_SHIFT_MS: f64 = 1_000.0;
 
 /// What sparklines show, in minutes: the first that reaches back to the beginning.
-const SPANS_MIN: &[u32] = &[1, 5, 15, 60, 360, 1_440];
+const SPANS_MIN: &[u32] = &[1, 2, 5, 10, 20, 60, 180, 360, 720, 1_440];
 
 /// A value is stale after this many times its usual interval without a message…
 const STALE_INTERVALS: f64 = 4.0;
@@ -530,7 +530,7 @@ mod tests {
     fn the_span_grows_with_the_time_that_has_passed() {
         let desk = desk();
         for (age_s, minutes) in
-            [(0, 1), (60, 1), (61, 5), (900, 15), (3_601, 360), (999_999, 1_440)]
+            [(0, 1), (60, 1), (61, 2), (600, 10), (3_601, 180), (999_999, 1_440)]
         {
             let now_ms = START_MS + f64::from(age_s) * 1_000.0;
             assert_eq!(desk.span_ms(now_ms), minutes * 60_000, "{age_s} s");
