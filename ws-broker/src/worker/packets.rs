@@ -236,6 +236,8 @@ impl State {
             let found = shared.retained.matching(&filter, self.now);
             let waiting = &mut session.retained;
             if waiting.len().saturating_add(found.len()) > shared.limits.retained_max {
+                shared.router.unsubscribe(&filter, session.key);
+                session.subscriptions.remove(&filter);
                 return ReasonCode::QuotaExceeded;
             }
             let deliveries = found.into_iter().map(|message| RetainedDelivery {
