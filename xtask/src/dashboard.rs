@@ -31,11 +31,8 @@ pub(crate) fn build() -> Result<PathBuf> {
     let mut style = String::new();
     let mut replacements = Vec::new();
     for link in links {
-        if link.get("data-development").is_some() {
-            replacements.push((link, String::new()));
-            continue;
-        }
         let text = match link.require("rel")? {
+            _ if link.get("data-development").is_some() => String::new(),
             "rust" => application(&mut site, &link)?,
             "icon" => {
                 let file = linked_file(&link)?;
