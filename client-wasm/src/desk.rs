@@ -3,12 +3,14 @@
 //! No socket and no browser here: messages and the time go in, frames come out. The work for a frame
 //! follows what is on the screen, never how many messages or topics there are.
 
+use std::collections::VecDeque;
+
 use codec::{TopicFilter, TopicName};
 
 use crate::history::{Extreme, Span};
 use crate::limits::{
-    CARDS_STEP, CARDS_WATCHED_MAX, HEX_SHOWN_BYTES, MEMBER_SHOWN_CHARS, SEARCH_CHARS_MAX,
-    SPARKLINE_WIDTH_MAX, TEXT_SHOWN_CHARS,
+    CARDS_STEP, CARDS_WATCHED_MAX, HEX_SHOWN_BYTES, MEMBER_SHOWN_CHARS, RATE_SAMPLES_MAX,
+    SEARCH_CHARS_MAX, SPARKLINE_WIDTH_MAX, TEXT_SHOWN_CHARS,
 };
 use crate::name;
 use crate::number;
@@ -69,10 +71,12 @@ struct Watched {
     line_sent_ms: f64,
 }
 
+/// Messages per second, as the mean of the last few seconds: many sensors send all they have every
+/// few seconds and nothing in between.
 #[derive(Debug, Default)]
 struct Rate {
-    since_ms: f64,
-    messages: u64,
+    /// Times at least a second apart, and how many messages there had been.
+    samples: VecDeque<(f64, u64)>,
     per_second: u32,
 }
 
@@ -102,7 +106,7 @@ impl Desk {
             width: 1,
             counters_sent: Counters::default(),
             counters_sent_ms: f64::NEG_INFINITY,
-            rate: Rate { since_ms: now_ms, ..Rate::default() },
+            rate: Rate { samples: VecDeque::from([(now_ms, 0)]), per_second: 0 },
             published: Vec::new(),
             may_send: true,
         }
@@ -310,15 +314,22 @@ impl Desk {
 
 impl Rate {
     fn update(&mut self, messages: u64, now_ms: f64) {
-        let elapsed_ms = now_ms - self.since_ms;
-        // A clock that was set back begins anew.
-        if (0.0..1_000.0).contains(&elapsed_ms) {
-            return;
+        match self.samples.back() {
+            Some((last_ms, _)) if (0.0..1_000.0).contains(&(now_ms - last_ms)) => return,
+            // A clock that was set back begins anew.
+            Some((last_ms, _)) if now_ms < *last_ms => self.samples.clear(),
+            _ => {}
         }
-        let count = messages.saturating_sub(self.messages) as f64;
-        self.per_second = (count * 1_000.0 / elapsed_ms).round() as u32;
-        self.messages = messages;
-        self.since_ms = now_ms;
+        self.samples.push_back((now_ms, messages));
+        if self.samples.len() > RATE_SAMPLES_MAX {
+            self.samples.pop_front();
+        }
+        let Some((first_ms, first)) = self.samples.front() else { return };
+        let elapsed_ms = now_ms - first_ms;
+        if elapsed_ms > 0.0 {
+            let count = messages.saturating_sub(*first) as f64;
+            self.per_second = (count * 1_000.0 / elapsed_ms).round() as u32;
+        }
     }
 }
 
@@ -640,7 +651,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_is_that_of_the_last_second() {
+    fn the_rate_is_the_mean_of_the_last_seconds() {
         let mut desk = desk();
         next(&mut desk, START_MS);
         for n in 0..500 {
@@ -649,7 +660,14 @@ mod tests {
         let counters = next(&mut desk, START_MS + 1_000.0).counters.unwrap();
         assert_eq!(counters.per_second, 500);
         let counters = next(&mut desk, START_MS + 2_000.0).counters.unwrap();
-        assert_eq!(counters.per_second, 0);
+        assert_eq!(counters.per_second, 250, "a pause is no end");
+        for second in 3..=RATE_SAMPLES_MAX as u32 {
+            next(&mut desk, START_MS + 1_000.0 * f64::from(second));
+        }
+        let after = START_MS + 1_000.0 * (RATE_SAMPLES_MAX as f64 + 1.0);
+        take(&mut desk, "a", b"1", after);
+        let counters = next(&mut desk, after).counters.unwrap();
+        assert_eq!(counters.per_second, 0, "one message in five seconds");
     }
 
     #[test]

@@ -50,6 +50,9 @@ pub const CARDS_WATCHED_MAX: usize = 1_024;
 /// The widest sparkline, in pixels of the screen.
 pub const SPARKLINE_WIDTH_MAX: u16 = 2_048;
 
+/// Seconds that the rate of messages is the mean of, and one more.
+pub const RATE_SAMPLES_MAX: usize = 6;
+
 /// The longest text that is searched for, in characters.
 pub const SEARCH_CHARS_MAX: usize = 256;
 

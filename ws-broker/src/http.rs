@@ -30,7 +30,7 @@ const WEBSOCKET_READ_BUFFER: usize = 16 * 1024;
 
 /// What a page of ours may do: run its own scripts and talk to a broker.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; \
-     style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self' ws: wss:; \
+     style-src 'self'; img-src 'self' data: blob:; connect-src 'self' ws: wss:; \
      base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
 type Answer = Response<Full<Bytes>>;
