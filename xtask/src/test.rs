@@ -77,6 +77,8 @@ fn summary(times: &[(Step, Duration, bool)]) {
     }
     let total: Duration = times.iter().map(|(_, time, _)| *time).sum();
     println!("{:10} {:>14.1} s", "together", total.as_secs_f64());
+    let failed = times.iter().filter(|(_, _, passed)| !passed).count();
+    println!("Steps: {} passed, {failed} failed", times.len().saturating_sub(failed));
 }
 
 fn clippy() -> Result<()> {
