@@ -22,7 +22,7 @@ use std::collections::VecDeque;
 use world::{Plan, Trouble, World};
 
 /// Runs of the random world, unless the environment says otherwise.
-const RUNS: u64 = 2_000;
+const RUNS: u64 = 5_000;
 
 /// Trouble ends after this, in virtual milliseconds.
 const TROUBLED_MS: u64 = 30_000;
