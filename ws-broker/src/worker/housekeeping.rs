@@ -60,10 +60,8 @@ impl State {
             } else if session.will.as_ref().is_some_and(|will| will.at <= now) {
                 due.push(Due::Will(slot));
             }
-            if session.send.queued_len() > 0 {
-                let expired = session.drop_expired(now);
-                count(&self.counters.dropped_expired, expired as u64);
-            }
+            let expired = session.drop_expired(now);
+            count(&self.counters.dropped_expired, expired as u64);
         }
         for due in due {
             match due {

@@ -27,6 +27,8 @@ pub(crate) struct Session {
     pub send: SendFlow<Delivery>,
     /// Bytes of the messages that `send` has not sent yet.
     pub queued_bytes: usize,
+    /// No message in the queue expires before this; `None` if none ever does.
+    pub first_expiry: Option<Ms>,
     pub receive: ReceiveFlow,
     /// Whether messages are dropped because the queue is full, which is logged once for each time it
     /// fills.
@@ -46,6 +48,7 @@ impl Session {
     /// Puts a message of QoS 1 or 2 into the queue.
     pub(crate) fn push(&mut self, qos: QoS, delivery: Delivery) {
         self.queued_bytes = self.queued_bytes.saturating_add(delivery.message.size());
+        self.first_expiry = earlier(self.first_expiry, delivery.message.expires_at);
         self.send.push(qos, delivery);
     }
 
@@ -56,16 +59,24 @@ impl Session {
         queued == 0 || queued < limits.queued_messages_max && bytes <= limits.queued_bytes_max
     }
 
-    /// Drops the messages that expired in the queue; says how many.
+    /// Drops the messages that expired in the queue; says how many. Costs nothing until one may have.
     pub(crate) fn drop_expired(&mut self, now: Ms) -> usize {
+        if self.first_expiry.is_none_or(|at| at > now) {
+            return 0;
+        }
         let queued_bytes = &mut self.queued_bytes;
-        self.send.retain_queued(|held| {
+        let mut first_expiry = None;
+        let dropped = self.send.retain_queued(|held| {
             let expired = held.message.is_expired(now);
             if expired {
                 *queued_bytes = queued_bytes.saturating_sub(held.message.size());
+            } else {
+                first_expiry = earlier(first_expiry, held.message.expires_at);
             }
             !expired
-        })
+        });
+        self.first_expiry = first_expiry;
+        dropped
     }
 
     /// What belonged to the connection alone ends with it.
@@ -74,6 +85,11 @@ impl Session {
         self.retained.retain(|delivery| delivery.qos != QoS::AtMostOnce);
         self.retained.shrink_to_fit();
     }
+}
+
+/// The earlier of two times, of which either may never come.
+fn earlier(one: Option<Ms>, other: Option<Ms>) -> Option<Ms> {
+    one.into_iter().chain(other).min()
 }
 
 /// A message of QoS 1 or 2 in a session.

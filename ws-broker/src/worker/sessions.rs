@@ -176,6 +176,7 @@ impl State {
             subscriptions: hashbrown::HashSet::new(),
             send: SendFlow::new(NonZeroU16::MIN),
             queued_bytes: 0,
+            first_expiry: None,
             receive: ReceiveFlow::new(NonZeroU16::MAX),
             is_dropping: false,
             retained: VecDeque::new(),
