@@ -185,8 +185,18 @@ fn wait_until_answers(program: &mut Program, port: u16) {
     }
 }
 
-/// The address of a port on this machine.
+/// A bare connection to a port on this machine, on which nothing has been sent.
 #[must_use]
-pub fn loopback(port: u16) -> SocketAddr {
+#[track_caller]
+pub fn connect(port: u16) -> TcpStream {
+    let stream = TcpStream::connect_timeout(&loopback(port), PATIENCE)
+        .unwrap_or_else(|error| panic!("port {port} does not answer: {error}"));
+    stream.set_nodelay(true).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// The address of a port on this machine.
+fn loopback(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
 }

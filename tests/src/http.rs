@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::PATIENCE;
-use crate::broker::loopback;
+use crate::broker;
 
 /// The example key of RFC 6455 §1.3, so that the answer to it is known, too.
 const WEBSOCKET_KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -45,10 +45,7 @@ impl Connection {
     #[must_use]
     #[track_caller]
     pub fn open(port: u16) -> Self {
-        let stream = TcpStream::connect_timeout(&loopback(port), PATIENCE)
-            .unwrap_or_else(|error| panic!("port {port} does not answer: {error}"));
-        stream.set_nodelay(true).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        let stream = broker::connect(port);
         Self { stream, arrived: Vec::new() }
     }
 

@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::PATIENCE;
-use crate::broker::loopback;
+use crate::broker;
 
 /// A version of MQTT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -257,10 +257,7 @@ impl Client {
     #[must_use]
     #[track_caller]
     pub fn open(port: u16) -> Self {
-        let stream = TcpStream::connect_timeout(&loopback(port), PATIENCE)
-            .unwrap_or_else(|error| panic!("port {port} does not answer: {error}"));
-        stream.set_nodelay(true).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        let stream = broker::connect(port);
         Self { stream, arrived: Vec::new(), version: Version::V311 }
     }
 

@@ -12,7 +12,7 @@ use codec::{
     Subscription, SubscriptionOptions, TopicFilter, TopicName, UnsubAck, Unsubscribe, Will,
 };
 use tests::PATIENCE;
-use tests::broker::{Broker, loopback};
+use tests::broker::Broker;
 
 pub(crate) use codec::ProtocolVersion::{V5, V31, V311};
 pub(crate) use codec::QoS::{AtLeastOnce, AtMostOnce, ExactlyOnce};
@@ -116,9 +116,7 @@ impl Client {
     /// Opens a connection and sends nothing.
     #[track_caller]
     pub(crate) fn open(broker: &Broker, version: ProtocolVersion) -> Self {
-        let stream = TcpStream::connect_timeout(&loopback(broker.ports.mqtt), PATIENCE).unwrap();
-        stream.set_nodelay(true).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        let stream = tests::broker::connect(broker.ports.mqtt);
         Self {
             stream,
             arrived: BytesMut::new(),
