@@ -1,6 +1,7 @@
 //! Mosquitto's command-line clients, `mosquitto_pub` and `mosquitto_sub`.
 
-use std::process::Command;
+use std::io::Write as _;
+use std::process::{ChildStdin, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::Broker;
@@ -195,14 +196,57 @@ pub fn publish(broker: &Broker, version: Version, arguments: &[&str]) {
     publish_input(broker, version, arguments, Vec::new());
 }
 
-/// [`publish`] with something to read from standard input (`-s` as one message, `-l` one a line).
+/// [`publish`] with something to read from standard input, all of it as one message (`-s`).
 #[track_caller]
 pub fn publish_input(broker: &Broker, version: Version, arguments: &[&str], input: Vec<u8>) {
+    let (name, mut command) = publisher(broker, version, arguments);
+    Program::start_with_input(&name, &mut command, input).wait_success();
+}
+
+/// A running `mosquitto_pub -l`: each line that is written to it becomes a message.
+///
+/// Its input ends when [`Self::finish`] is called, which has to wait until the messages have
+/// arrived. At the end of its input one of `mosquitto_pub`'s threads looks whether the last message
+/// has left, while the other looks whether the input has ended; when they look at the same moment
+/// each may miss what the other did, and it never ends.
+pub struct LinePublisher {
+    program: Program,
+    input: ChildStdin,
+}
+
+impl LinePublisher {
+    /// Starts `mosquitto_pub -l` with these arguments.
+    #[must_use]
+    pub fn start(broker: &Broker, version: Version, arguments: &[&str]) -> Self {
+        let (name, mut command) = publisher(broker, version, arguments);
+        let (program, input) =
+            Program::start_with_open_input(&format!("{name} -l"), command.arg("-l"));
+        Self { program, input }
+    }
+
+    /// Has it publish these lines, each of which ends in a line feed.
+    ///
+    /// # Panics
+    /// If the program has ended.
+    pub fn publish(&mut self, lines: &[u8]) {
+        self.input.write_all(lines).expect("mosquitto_pub reads its input");
+    }
+
+    /// Ends its input, after all its messages have arrived, and waits for its end.
+    #[track_caller]
+    pub fn finish(self) {
+        let Self { mut program, input } = self;
+        drop(input);
+        program.wait_success();
+    }
+}
+
+/// `mosquitto_pub` with these arguments, and what a failing test calls it.
+fn publisher(broker: &Broker, version: Version, arguments: &[&str]) -> (String, Command) {
     let mut command = Command::new("mosquitto_pub");
     command
         .args(["-h", "127.0.0.1", "-p", &broker.ports.mqtt.to_string()])
         .args(["-V", version.option()])
         .args(arguments);
-    let name = format!("mosquitto_pub -V {} {}", version.option(), arguments.join(" "));
-    Program::start_with_input(&name, &mut command, input).wait_success();
+    (format!("mosquitto_pub -V {} {}", version.option(), arguments.join(" ")), command)
 }

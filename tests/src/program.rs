@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write as _};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -66,6 +66,26 @@ impl Program {
     #[must_use]
     pub fn start_with_input(name: &str, command: &mut Command, input: Vec<u8>) -> Self {
         let stdin = if input.is_empty() { Stdio::null() } else { Stdio::piped() };
+        let mut program = Self::spawn(name, command, stdin);
+        if let Some(mut stdin) = program.child.stdin.take() {
+            // A program that ends before it read everything is not a failure by itself.
+            std::thread::spawn(move || stdin.write_all(&input));
+        }
+        program
+    }
+
+    /// Starts `command` with a standard input that stays open until the caller drops it.
+    ///
+    /// # Panics
+    /// If the program cannot be started.
+    #[must_use]
+    pub fn start_with_open_input(name: &str, command: &mut Command) -> (Self, ChildStdin) {
+        let mut program = Self::spawn(name, command, Stdio::piped());
+        let stdin = program.child.stdin.take().expect("stdin is piped");
+        (program, stdin)
+    }
+
+    fn spawn(name: &str, command: &mut Command, stdin: Stdio) -> Self {
         let mut child = command
             .stdin(stdin)
             .stdout(Stdio::piped())
@@ -75,10 +95,6 @@ impl Program {
         let said = Arc::new((Mutex::new(Said::default()), Condvar::new()));
         collect(child.stdout.take().expect("stdout is piped"), Stream::Out, Arc::clone(&said));
         collect(child.stderr.take().expect("stderr is piped"), Stream::Err, Arc::clone(&said));
-        if let Some(mut stdin) = child.stdin.take() {
-            // A program that ends before it read everything is not a failure by itself.
-            std::thread::spawn(move || stdin.write_all(&input));
-        }
         Self { name: name.to_owned(), child, said }
     }
 

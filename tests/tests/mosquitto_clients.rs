@@ -8,7 +8,9 @@
     reason = "a test tells its failure by panicking"
 )]
 
-use tests::mosquitto::{Message, Properties, Subscriber, message, publish, publish_input};
+use tests::mosquitto::{
+    LinePublisher, Message, Properties, Subscriber, message, publish, publish_input,
+};
 use tests::wire::{Connect, DISCONNECT, Will, first_byte};
 use tests::{Broker, Version};
 
@@ -57,8 +59,10 @@ fn messages_arrive_in_the_order_they_were_sent() {
     for version in Version::ALL {
         for qos in ["0", "1", "2"] {
             let mut subscriber = Subscriber::start(&broker, version, &["-t", "count", "-q", qos]);
-            publish_input(&broker, version, &["-t", "count", "-q", qos, "-l"], lines.clone());
+            let mut publisher = LinePublisher::start(&broker, version, &["-t", "count", "-q", qos]);
+            publisher.publish(&lines);
             let received = subscriber.messages(&broker, COUNT);
+            publisher.finish();
             let expected =
                 (0..COUNT).map(|number| message("count", number.to_string(), qos.parse().unwrap()));
             assert!(received.into_iter().eq(expected), "{version}, QoS {qos}: not in order");
