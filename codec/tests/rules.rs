@@ -68,7 +68,7 @@ fn publish5(properties: &[u8]) -> Bytes {
 #[test]
 fn the_fixed_header() {
     check(vec![
-        ("[MQTT-2.1.2] type 0", V5, frame(0x00, b""), Kind::PacketType(0), Malformed),
+        ("§2.1.2 type 0", V5, frame(0x00, b""), Kind::PacketType(0), Malformed),
         ("3.1.1 §2.2.1 type 15", V311, frame(0xf0, b""), Kind::PacketType(15), Malformed),
         ("3.1 type 15", V31, frame(0xf0, b""), Kind::PacketType(15), Malformed),
         ("[MQTT-3.3.1-4]", V5, frame(0x36, b"\0\x01t\0\x01\0"), Kind::QoS3, Malformed),
@@ -116,6 +116,8 @@ fn the_fixed_header() {
 }
 
 /// [MQTT-2.1.3-1], 3.1.1 [MQTT-2.2.2-1]: every first byte in every version.
+/// [MQTT-3.6.1-1, MQTT-3.8.1-1, MQTT-3.10.1-1, MQTT-3.14.1-1, MQTT-3.15.1-1], 3.1.1
+/// [MQTT-2.2.2-2, MQTT-3.6.1-1, MQTT-3.8.1-1, MQTT-3.10.1-1, MQTT-3.14.1-1]
 #[test]
 fn the_flags_of_every_type() {
     for version in VERSIONS {
@@ -159,6 +161,7 @@ fn the_maximum_size_is_checked_before_anything_is_there() {
     }
 }
 
+/// [MQTT-3.1.3-1, MQTT-3.1.4-1], 3.1.1 [MQTT-3.1.2-1, MQTT-3.1.2-2, MQTT-3.1.2-11, MQTT-3.1.3-1]
 #[test]
 fn connect() {
     let connect = |name_and_level: &[u8]| frame(0x10, &join(&[name_and_level, b"\x02\0\0\0\0"]));
@@ -373,8 +376,8 @@ fn subscribe_and_unsubscribe() {
         ("§3.8.3.1 Retain Handling 3", V5, subscribe5(b"\0\x01a\x30"), options(0x30), Protocol),
         ("[MQTT-3.8.3-5]", V5, subscribe5(b"\0\x01a\x40"), options(0x40), Malformed),
         ("[MQTT-3.8.3-5]", V5, subscribe5(b"\0\x01a\x80"), options(0x80), Malformed),
-        ("3.1.1 [MQTT-3-8.3-4]", V311, subscribe4(b"\0\x01a\x03"), options(0x03), Protocol),
-        ("3.1.1 [MQTT-3-8.3-4]", V311, subscribe4(b"\0\x01a\x80"), options(0x80), Malformed),
+        ("3.1.1 [MQTT-3.8.3-4]", V311, subscribe4(b"\0\x01a\x03"), options(0x03), Protocol),
+        ("3.1.1 [MQTT-3.8.3-4]", V311, subscribe4(b"\0\x01a\x80"), options(0x80), Malformed),
         ("3.1 §3.8", V31, subscribe4(b"\0\x01a\x03"), options(0x03), Protocol),
         (
             "[MQTT-3.8.3-4]",
@@ -776,6 +779,7 @@ fn an_error_does_not_wait_for_the_rest() {
 }
 
 /// The Reason Codes that a CONNACK before MQTT 5.0 has a return code for, and those it has none for.
+/// 3.1.1 [MQTT-3.2.2-6]
 #[test]
 fn refusals_before_mqtt_5() {
     for (code, byte) in [

@@ -157,6 +157,7 @@ fn connect_says_what_the_options_say() {
     assert!(Client::new(long, 1).is_err());
 }
 
+/// [MQTT-3.1.2-21, MQTT-3.2.2-21]
 #[test]
 fn mqtt_3_2_2_16_and_21_an_assigned_identifier_and_a_server_keep_alive_are_used() {
     let mut asked = options(V5);
@@ -225,6 +226,7 @@ fn whoever_does_not_answer_in_time_is_left() {
     assert_eq!(wired.lost(), (DisconnectReason::Unreachable, true));
 }
 
+/// [MQTT-3.1.2-20], 3.1.1 [MQTT-3.1.2-23]
 #[test]
 fn mqtt_3_1_2_20_pings_go_out_before_keep_alive_is_over_and_silence_ends_the_connection() {
     let mut asked = options(V311);
@@ -276,6 +278,7 @@ fn without_keep_alive_there_are_no_pings() {
     assert_eq!(wired.sent(), []);
 }
 
+/// [MQTT-3.2.2-11, MQTT-3.2.2-14, MQTT-3.2.2-15]
 #[test]
 fn what_the_server_does_not_take_is_not_sent() {
     let limits = [
@@ -353,6 +356,7 @@ fn a_publish_that_has_no_form_is_turned_down_at_once() {
     assert!(client.publish(aliased).is_ok(), "a message that is passed on, alias and all");
 }
 
+/// [MQTT-3.2.2-17, MQTT-3.2.2-18, MQTT-3.3.2-9]
 #[test]
 fn topics_are_sent_once_where_the_server_takes_aliases() {
     let mut wired = Wired::connected(options(V5), &[Property::TopicAliasMaximum(1)]);
@@ -578,6 +582,7 @@ fn a_goodbye_from_the_server_decides_whether_to_come_back() {
     }
 }
 
+/// 3.1.1 [MQTT-3.14.4-1, MQTT-3.14.4-2]
 #[test]
 fn disconnect_lets_what_can_go_go_first_and_stays_away() {
     let mut wired = Wired::connected(options(V311), &[]);

@@ -47,6 +47,7 @@ fn flow(receive_maximum: u16, messages: &[(QoS, u32)]) -> SendFlow<u32> {
     flow
 }
 
+/// [MQTT-4.9.0-1, MQTT-4.9.0-2, MQTT-4.4.0-2]
 #[test]
 fn mqtt_4_9_0_2_the_quota_comes_back_with_puback_pubcomp_and_a_pubrec_that_refuses() {
     let mut flow = flow(2, &[(ONE, 1), (TWO, 2), (TWO, 3), (ONE, 4), (ONE, 5)]);
@@ -63,6 +64,7 @@ fn mqtt_4_9_0_2_the_quota_comes_back_with_puback_pubcomp_and_a_pubrec_that_refus
     assert_eq!(sends(&mut flow).len(), 1, "PUBREC that refuses");
 }
 
+/// [MQTT-3.3.1-1, MQTT-4.4.0-1, MQTT-4.6.0-1], 3.1.1 [MQTT-4.4.0-1, MQTT-4.6.0-1]
 #[test]
 fn mqtt_4_4_0_1_what_is_unacknowledged_is_sent_again_in_its_order_and_within_the_new_quota() {
     let mut flow = flow(9, &[(ONE, 1), (TWO, 2), (TWO, 3), (ONE, 4)]);
@@ -123,6 +125,7 @@ fn acknowledgements_that_do_not_fit_change_nothing() {
     assert!(flow.is_idle());
 }
 
+/// [MQTT-2.2.1-3, MQTT-2.2.1-4, MQTT-4.3.2-1, MQTT-4.3.3-1], 3.1.1 [MQTT-2.3.1-2, MQTT-2.3.1-4]
 #[test]
 fn all_identifiers_can_be_in_use_and_then_sending_waits() {
     let mut flow = SendFlow::new(NonZeroU16::MAX);
@@ -288,6 +291,7 @@ impl ListedFlow {
     }
 }
 
+/// [MQTT-4.3.2-5], 3.1.1 [MQTT-4.3.2-2]
 #[test]
 fn mqtt_4_3_2_5_after_puback_the_same_identifier_is_a_new_message() {
     let mut flow = ReceiveFlow::new(id(1));
@@ -298,6 +302,7 @@ fn mqtt_4_3_2_5_after_puback_the_same_identifier_is_a_new_message() {
     assert_eq!(flow.on_publish(id(7), ONE), Ok(Arrival::New));
 }
 
+/// [MQTT-4.3.3-9, MQTT-4.3.3-10, MQTT-4.3.3-12], 3.1.1 [MQTT-4.3.3-2]
 #[test]
 fn mqtt_4_3_3_a_message_of_qos_2_is_known_until_pubrel_whatever_becomes_of_connections() {
     let mut flow = ReceiveFlow::new(id(9));
@@ -311,9 +316,9 @@ fn mqtt_4_3_3_a_message_of_qos_2_is_known_until_pubrel_whatever_becomes_of_conne
     assert_eq!(flow.ids().collect::<Vec<_>>(), [id(7)]);
     assert!(flow.on_pubrel(id(7)));
     assert!(!flow.on_pubrel(id(7)), "once is enough");
-    assert_eq!(flow.on_publish(id(7), TWO), Ok(Arrival::New), "MQTT-4.3.3-12");
+    assert_eq!(flow.on_publish(id(7), TWO), Ok(Arrival::New), "[MQTT-4.3.3-12]");
     flow.acknowledged(id(7), TWO, FULL);
-    assert_eq!(flow.on_publish(id(7), TWO), Ok(Arrival::New), "MQTT-4.3.3-9");
+    assert_eq!(flow.on_publish(id(7), TWO), Ok(Arrival::New), "[MQTT-4.3.3-9]");
 }
 
 #[test]
@@ -355,6 +360,7 @@ fn topic(text: &str) -> TopicName {
     TopicName::new(text).expect("a topic")
 }
 
+/// [MQTT-3.3.2-10, MQTT-3.3.2-12]
 #[test]
 fn mqtt_3_3_2_3_4_an_alias_stands_for_the_topic_it_was_last_set_to() {
     let mut aliases = AliasesIn::new(2);

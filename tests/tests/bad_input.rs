@@ -201,6 +201,13 @@ fn refused(broker: &Broker, version: Version, client_id: &str, case: &Case) -> O
     None
 }
 
+/// [MQTT-1.5.4-1, MQTT-1.5.4-2, MQTT-2.1.3-1, MQTT-2.2.1-3, MQTT-3.1.0-2, MQTT-3.3.1-2,
+/// MQTT-3.3.1-4, MQTT-3.3.2-1, MQTT-3.3.2-2, MQTT-3.6.1-1, MQTT-3.8.1-1, MQTT-3.8.3-1,
+/// MQTT-3.8.3-2, MQTT-3.10.1-1, MQTT-3.10.3-2, MQTT-4.7.0-1, MQTT-4.7.3-1, MQTT-4.7.3-2,
+/// MQTT-4.13.1-1], 3.1.1 [MQTT-1.5.3-1, MQTT-1.5.3-2, MQTT-2.2.2-1, MQTT-2.2.2-2, MQTT-2.3.1-1,
+/// MQTT-3.1.0-2, MQTT-3.3.1-2, MQTT-3.3.1-4, MQTT-3.3.2-1, MQTT-3.3.2-2, MQTT-3.6.1-1,
+/// MQTT-3.8.1-1, MQTT-3.8.3-1, MQTT-3.8.3-3, MQTT-3.8.3-4, MQTT-3.10.1-1, MQTT-3.10.3-2,
+/// MQTT-4.7.1-1, MQTT-4.7.3-1, MQTT-4.7.3-2, MQTT-4.8.0-1]
 #[test]
 fn a_malformed_packet_ends_its_connection_with_the_reason_and_a_log_line() {
     let broker = Broker::start();
@@ -216,6 +223,8 @@ fn a_malformed_packet_ends_its_connection_with_the_reason_and_a_log_line() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// [MQTT-3.3.2-8, MQTT-3.3.2-14, MQTT-3.3.4-6, MQTT-3.8.3-4, MQTT-3.8.3-5, MQTT-4.12.0-7,
+/// MQTT-4.13.1-1]
 #[test]
 fn what_mqtt_5_forbids_ends_its_connection_with_the_reason_and_a_log_line() {
     let broker = Broker::start();
@@ -275,6 +284,7 @@ fn a_claimed_length_takes_no_memory_while_the_connection_lasts() {
     witness.notices_nothing();
 }
 
+/// [MQTT-3.1.0-1, MQTT-3.14.0-1], 3.1.1 [MQTT-3.1.0-1]
 #[test]
 fn a_first_packet_that_is_no_connect_closes_the_connection() {
     let broker = Broker::start();
@@ -331,6 +341,7 @@ fn half_a_packet_and_silence_ends_with_the_keep_alive() {
     }
 }
 
+/// [MQTT-3.1.2-1, MQTT-3.1.2-2], 3.1.1 [MQTT-3.1.2-1, MQTT-3.1.2-2]
 #[test]
 fn an_unknown_protocol_version_is_refused_as_such() {
     let broker = Broker::start();
@@ -358,6 +369,7 @@ fn an_unknown_protocol_version_is_refused_as_such() {
     assert!(answer.iter().all(|packet| packet.body.get(1) != Some(&0)), "accepted: {answer:?}");
 }
 
+/// 3.1.1 [MQTT-3.1.3-8]
 #[test]
 fn an_empty_client_id_needs_a_clean_session() {
     const IDENTIFIER_REJECTED: u8 = 0x02;
@@ -374,6 +386,9 @@ fn an_empty_client_id_needs_a_clean_session() {
     broker.connect_with(&Connect { clean: false, ..Connect::new(Version::V5, "") }).ping();
 }
 
+/// [MQTT-3.1.2-3, MQTT-3.1.2-9, MQTT-3.1.2-11, MQTT-3.1.2-12, MQTT-3.1.2-13, MQTT-3.1.2-17,
+/// MQTT-3.1.4-1, MQTT-3.2.2-7], 3.1.1 [MQTT-3.1.2-3, MQTT-3.1.2-9, MQTT-3.1.2-11, MQTT-3.1.2-13,
+/// MQTT-3.1.2-14, MQTT-3.1.2-15, MQTT-3.1.2-19, MQTT-3.1.4-1, MQTT-1.5.3-2]
 #[test]
 fn a_malformed_connect_is_never_accepted() {
     let broker = Broker::start();
@@ -416,6 +431,7 @@ fn a_malformed_connect_is_never_accepted() {
     }
 }
 
+/// [MQTT-6.0.0-1], 3.1.1 [MQTT-6.0.0-1]
 #[test]
 fn a_text_frame_on_the_websocket_closes_it() {
     let broker = Broker::start();

@@ -9,6 +9,7 @@ mod dashboard;
 mod page;
 mod run;
 mod setup;
+mod statements;
 mod test;
 mod tidy;
 mod workspace;
@@ -37,7 +38,11 @@ enum Chore {
     /// Build the dashboard alone into target/dashboard, as it is embedded
     Dashboard,
     /// Check the promises about the sources that no compiler checks
-    Tidy,
+    Tidy {
+        /// Bring what is generated up to date instead of complaining about it
+        #[arg(long)]
+        write: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -46,7 +51,7 @@ fn main() -> ExitCode {
         Chore::Test(arguments) => test::run(&arguments),
         Chore::Dist => binaries::dist(),
         Chore::Dashboard => dashboard(),
-        Chore::Tidy => tidy::run(),
+        Chore::Tidy { write } => tidy::run(write),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

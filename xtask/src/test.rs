@@ -39,7 +39,7 @@ impl Step {
     fn run(self) -> Result<()> {
         match self {
             Self::Fmt => command::run(command::cargo().args(["fmt", "--all", "--check"])),
-            Self::Tidy => tidy::run(),
+            Self::Tidy => tidy::run(false),
             Self::Clippy => clippy(),
             Self::Docs => docs(),
             Self::Host => host(),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::statements::Mentions;
 use crate::workspace;
 
 /// What a visitor finds at the top, as ARCHITECTURE.md describes it.
@@ -50,7 +51,8 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("session/src", "Instant::now", "the session is told the time"),
 ];
 
-pub(crate) fn run() -> Result<()> {
+/// Checks everything; `write` brings what is generated up to date instead of complaining about it.
+pub(crate) fn run(write: bool) -> Result<()> {
     let root = workspace::root();
     let mut complaints: Vec<String> = ROOT
         .iter()
@@ -58,16 +60,19 @@ pub(crate) fn run() -> Result<()> {
         .map(|name| format!("{name}: ARCHITECTURE.md promises it, and it is not there"))
         .collect();
     let mut count = 0_usize;
+    let mut mentions = Mentions::default();
     for folder in SOURCES {
         each_source(&root.join(folder), &mut |path| {
             let text = fs::read_to_string(path)
                 .with_context(|| format!("cannot read {}", path.display()))?;
             let name = path.strip_prefix(root).unwrap_or(path).display().to_string();
             complaints.extend(check(&name, &text));
+            mentions.read(&name, &text);
             count += 1;
             Ok(())
         })?;
     }
+    complaints.extend(mentions.check(root, write)?);
     if complaints.is_empty() {
         println!("{count} source files are tidy");
         return Ok(());

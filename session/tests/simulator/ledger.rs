@@ -95,8 +95,8 @@ impl Ledger {
             let first = firsts(numbers.iter().copied());
             let mut last = firsts(numbers.iter().rev().copied());
             last.reverse();
-            assert!(first.is_sorted(), "MQTT-4.6.0: first copies of {lane:?}: {numbers:?}");
-            assert!(last.is_sorted(), "MQTT-4.6.0: last copies of {lane:?}: {numbers:?}");
+            assert!(first.is_sorted(), "MQTT 5.0 §4.6: first copies of {lane:?}: {numbers:?}");
+            assert!(last.is_sorted(), "MQTT 5.0 §4.6: last copies of {lane:?}: {numbers:?}");
         }
     }
 }

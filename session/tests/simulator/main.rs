@@ -30,6 +30,10 @@ const TROUBLED_MS: u64 = 30_000;
 const VERSIONS: [ProtocolVersion; 3] =
     [ProtocolVersion::V31, ProtocolVersion::V311, ProtocolVersion::V5];
 
+/// [MQTT-2.2.1-3, MQTT-3.3.1-1, MQTT-3.3.1-2, MQTT-3.3.4-7, MQTT-3.3.4-8, MQTT-4.3.3-4,
+/// MQTT-4.3.3-5, MQTT-4.3.3-6, MQTT-4.4.0-1, MQTT-4.5.0-2, MQTT-4.6.0-1, MQTT-4.6.0-4,
+/// MQTT-4.9.0-2], 3.1.1 [MQTT-2.3.1-2, MQTT-2.3.1-3, MQTT-4.4.0-1, MQTT-4.5.0-2, MQTT-4.6.0-1,
+/// MQTT-4.6.0-4]
 #[test]
 fn every_promise_is_kept_whatever_the_wire_does() {
     if let Some(seed) = number_from_environment("SESSION_SIMULATOR_SEED") {
@@ -55,6 +59,7 @@ fn every_promise_is_kept_whatever_the_wire_does() {
 }
 
 /// Cuts the wire once at each byte of a short exchange, and a second time at each byte of what follows.
+/// [MQTT-4.4.0-1, MQTT-4.3.3-10], 3.1.1 [MQTT-4.4.0-1, MQTT-4.3.3-2]
 #[test]
 fn no_cut_at_any_byte_breaks_a_promise() {
     for version in VERSIONS {

@@ -203,7 +203,7 @@ impl Server {
                     PubRecOutcome::Release(None) => {}
                     PubRecOutcome::Refused(_) => panic!("the client refuses nothing"),
                 }
-                // Sent at once: PUBREL follows PUBREC (MQTT-4.6.0-4).
+                // Sent at once: PUBREL follows PUBREC [MQTT-4.6.0-4].
                 let pubrel = Packet::PubRel(Ack::new(ack.packet_id, ReasonCode::Success));
                 connection.send(&pubrel, &mut session.tap);
                 None

@@ -47,26 +47,28 @@ impl Tap {
     pub fn sent(&mut self, packet: &Packet) {
         match packet {
             Packet::Publish(publish) if publish.qos == QoS::AtMostOnce => {
-                assert!(!publish.dup, "MQTT-3.3.1-2: DUP with QoS 0");
+                assert!(!publish.dup, "[MQTT-3.3.1-2]: DUP with QoS 0");
             }
             Packet::Publish(publish) => {
                 let id = publish.packet_id.expect("decoded, so it has one");
                 let kind = Kind::Publish { qos: publish.qos, released: false };
                 if publish.dup {
                     let number = self.in_use.get(&id).map(|used| {
-                        assert_eq!(used.kind, kind, "MQTT-4.3.3-6: {id} is sent again");
+                        assert_eq!(used.kind, kind, "[MQTT-4.3.3-6]: {id} is sent again");
                         used.number
                     });
-                    self.in_order(number.expect("MQTT-4.4.0-1: sent again what is not in flight"));
+                    self.in_order(
+                        number.expect("[MQTT-4.4.0-1]: sent again what is not in flight"),
+                    );
                 } else {
                     self.take(id, kind);
                     self.in_order(self.sent);
                 }
-                assert!(self.outstanding.insert(id), "MQTT-4.4.0-1: {id} twice on a connection");
+                assert!(self.outstanding.insert(id), "[MQTT-4.4.0-1]: {id} twice on a connection");
                 self.outstanding_most = self.outstanding_most.max(self.outstanding.len());
                 assert!(
                     self.outstanding.len() <= self.receive_maximum,
-                    "MQTT-4.9.0-2: {} outstanding, {} allowed",
+                    "[MQTT-4.9.0-2]: {} outstanding, {} allowed",
                     self.outstanding.len(),
                     self.receive_maximum,
                 );
@@ -77,7 +79,7 @@ impl Tap {
                     return;
                 };
                 let kind = Kind::Publish { qos: QoS::ExactlyOnce, released: true };
-                assert_eq!(used.kind, kind, "MQTT-4.3.3-4: PUBREL without PUBREC");
+                assert_eq!(used.kind, kind, "[MQTT-4.3.3-4]: PUBREL without PUBREC");
                 let number = used.number;
                 if self.outstanding.insert(ack.packet_id) {
                     self.in_order(number);
@@ -115,12 +117,12 @@ impl Tap {
         self.sent += 1;
         let number = self.sent;
         let old = self.in_use.insert(id, Use { kind, number });
-        assert_eq!(old, None, "MQTT-2.2.1-3: {id} is in use");
+        assert_eq!(old, None, "[MQTT-2.2.1-3]: {id} is in use");
     }
 
-    /// What is sent again keeps its order and precedes all that is new (MQTT-4.6.0-1).
+    /// What is sent again keeps its order and precedes all that is new [MQTT-4.6.0-1].
     fn in_order(&mut self, number: u64) {
-        assert!(self.last_number < number, "MQTT-4.6.0-1: {number} after {}", self.last_number);
+        assert!(self.last_number < number, "[MQTT-4.6.0-1]: {number} after {}", self.last_number);
         self.last_number = number;
     }
 }

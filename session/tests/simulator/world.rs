@@ -320,7 +320,7 @@ impl World {
     }
 
     /// Closes a connection that was silent for one and a half times the Keep Alive. That may only be
-    /// when something went wrong on the wire (MQTT-3.1.2-20).
+    /// when something went wrong on the wire [MQTT-3.1.2-20].
     fn watch_keep_alive(&mut self, wire: usize) {
         let Some(connection) = self.server.connection.as_ref().filter(|it| it.id == wire) else {
             return;

@@ -7,7 +7,8 @@ use tests::Broker;
 
 use crate::client::*;
 
-/// MQTT-3.3.2-12: every alias up to our maximum stands for the topic it was last sent with.
+/// Every alias up to our maximum stands for the topic it was last sent with.
+/// [MQTT-3.3.2-12]
 #[test]
 fn a_client_may_use_aliases() {
     let broker = Broker::start();
@@ -31,7 +32,8 @@ fn a_client_may_use_aliases() {
     assert_eq!(subscriber.take("used").topic, Some(name("t/other")));
 }
 
-/// MQTT-3.3.2-8, MQTT-3.3.2-9 and §3.3.4: what an alias can't be, and what the answer is.
+/// What an alias can't be, and what the answer is.
+/// [MQTT-3.3.2-8, MQTT-3.3.2-9, MQTT-4.13.1-1]
 #[test]
 fn a_wrong_alias_ends_the_connection() {
     let broker = Broker::start();
@@ -54,7 +56,8 @@ fn a_wrong_alias_ends_the_connection() {
     }
 }
 
-/// MQTT-3.3.2-7: an alias ends with its connection, whatever the session does.
+/// An alias ends with its connection, whatever the session does.
+/// [MQTT-3.3.2-7]
 #[test]
 fn aliases_do_not_outlive_their_connection() {
     let broker = Broker::start();
@@ -89,8 +92,9 @@ impl Topics {
     }
 }
 
-/// MQTT-3.1.2-26, MQTT-3.3.2-11: the broker uses no more aliases than the client takes, and the
-/// client can always tell the topic, even where some messages are too large for it.
+/// The broker uses no more aliases than the client takes, and the client can always tell the
+/// topic, even where some messages are too large for it.
+/// [MQTT-3.1.2-26, MQTT-3.3.2-11]
 #[test]
 fn the_broker_uses_aliases_that_the_client_takes() {
     let broker = Broker::start();
@@ -117,7 +121,8 @@ fn the_broker_uses_aliases_that_the_client_takes() {
     }
 }
 
-/// MQTT-3.1.2-27: a client that takes no aliases gets none.
+/// A client that takes no aliases gets none.
+/// [MQTT-3.1.2-27]
 #[test]
 fn a_client_without_aliases_gets_none() {
     let broker = Broker::start();
@@ -133,7 +138,8 @@ fn a_client_without_aliases_gets_none() {
     }
 }
 
-/// MQTT-3.3.2-7: what is sent again on a new connection names its topic.
+/// What is sent again on a new connection names its topic.
+/// [MQTT-3.3.2-7]
 #[test]
 fn what_is_sent_again_names_its_topic() {
     let broker = Broker::start();

@@ -5,7 +5,8 @@ use tests::Broker;
 
 use crate::client::*;
 
-/// MQTT-3.2.2-16: a client without an identifier is told the one that it was given.
+/// A client without an identifier is told the one that it was given.
+/// [MQTT-3.1.3-6, MQTT-3.1.3-7, MQTT-3.2.2-16]
 #[test]
 fn a_client_without_an_identifier_gets_one() {
     let broker = Broker::start();
@@ -27,8 +28,9 @@ fn a_client_without_an_identifier_gets_one() {
     first.expect_disconnect(ReasonCode::SessionTakenOver);
 }
 
-/// MQTT-3.1.3-7 and MQTT-3.1.3-8 of MQTT 3.1.1: without an identifier there is a clean session or
-/// none. MQTT 3.1 wants an identifier in any case.
+/// Without an identifier there is a clean session or none. MQTT 3.1 wants an identifier in any
+/// case.
+/// 3.1.1 [MQTT-3.1.3-6, MQTT-3.1.3-7, MQTT-3.1.3-8, MQTT-3.1.3-9, MQTT-3.2.2-4, MQTT-3.2.2-5]
 #[test]
 fn before_mqtt_5_an_empty_identifier_goes_with_a_clean_session_alone() {
     let broker = Broker::start();
@@ -64,7 +66,8 @@ fn mqtt_3_1_hears_nothing_of_a_session() {
     assert!(connack.session_present);
 }
 
-/// MQTT-3.1.0-2: a second CONNECT is a protocol error.
+/// A second CONNECT is a protocol error.
+/// [MQTT-3.1.0-2, MQTT-4.13.1-1], 3.1.1 [MQTT-3.1.0-2, MQTT-4.8.0-1]
 #[test]
 fn a_second_connect_ends_the_connection() {
     let broker = Broker::start();
@@ -75,7 +78,8 @@ fn a_second_connect_ends_the_connection() {
     }
 }
 
-/// MQTT-3.1.4-6: a client need not wait for its CONNACK.
+/// A client need not wait for its CONNACK.
+/// [MQTT-3.2.0-1], 3.1.1 [MQTT-3.2.0-1]
 #[test]
 fn packets_may_follow_connect_at_once() {
     let broker = Broker::start();
@@ -92,7 +96,8 @@ fn packets_may_follow_connect_at_once() {
     }
 }
 
-/// MQTT-3.12.4-1: PINGREQ is answered by PINGRESP.
+/// PINGREQ is answered by PINGRESP.
+/// [MQTT-3.12.4-1], 3.1.1 [MQTT-3.12.4-1]
 #[test]
 fn each_ping_is_answered() {
     let broker = Broker::start();
@@ -105,7 +110,8 @@ fn each_ping_is_answered() {
     }
 }
 
-/// MQTT-4.12.0-1: an authentication method that is not served is refused with 0x8C.
+/// An authentication method that is not served is refused with 0x8C.
+/// [MQTT-4.12.0-1, MQTT-3.2.2-6, MQTT-3.2.2-7, MQTT-4.13.2-1]
 #[test]
 fn an_unknown_authentication_method_is_refused() {
     let broker = Broker::start();
@@ -119,7 +125,8 @@ fn an_unknown_authentication_method_is_refused() {
     client.expect_closed();
 }
 
-/// MQTT-4.12.0-7: without a method in the CONNECT there is no AUTH.
+/// Without a method in the CONNECT there is no AUTH.
+/// [MQTT-4.12.0-6, MQTT-4.12.0-7]
 #[test]
 fn auth_without_a_method_in_connect_is_a_protocol_error() {
     let broker = Broker::start();
@@ -129,7 +136,8 @@ fn auth_without_a_method_in_connect_is_a_protocol_error() {
     client.expect_disconnect(ReasonCode::ProtocolError);
 }
 
-/// MQTT-3.1.2-24: no packet is larger than the client takes, not even one that only explains.
+/// No packet is larger than the client takes, not even one that only explains.
+/// [MQTT-3.1.2-24, MQTT-3.14.2-3, MQTT-4.13.2-1]
 #[test]
 fn what_the_broker_says_fits_the_maximum_packet_size() {
     let broker = Broker::start();
@@ -143,7 +151,8 @@ fn what_the_broker_says_fits_the_maximum_packet_size() {
     client.expect_disconnect(ReasonCode::PacketTooLarge);
 }
 
-/// MQTT-3.1.2-24: a client that takes no CONNACK of ours is not sent one.
+/// A client that takes no CONNACK of ours is not sent one.
+/// [MQTT-3.1.2-24, MQTT-4.13.2-1]
 #[test]
 fn a_connack_that_is_too_large_is_not_sent() {
     let broker = Broker::start();
@@ -154,7 +163,8 @@ fn a_connack_that_is_too_large_is_not_sent() {
     client.expect_closed();
 }
 
-/// MQTT-3.2.2-19: a refusal is without words where they would make it too large.
+/// A refusal is without words where they would make it too large.
+/// [MQTT-3.2.2-19]
 #[test]
 fn a_refusal_fits_the_maximum_packet_size() {
     let broker = Broker::start();
@@ -170,7 +180,7 @@ fn a_refusal_fits_the_maximum_packet_size() {
     }
 }
 
-/// MQTT-3.1.2-28: a client may do without the words that explain.
+/// A client may do without the words that explain.
 #[test]
 fn problem_information_is_left_out_on_request() {
     let broker = Broker::start();
@@ -185,6 +195,7 @@ fn problem_information_is_left_out_on_request() {
 }
 
 /// MQTT 5.0 §3.14.2.1: a broker that stops says so, and sends no wills.
+/// [MQTT-3.14.2-1]
 #[test]
 fn clients_hear_that_the_broker_stops() {
     let mut broker = Broker::start();

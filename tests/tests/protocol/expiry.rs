@@ -12,7 +12,8 @@ fn expiring(payload: &'static str, qos: QoS, seconds: u32) -> Publish {
     Publish { properties, ..publish("t", payload, qos, 1) }
 }
 
-/// MQTT-3.3.2-5, MQTT-3.3.2-6: a message that waits grows older, and one that expired is not sent.
+/// A message that waits grows older, and one that expired is not sent.
+/// [MQTT-3.3.2-5, MQTT-3.3.2-6]
 #[test]
 fn messages_expire_while_they_wait() {
     let broker = Broker::start();
@@ -40,7 +41,8 @@ fn messages_expire_while_they_wait() {
     }
 }
 
-/// MQTT-3.3.2-6: a message that does not wait has its whole time left.
+/// A message that does not wait has its whole time left.
+/// [MQTT-3.3.2-6]
 #[test]
 fn a_message_that_does_not_wait_keeps_its_interval() {
     let broker = Broker::start();
@@ -54,7 +56,8 @@ fn a_message_that_does_not_wait_keeps_its_interval() {
     }
 }
 
-/// MQTT-4.3.3-7 and MQTT-4.4.0-1: what was sent once is sent again, even if its time has passed.
+/// What was sent once is sent again, even if its time has passed.
+/// [MQTT-4.3.3-7, MQTT-4.3.3-13, MQTT-4.4.0-1]
 #[test]
 fn a_message_that_was_sent_does_not_expire() {
     let broker = Broker::start();
@@ -76,7 +79,8 @@ fn a_message_that_was_sent_does_not_expire() {
     }
 }
 
-/// MQTT-3.3.2-5: a message that waits for the Receive Maximum may expire there.
+/// A message that waits for the Receive Maximum may expire there.
+/// [MQTT-3.3.2-5]
 #[test]
 fn messages_expire_behind_the_receive_maximum() {
     let broker = Broker::start();

@@ -25,7 +25,11 @@ fn back(broker: &Broker, version: ProtocolVersion) -> Client {
     Client::connect(broker, persistent(version, &format!("sub {version}")))
 }
 
-/// MQTT-4.3.1-1 to MQTT-4.3.3-13: each QoS in both directions, in each version.
+/// Each QoS in both directions, in each version.
+/// [MQTT-2.2.1-2, MQTT-2.2.1-4, MQTT-2.2.1-5, MQTT-3.3.4-1, MQTT-3.8.4-8, MQTT-4.3.1-1,
+/// MQTT-4.3.2-1, MQTT-4.3.2-2, MQTT-4.3.2-4, MQTT-4.3.3-1, MQTT-4.3.3-2, MQTT-4.3.3-4,
+/// MQTT-4.3.3-8, MQTT-4.3.3-11], 3.1.1 [MQTT-2.3.1-4, MQTT-2.3.1-5, MQTT-2.3.1-6, MQTT-3.3.4-1,
+/// MQTT-3.8.4-6, MQTT-4.3.1-1, MQTT-4.3.2-1, MQTT-4.3.2-2, MQTT-4.3.3-1, MQTT-4.3.3-2]
 #[test]
 fn a_message_travels_with_the_lower_qos_of_both_ends() {
     let broker = Broker::start();
@@ -48,8 +52,9 @@ fn a_message_travels_with_the_lower_qos_of_both_ends() {
     }
 }
 
-/// MQTT-4.3.3-10, MQTT-3.3.1-3: a PUBLISH of QoS 2 that is sent again before PUBREL is the same
-/// message; after PUBREL its identifier is free for another.
+/// A PUBLISH of QoS 2 that is sent again before PUBREL is the same message; after PUBREL its
+/// identifier is free for another.
+/// [MQTT-3.3.1-3, MQTT-4.3.3-10, MQTT-4.3.3-12], 3.1.1 [MQTT-3.3.1-3, MQTT-4.3.3-2]
 #[test]
 fn a_repeated_publish_of_qos_2_is_delivered_once() {
     let broker = Broker::start();
@@ -81,7 +86,8 @@ fn a_repeated_publish_of_qos_2_is_delivered_once() {
     }
 }
 
-/// MQTT-4.3.2-5: each PUBLISH of QoS 1 that comes after its PUBACK is a new message, DUP or not.
+/// Each PUBLISH of QoS 1 that comes after its PUBACK is a new message, DUP or not.
+/// [MQTT-3.3.1-3, MQTT-4.3.2-5], 3.1.1 [MQTT-3.3.1-3, MQTT-4.3.2-2]
 #[test]
 fn an_acknowledged_identifier_of_qos_1_is_free() {
     let broker = Broker::start();
@@ -92,13 +98,14 @@ fn an_acknowledged_identifier_of_qos_1_is_free() {
             let message = Publish { dup, ..publish("t", payload, AtLeastOnce, 5) };
             publisher.send(Packet::Publish(message));
             publisher.expect(Packet::PubAck(ack(id(5))));
-            // MQTT-3.3.1-3: DUP is not passed on.
+            // [MQTT-3.3.1-3]: DUP is not passed on.
             assert!(!subscriber.take(payload).dup);
         }
     }
 }
 
-/// MQTT-4.3.3-11, MQTT-3.7.2-1: PUBREL for an identifier that is not in use is answered all the same.
+/// PUBREL for an identifier that is not in use is answered all the same.
+/// [MQTT-3.7.2-1, MQTT-4.3.3-11], 3.1.1 [MQTT-4.3.3-2]
 #[test]
 fn an_unknown_pubrel_is_answered() {
     let broker = Broker::start();
@@ -114,8 +121,9 @@ fn an_unknown_pubrel_is_answered() {
     }
 }
 
-/// MQTT 5.0 §3.6.2.1: PUBREC for an identifier that is not in use is answered with what it is; other
-/// acknowledgements without a message do no harm.
+/// MQTT 5.0 §3.6.2.1: PUBREC for an identifier that is not in use is answered with what it is;
+/// other acknowledgements without a message do no harm.
+/// [MQTT-3.6.2-1]
 #[test]
 fn acknowledgements_without_a_message_do_no_harm() {
     let broker = Broker::start();
@@ -136,8 +144,10 @@ fn acknowledgements_without_a_message_do_no_harm() {
     }
 }
 
-/// MQTT-4.4.0-1, MQTT-3.3.1-1: what was not acknowledged is sent again with DUP and the same
-/// identifier, in its order, before anything new.
+/// What was not acknowledged is sent again with DUP and the same identifier, in its order, before
+/// anything new.
+/// [MQTT-3.3.1-1, MQTT-4.3.2-3, MQTT-4.3.3-3, MQTT-4.4.0-1], 3.1.1 [MQTT-2.3.1-4, MQTT-3.3.1-1,
+/// MQTT-4.3.2-1, MQTT-4.4.0-1]
 #[test]
 fn unacknowledged_messages_are_sent_again() {
     let broker = Broker::start();
@@ -164,7 +174,9 @@ fn unacknowledged_messages_are_sent_again() {
     }
 }
 
-/// MQTT-4.4.0-1, MQTT-4.3.3-4: after PUBREC it is PUBREL that is sent again, and never the message.
+/// After PUBREC it is PUBREL that is sent again, and never the message.
+/// [MQTT-4.3.3-3, MQTT-4.3.3-4, MQTT-4.3.3-5, MQTT-4.3.3-6, MQTT-4.4.0-1], 3.1.1 [MQTT-4.3.3-1,
+/// MQTT-4.4.0-1]
 #[test]
 fn an_unfinished_release_is_sent_again() {
     let broker = Broker::start();
@@ -201,8 +213,8 @@ fn an_unfinished_release_is_sent_again() {
     }
 }
 
-/// MQTT-4.3.3-4, MQTT-4.3.3-7: a PUBREC that refuses ends the exchange: neither PUBREL nor the
-/// message follows.
+/// A PUBREC that refuses ends the exchange: neither PUBREL nor the message follows.
+/// [MQTT-4.4.0-2]
 #[test]
 fn a_refused_message_is_done_with() {
     let broker = Broker::start();
@@ -219,7 +231,8 @@ fn a_refused_message_is_done_with() {
     subscriber.take("next");
 }
 
-/// MQTT-4.3.2-4, MQTT-4.3.3-8: acknowledgements of the wrong kind are a protocol error.
+/// Acknowledgements of the wrong kind are a protocol error.
+/// [MQTT-4.13.1-1], 3.1.1 [MQTT-4.8.0-1]
 #[test]
 fn an_acknowledgement_of_the_wrong_kind_ends_the_connection() {
     let broker = Broker::start();
@@ -242,8 +255,8 @@ fn an_acknowledgement_of_the_wrong_kind_ends_the_connection() {
     }
 }
 
-/// MQTT-3.3.4-9, MQTT-4.9.0-1: with a Receive Maximum of 1 the next message waits for the
-/// acknowledgement of the one before.
+/// With a Receive Maximum of 1 the next message waits for the acknowledgement of the one before.
+/// [MQTT-3.3.4-9, MQTT-3.3.4-10, MQTT-4.9.0-1, MQTT-4.9.0-2, MQTT-4.9.0-3]
 #[test]
 fn the_receive_maximum_of_a_client_is_respected() {
     let broker = Broker::start();
@@ -279,8 +292,9 @@ fn the_receive_maximum_of_a_client_is_respected() {
     }
 }
 
-/// MQTT-4.9.0-2: a refusing PUBREC makes room too, and a lower Receive Maximum of the next
-/// connection holds for what is sent again.
+/// A refusing PUBREC makes room too, and a lower Receive Maximum of the next connection holds for
+/// what is sent again.
+/// [MQTT-4.4.0-2, MQTT-4.9.0-2]
 #[test]
 fn the_receive_maximum_holds_for_what_is_sent_again() {
     let broker = Broker::start();
@@ -310,7 +324,8 @@ fn the_receive_maximum_holds_for_what_is_sent_again() {
     subscriber.expect_nothing();
 }
 
-/// MQTT-3.3.4-7 and §3.3.4: one message beyond our Receive Maximum, and the connection ends with 0x93.
+/// One message beyond our Receive Maximum, and the connection ends with 0x93.
+/// [MQTT-3.3.4-7, MQTT-4.13.1-1]
 #[test]
 fn our_receive_maximum_is_enforced() {
     let broker = Broker::start();
@@ -333,7 +348,8 @@ fn our_receive_maximum_is_enforced() {
     client.expect_disconnect(ReasonCode::ReceiveMaximumExceeded);
 }
 
-/// MQTT-2.2.1-3: an identifier can't be in use for two messages at once.
+/// An identifier can't be in use for two messages at once.
+/// [MQTT-2.2.1-3], 3.1.1 [MQTT-2.3.1-2]
 #[test]
 fn an_identifier_in_use_with_another_qos_is_a_protocol_error() {
     let broker = Broker::start();
@@ -347,6 +363,7 @@ fn an_identifier_in_use_with_another_qos_is_a_protocol_error() {
 }
 
 /// MQTT 5.0 §3.4.2.1: PUBACK and PUBREC say when nobody is subscribed.
+/// [MQTT-3.4.2-1, MQTT-3.5.2-1]
 #[test]
 fn the_publisher_hears_that_nobody_is_subscribed() {
     let broker = Broker::start();
@@ -360,8 +377,9 @@ fn the_publisher_hears_that_nobody_is_subscribed() {
     assert_eq!(client.publish("nobody", "x"), ReasonCode::Success);
 }
 
-/// MQTT-4.6.0-1 to MQTT-4.6.0-6: messages of one topic and QoS arrive in the order they were sent,
-/// through a queue and a lost connection.
+/// Messages of one topic and QoS arrive in the order they were sent, through a queue and a lost
+/// connection.
+/// [MQTT-4.6.0-5, MQTT-4.6.0-6], 3.1.1 [MQTT-4.6.0-5, MQTT-4.6.0-6]
 #[test]
 fn order_is_kept_across_connections() {
     const COUNT: u32 = 100;

@@ -7,8 +7,8 @@ use tests::Broker;
 
 use crate::client::*;
 
-/// MQTT-3.1.2-22: who is silent for one and a half times the Keep Alive is disconnected, and nobody
-/// is before.
+/// Who is silent for one and a half times the Keep Alive is disconnected, and nobody is before.
+/// [MQTT-3.1.2-22, MQTT-3.2.2-22], 3.1.1 [MQTT-3.1.2-24]
 #[test]
 fn a_silent_client_is_disconnected() {
     let broker = Broker::start();
@@ -27,8 +27,8 @@ fn a_silent_client_is_disconnected() {
     });
 }
 
-/// MQTT-3.1.2-20: any packet keeps the connection alive, and one that hears much but says nothing
-/// is silent.
+/// Any packet keeps the connection alive, and one that hears much but says nothing is silent.
+/// [MQTT-3.1.2-22]
 #[test]
 fn what_a_client_sends_keeps_it_alive_and_what_it_hears_does_not() {
     let broker = Broker::start();

@@ -22,8 +22,9 @@ fn number(message: &Publish) -> u32 {
     u32::from_be_bytes(message.payload[..4].try_into().unwrap())
 }
 
-/// MQTT-4.6.0-6: QoS 0 from several publishers, on several workers, to several subscribers: each
-/// subscriber gets all messages of each publisher in their order.
+/// QoS 0 from several publishers, on several workers, to several subscribers: each subscriber
+/// gets all messages of each publisher in their order.
+/// [MQTT-4.6.0-5, MQTT-4.6.0-6], 3.1.1 [MQTT-4.6.0-5, MQTT-4.6.0-6]
 #[test]
 fn a_burst_of_qos_0_arrives_complete_and_in_order() {
     const PUBLISHERS: usize = 4;
@@ -60,7 +61,8 @@ fn a_burst_of_qos_0_arrives_complete_and_in_order() {
     });
 }
 
-/// MQTT-4.6.0-5: the same with QoS 1 and 2, as fast as the acknowledgements allow.
+/// The same with QoS 1 and 2, as fast as the acknowledgements allow.
+/// [MQTT-4.6.0-5, MQTT-4.6.0-6], 3.1.1 [MQTT-4.6.0-5, MQTT-4.6.0-6]
 #[test]
 fn qos_1_and_2_arrive_complete_and_in_order() {
     const COUNT: u32 = 900;
@@ -164,8 +166,8 @@ fn numbers_until_ping(client: &mut Client) -> Vec<u32> {
     numbers
 }
 
-/// More than the mailboxes between workers take, in both directions at once: publishers wait, and in
-/// the end everything works as before.
+/// More than the mailboxes between workers take, in both directions at once: publishers wait, and
+/// in the end everything works as before.
 #[test]
 fn a_flood_between_workers_comes_to_an_end() {
     const COUNT: u32 = 1500;
@@ -213,8 +215,8 @@ fn a_flood_between_workers_comes_to_an_end() {
     });
 }
 
-/// A client that asks and never reads the answers is not listened to for ever, and is again once it
-/// has read: it gets every answer.
+/// A client that asks and never reads the answers is not listened to for ever, and is again once
+/// it has read: it gets every answer.
 #[test]
 fn a_client_that_reads_no_answers_is_held_up() {
     /// More than every buffer between the client and the broker's limit takes.

@@ -1,6 +1,6 @@
 //! The broker, held to the specification packet by packet. Every test is a short story with clients
 //! that do nothing by themselves; the numbers in its description are those of the normative
-//! statements that it holds (MQTT 5.0 where no version is named).
+//! statements that it holds (MQTT 5.0 where no version is named), by which `tests/statements` lists it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -5,8 +5,8 @@ use tests::Broker;
 
 use crate::client::*;
 
-/// MQTT-3.3.2-4, MQTT-3.3.2-15 to MQTT-3.3.2-20: what the application put into a message arrives as
-/// it was, user properties in their order.
+/// What the application put into a message arrives as it was, user properties in their order.
+/// [MQTT-3.3.2-4, MQTT-3.3.2-15, MQTT-3.3.2-16, MQTT-3.3.2-17, MQTT-3.3.2-18, MQTT-3.3.2-20]
 #[test]
 fn properties_are_passed_on_unaltered() {
     let broker = Broker::start();
@@ -39,7 +39,8 @@ fn properties_are_passed_on_unaltered() {
     assert_eq!(late.take("kept").properties.iter().collect::<Vec<_>>(), passed);
 }
 
-/// MQTT-3.3.4-6: what the broker alone may say is refused from a client.
+/// What the broker alone may say is refused from a client.
+/// [MQTT-3.3.4-6]
 #[test]
 fn a_client_can_not_send_a_subscription_identifier() {
     let broker = Broker::start();
@@ -50,6 +51,7 @@ fn a_client_can_not_send_a_subscription_identifier() {
 }
 
 /// MQTT 5.0 §4.7.2: nobody but the broker publishes below `$SYS`; the connection goes on.
+/// 3.1.1 [MQTT-3.3.5-2]
 #[test]
 fn publishing_below_sys_is_not_authorized() {
     let broker = Broker::start();
@@ -71,7 +73,8 @@ fn publishing_below_sys_is_not_authorized() {
     }
 }
 
-/// MQTT-4.7.2-1: other topics that begin with `$` are topics.
+/// Other topics that begin with `$` are topics.
+/// [MQTT-4.7.2-1], 3.1.1 [MQTT-4.7.2-1]
 #[test]
 fn other_dollar_topics_are_topics() {
     let broker = Broker::start();
@@ -82,8 +85,8 @@ fn other_dollar_topics_are_topics() {
     client.publish_self("$aws/things", "2");
 }
 
-/// MQTT-3.1.2-24, MQTT-3.1.2-25: a message that is too large for a client is dropped for it alone, as
-/// if it had been delivered.
+/// A message that is too large for a client is dropped for it alone, as if it had been delivered.
+/// [MQTT-3.1.2-24, MQTT-3.1.2-25]
 #[test]
 fn a_message_that_is_too_large_for_a_client_is_passed_over() {
     let broker = Broker::start();
@@ -123,7 +126,8 @@ fn a_message_that_is_too_large_for_a_client_is_passed_over() {
     }
 }
 
-/// MQTT-3.1.2-24: just what fits is sent.
+/// Just what fits is sent.
+/// [MQTT-3.1.2-24]
 #[test]
 fn a_message_that_just_fits_is_sent() {
     let broker = Broker::start();
@@ -168,7 +172,8 @@ fn payloads_of_every_size_arrive() {
     }
 }
 
-/// MQTT-3.3.2-6, MQTT-3.3.2-7: Topic Alias and Message Expiry Interval are the broker's to set.
+/// Topic Alias and Message Expiry Interval are the broker's to set.
+/// [MQTT-3.3.2-7]
 #[test]
 fn a_publishers_alias_is_not_passed_on() {
     let broker = Broker::start();
@@ -181,8 +186,9 @@ fn a_publishers_alias_is_not_passed_on() {
     assert_eq!(taken.topic, Some(name("t")));
 }
 
-/// MQTT-3.1.2-25: what would be sent again to a client that takes less now is passed over, and makes
-/// room for what follows.
+/// What would be sent again to a client that takes less now is passed over, and makes room for
+/// what follows.
+/// [MQTT-3.1.2-25]
 #[test]
 fn what_became_too_large_is_not_sent_again() {
     let broker = Broker::start();
@@ -234,8 +240,8 @@ fn what_waits_for_a_client_is_bounded() {
     assert_eq!(expected, 1000, "as many as Mosquitto keeps");
 }
 
-/// Large messages fill what a client may have waiting before there are many of them; one alone may
-/// be larger still.
+/// Large messages fill what a client may have waiting before there are many of them; one alone
+/// may be larger still.
 #[test]
 fn what_waits_for_a_client_is_bounded_in_bytes() {
     const LARGE: usize = 1_000_000;

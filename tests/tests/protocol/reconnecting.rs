@@ -122,7 +122,10 @@ fn numbers_that_arrive(version: ProtocolVersion, qos: QoS, seed: u64) -> Vec<u32
     })
 }
 
-/// MQTT-4.3.3-1 to MQTT-4.3.3-13: QoS 2 arrives exactly once, and in order.
+/// QoS 2 arrives exactly once, and in order.
+/// [MQTT-4.3.3-1, MQTT-4.3.3-2, MQTT-4.3.3-3, MQTT-4.3.3-4, MQTT-4.3.3-5, MQTT-4.3.3-6,
+/// MQTT-4.3.3-8, MQTT-4.3.3-10, MQTT-4.3.3-11, MQTT-4.3.3-12, MQTT-4.4.0-1], 3.1.1 [MQTT-4.3.3-1,
+/// MQTT-4.3.3-2, MQTT-4.4.0-1]
 #[test]
 fn qos_2_arrives_exactly_once() {
     for version in VERSIONS {
@@ -133,7 +136,9 @@ fn qos_2_arrives_exactly_once() {
     }
 }
 
-/// MQTT-4.3.2-1 to MQTT-4.3.2-5, MQTT-4.6.0-2: QoS 1 arrives at least once, and what is new in order.
+/// QoS 1 arrives at least once, and what is new in order.
+/// [MQTT-4.3.2-1, MQTT-4.3.2-2, MQTT-4.3.2-3, MQTT-4.3.2-4, MQTT-4.3.2-5, MQTT-4.4.0-1], 3.1.1
+/// [MQTT-4.3.2-1, MQTT-4.3.2-2, MQTT-4.4.0-1]
 #[test]
 fn qos_1_arrives_at_least_once() {
     for version in VERSIONS {

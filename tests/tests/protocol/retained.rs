@@ -7,7 +7,9 @@ use tests::Broker;
 
 use crate::client::*;
 
-/// MQTT-3.3.1-5, MQTT-3.3.1-6, MQTT-3.3.1-7: the last one is kept, until an empty one clears it.
+/// The last one is kept, until an empty one clears it.
+/// [MQTT-3.3.1-5, MQTT-3.3.1-6, MQTT-3.3.1-7, MQTT-3.3.1-8], 3.1.1 [MQTT-3.3.1-5, MQTT-3.3.1-6,
+/// MQTT-3.3.1-8, MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11, MQTT-3.3.1-12]
 #[test]
 fn a_retained_message_is_set_replaced_and_cleared() {
     let broker = Broker::start();
@@ -21,7 +23,7 @@ fn a_retained_message_is_set_replaced_and_cleared() {
         late().expect_nothing();
         publisher.publish_as(retained("t/1", "first", AtLeastOnce));
         publisher.publish_as(retained("t/1", "second", AtLeastOnce));
-        // MQTT-3.3.1-8: one without the flag changes nothing.
+        // [MQTT-3.3.1-8]: one without the flag changes nothing.
         publisher.publish("t/1", "not retained");
         let mut client = late();
         let kept = client.take("second");
@@ -34,7 +36,8 @@ fn a_retained_message_is_set_replaced_and_cleared() {
     }
 }
 
-/// MQTT-3.8.4-8: a retained message has the lower QoS of message and subscription.
+/// A retained message has the lower QoS of message and subscription.
+/// [MQTT-3.8.4-8], 3.1.1 [MQTT-3.3.1-5, MQTT-3.3.1-7, MQTT-3.8.4-6]
 #[test]
 fn a_retained_message_has_the_lower_qos() {
     let broker = Broker::start();
@@ -54,6 +57,7 @@ fn a_retained_message_has_the_lower_qos() {
 }
 
 /// MQTT 5.0 §4.7.2: wildcards find no retained message of a topic that begins with `$`.
+/// [MQTT-4.7.2-1], 3.1.1 [MQTT-4.7.2-1]
 #[test]
 fn filters_find_the_retained_messages_they_match() {
     let broker = Broker::start();
@@ -83,7 +87,8 @@ fn filters_find_the_retained_messages_they_match() {
     }
 }
 
-/// MQTT-3.3.2-6: a retained message grows older, and is gone when it expires.
+/// A retained message grows older, and is gone when it expires.
+/// [MQTT-3.3.2-6]
 #[test]
 fn a_retained_message_expires() {
     let broker = Broker::start();
@@ -102,8 +107,9 @@ fn a_retained_message_expires() {
     late.expect_nothing();
 }
 
-/// MQTT-3.3.1-9: more retained messages than a client takes at once all arrive, even if it loses its
-/// connection among them.
+/// More retained messages than a client takes at once all arrive, even if it loses its connection
+/// among them.
+/// [MQTT-3.3.1-9], 3.1.1 [MQTT-3.3.1-6]
 #[test]
 fn retained_messages_survive_a_lost_connection() {
     const COUNT: usize = 200;

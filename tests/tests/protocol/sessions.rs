@@ -7,8 +7,9 @@ use tests::Broker;
 
 use crate::client::*;
 
-/// MQTT-3.1.2-5, MQTT-3.2.2-2, MQTT-3.2.2-3: a session waits for its client and for its messages,
-/// whatever the version.
+/// A session waits for its client and for its messages, whatever the version.
+/// [MQTT-3.1.2-5, MQTT-3.1.2-6, MQTT-3.1.2-23, MQTT-3.1.4-5, MQTT-3.2.2-3, MQTT-4.5.0-1], 3.1.1
+/// [MQTT-3.1.2-4, MQTT-3.1.2-5, MQTT-3.1.4-4, MQTT-3.2.2-2, MQTT-3.2.2-3, MQTT-4.5.0-1]
 #[test]
 fn a_session_goes_on_where_it_was() {
     let broker = Broker::start();
@@ -30,7 +31,8 @@ fn a_session_goes_on_where_it_was() {
     }
 }
 
-/// MQTT-3.1.2-4, MQTT-3.2.2-2: a clean start throws away what was there.
+/// A clean start throws away what was there.
+/// [MQTT-3.1.2-4, MQTT-3.1.4-4, MQTT-3.2.2-2], 3.1.1 [MQTT-3.1.2-6, MQTT-3.1.4-3, MQTT-3.2.2-1]
 #[test]
 fn a_clean_start_begins_anew() {
     let broker = Broker::start();
@@ -50,8 +52,8 @@ fn a_clean_start_begins_anew() {
     }
 }
 
-/// MQTT-3.1.2-6 of MQTT 3.1.1; MQTT 5.0 §3.1.2.11.2: a session without expiry interval ends with its
-/// connection.
+/// A session without expiry interval ends with its connection.
+/// [MQTT-4.1.0-2], 3.1.1 [MQTT-3.1.2-6]
 #[test]
 fn a_session_that_is_not_to_last_ends_with_its_connection() {
     let broker = Broker::start();
@@ -69,8 +71,8 @@ fn a_session_that_is_not_to_last_ends_with_its_connection() {
     }
 }
 
-/// MQTT-3.1.2-6 of MQTT 3.1.1: even a client that takes over gets nothing of a session that was not
-/// to last.
+/// Even a client that takes over gets nothing of a session that was not to last.
+/// 3.1.1 [MQTT-3.1.2-6]
 #[test]
 fn a_session_that_is_not_to_last_can_not_be_taken_over() {
     let broker = Broker::start();
@@ -88,6 +90,7 @@ fn a_session_that_is_not_to_last_can_not_be_taken_over() {
 }
 
 /// MQTT 5.0 §3.1.2.11.2: a session waits as long as it was told, and no longer.
+/// [MQTT-3.1.2-23, MQTT-4.1.0-2]
 #[test]
 fn a_session_expires() {
     let broker = Broker::start();
@@ -104,6 +107,7 @@ fn a_session_expires() {
 }
 
 /// MQTT 5.0 §3.14.2.2.2: DISCONNECT may change how long the session lasts.
+/// [MQTT-4.1.0-2]
 #[test]
 fn disconnect_changes_the_session_expiry_interval() {
     let broker = Broker::start();
@@ -137,7 +141,8 @@ fn a_session_expiry_interval_of_zero_can_not_be_changed() {
     assert!(!connack.session_present);
 }
 
-/// MQTT-3.1.4-3: the second of two clients with one identifier stays, on whatever worker either is.
+/// The second of two clients with one identifier stays, on whatever worker either is.
+/// [MQTT-3.1.4-3, MQTT-3.1.3-2], 3.1.1 [MQTT-3.1.4-2, MQTT-3.1.3-2]
 #[test]
 fn a_client_takes_over_from_another_on_any_worker() {
     let broker = Broker::start();
@@ -162,7 +167,8 @@ fn a_client_takes_over_from_another_on_any_worker() {
     }
 }
 
-/// MQTT-3.1.4-3: many at once with one identifier leave one connection and a session in order.
+/// Many at once with one identifier leave one connection and a session in order.
+/// [MQTT-3.1.4-3], 3.1.1 [MQTT-3.1.4-2]
 #[test]
 fn a_crowd_with_one_identifier_leaves_one() {
     let broker = Broker::start();

@@ -8,7 +8,7 @@ use tests::{Broker, PATIENCE};
 
 use crate::client::*;
 
-/// MQTT-4.8.2-4: each message goes to exactly one of those who share, and all get some.
+/// Each message goes to exactly one of those who share, and all get some.
 #[test]
 fn each_message_goes_to_one_of_those_who_share() {
     const COUNT: usize = 60;
@@ -103,8 +103,9 @@ fn a_shared_subscription_gets_no_retained_messages() {
     }
 }
 
-/// MQTT-4.8.2-4: messages go to a member that is connected, as long as there is one; without any,
-/// they wait for one.
+/// Messages go to a member that is connected, as long as there is one; without any, they wait for
+/// one.
+/// [MQTT-4.8.2-1]
 #[test]
 fn members_who_are_away_get_nothing_that_another_can_take() {
     let broker = Broker::start();
@@ -125,7 +126,8 @@ fn members_who_are_away_get_nothing_that_another_can_take() {
     away.expect_nothing();
 }
 
-/// MQTT-4.8.2-5: what was sent to a member with QoS 2 is that member's, even if it goes away.
+/// What was sent to a member with QoS 2 is that member's, even if it goes away.
+/// [MQTT-4.8.2-4]
 #[test]
 fn a_message_of_qos_2_stays_with_the_member_it_was_sent_to() {
     let broker = Broker::start();
@@ -142,7 +144,8 @@ fn a_message_of_qos_2_stays_with_the_member_it_was_sent_to() {
     assert_eq!(first.take("yours").packet_id, sent.packet_id);
 }
 
-/// MQTT-4.8.2-3: each member has the QoS it was granted.
+/// Each member has the QoS it was granted.
+/// [MQTT-4.8.2-3]
 #[test]
 fn members_have_a_qos_each() {
     let broker = Broker::start();

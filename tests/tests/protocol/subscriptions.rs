@@ -5,7 +5,10 @@ use tests::Broker;
 
 use crate::client::*;
 
-/// MQTT-3.8.4-5, MQTT-3.8.4-6: one code for each filter, in their order.
+/// One code for each filter, in their order.
+/// [MQTT-2.2.1-6, MQTT-3.8.4-1, MQTT-3.8.4-2, MQTT-3.8.4-5, MQTT-3.8.4-6, MQTT-3.8.4-7,
+/// MQTT-3.9.3-1], 3.1.1 [MQTT-2.3.1-7, MQTT-3.8.4-1, MQTT-3.8.4-2, MQTT-3.8.4-4, MQTT-3.8.4-5,
+/// MQTT-3.9.3-1]
 #[test]
 fn a_suback_answers_each_filter() {
     let broker = Broker::start();
@@ -24,7 +27,9 @@ fn a_suback_answers_each_filter() {
     }
 }
 
-/// MQTT-3.8.4-7, MQTT-3.9.3-2 of MQTT 3.1.1: a filter that is refused is answered for itself.
+/// A filter that is refused is answered for itself.
+/// [MQTT-3.8.4-5, MQTT-3.8.4-7, MQTT-3.9.3-1, MQTT-3.9.3-2], 3.1.1 [MQTT-3.8.4-4, MQTT-3.8.4-5,
+/// MQTT-3.9.3-1, MQTT-3.9.3-2]
 #[test]
 fn a_refused_filter_does_not_harm_the_others() {
     let broker = Broker::start();
@@ -44,7 +49,8 @@ fn a_refused_filter_does_not_harm_the_others() {
     }
 }
 
-/// MQTT-4.7.1-1 to MQTT-4.7.3-4: which topics a filter matches.
+/// Which topics a filter matches.
+/// [MQTT-3.3.2-3, MQTT-4.7.2-1, MQTT-4.7.3-4], 3.1.1 [MQTT-3.3.2-3, MQTT-4.7.2-1, MQTT-4.7.3-4]
 #[test]
 fn filters_match_what_they_say() {
     let broker = Broker::start();
@@ -79,7 +85,8 @@ fn filters_match_what_they_say() {
     subscriber.expect_nothing();
 }
 
-/// MQTT-3.8.4-3: the same filter again replaces the subscription, options and identifier included.
+/// The same filter again replaces the subscription, options and identifier included.
+/// [MQTT-3.8.4-3], 3.1.1 [MQTT-3.8.4-3]
 #[test]
 fn a_subscription_is_replaced() {
     let broker = Broker::start();
@@ -111,8 +118,9 @@ fn ids(message: &codec::Publish) -> Vec<u32> {
     ids
 }
 
-/// MQTT-3.3.4-2 to MQTT-3.3.4-5: subscriptions that overlap bring a message once, with the highest
-/// QoS and all their identifiers.
+/// Subscriptions that overlap bring a message once, with the highest QoS and all their
+/// identifiers.
+/// [MQTT-3.3.4-2, MQTT-3.3.4-3, MQTT-3.3.4-4], 3.1.1 [MQTT-3.3.5-1]
 #[test]
 fn overlapping_subscriptions_deliver_once() {
     let broker = Broker::start();
@@ -148,7 +156,8 @@ fn overlapping_subscriptions_deliver_once() {
     client.expect_nothing();
 }
 
-/// MQTT-3.8.3-3: with No Local a client does not get what it publishes itself.
+/// With No Local a client does not get what it publishes itself.
+/// [MQTT-3.8.3-3]
 #[test]
 fn no_local_keeps_a_clients_own_messages_from_it() {
     let broker = Broker::start();
@@ -174,7 +183,8 @@ fn no_local_keeps_a_clients_own_messages_from_it() {
     client.expect_nothing();
 }
 
-/// MQTT-3.3.1-12, MQTT-3.3.1-13: RETAIN is passed on to those who asked for it, and 0 to all others.
+/// RETAIN is passed on to those who asked for it, and 0 to all others.
+/// [MQTT-3.3.1-12, MQTT-3.3.1-13], 3.1.1 [MQTT-3.3.1-9]
 #[test]
 fn retain_as_published_passes_the_flag_on() {
     let broker = Broker::start();
@@ -202,7 +212,8 @@ fn retain_as_published_passes_the_flag_on() {
     assert!(as_published.take("").retain);
 }
 
-/// MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11: when retained messages are sent to a subscription.
+/// When retained messages are sent to a subscription.
+/// [MQTT-3.3.1-9, MQTT-3.3.1-10, MQTT-3.3.1-11, MQTT-3.8.4-4]
 #[test]
 fn retain_handling_decides_about_retained_messages() {
     let broker = Broker::start();
@@ -229,8 +240,10 @@ fn retain_handling_decides_about_retained_messages() {
     client.expect_nothing();
 }
 
-/// MQTT-3.10.4-1, MQTT-3.10.4-2, MQTT-3.11.3-1: UNSUBSCRIBE ends what it names, says what there was,
-/// and nothing else changes.
+/// UNSUBSCRIBE ends what it names, says what there was, and nothing else changes.
+/// [MQTT-2.2.1-6, MQTT-3.10.4-1, MQTT-3.10.4-2, MQTT-3.10.4-4, MQTT-3.10.4-5, MQTT-3.10.4-6,
+/// MQTT-3.11.3-1, MQTT-3.11.3-2], 3.1.1 [MQTT-2.3.1-7, MQTT-3.10.4-1, MQTT-3.10.4-2,
+/// MQTT-3.10.4-4, MQTT-3.10.4-5, MQTT-3.10.4-6]
 #[test]
 fn unsubscribe_ends_a_subscription() {
     let broker = Broker::start();
@@ -254,7 +267,8 @@ fn unsubscribe_ends_a_subscription() {
     }
 }
 
-/// MQTT-3.10.4-3: what was on its way when UNSUBSCRIBE came is still settled.
+/// What was on its way when UNSUBSCRIBE came is still settled.
+/// [MQTT-3.10.4-2, MQTT-3.10.4-3], 3.1.1 [MQTT-3.10.4-2, MQTT-3.10.4-3]
 #[test]
 fn unsubscribe_lets_deliveries_complete() {
     let broker = Broker::start();

@@ -27,7 +27,7 @@ fn receive(socket: &mut Connection, version: ProtocolVersion, count: usize) -> V
     let (mut arrived, mut packets) = (BytesMut::new(), Vec::new());
     while packets.len() < count {
         let (opcode, payload) = socket.receive_frame().expect("packets");
-        assert_eq!(opcode, opcode::BINARY, "MQTT-6.0.0-1");
+        assert_eq!(opcode, opcode::BINARY, "[MQTT-6.0.0-1]");
         arrived.extend_from_slice(&payload);
         while let Some(packet) = decoder.decode(&mut arrived).unwrap() {
             packets.push(packet);
@@ -65,7 +65,8 @@ fn check_answers(packets: &[Packet]) {
     assert_eq!(message.payload.len(), 300);
 }
 
-/// MQTT-6.0.0-2: several packets in one message.
+/// Several packets in one message.
+/// [MQTT-6.0.0-1, MQTT-6.0.0-2, MQTT-6.0.0-4], 3.1.1 [MQTT-6.0.0-1, MQTT-6.0.0-2, MQTT-6.0.0-4]
 #[test]
 fn one_message_may_hold_many_packets() {
     let broker = Broker::start();
@@ -76,7 +77,8 @@ fn one_message_may_hold_many_packets() {
     }
 }
 
-/// MQTT-6.0.0-2: one packet in several messages, cut wherever it may be.
+/// One packet in several messages, cut wherever it may be.
+/// [MQTT-6.0.0-2], 3.1.1 [MQTT-6.0.0-2]
 #[test]
 fn a_packet_may_be_split_over_messages() {
     let broker = Broker::start();
@@ -115,7 +117,9 @@ fn fragments_and_pings_are_understood() {
     check_answers(&receive(&mut socket, V5, 4));
 }
 
-/// One client on each kind of connection: they hear each other, and one takes over from the other.
+/// One client on each kind of connection: they hear each other, and one takes over from the
+/// other.
+/// [MQTT-4.2-1], 3.1.1 [MQTT-7.1.1-1]
 #[test]
 fn websocket_and_tcp_share_everything() {
     let broker = Broker::start();

@@ -27,7 +27,8 @@ fn delayed(client_id: &str, delay_s: u32, expiry_s: u32) -> Connect {
     Connect { will: Some(will), ..resuming(client_id, [Property::SessionExpiryInterval(expiry_s)]) }
 }
 
-/// MQTT-3.1.2-8: the will is sent when a connection ends without DISCONNECT.
+/// The will is sent when a connection ends without DISCONNECT.
+/// [MQTT-3.1.2-7, MQTT-3.1.2-8, MQTT-3.1.2-14], 3.1.1 [MQTT-3.1.2-8, MQTT-3.1.2-9, MQTT-3.1.2-16]
 #[test]
 fn a_will_is_sent_when_the_client_vanishes() {
     let broker = Broker::start();
@@ -42,7 +43,8 @@ fn a_will_is_sent_when_the_client_vanishes() {
     }
 }
 
-/// MQTT-3.1.2-10, MQTT-3.14.4-3: DISCONNECT takes the will back.
+/// DISCONNECT takes the will back.
+/// [MQTT-3.1.2-10, MQTT-3.14.4-3], 3.1.1 [MQTT-3.1.2-10, MQTT-3.14.4-3]
 #[test]
 fn a_will_is_not_sent_after_disconnect() {
     let broker = Broker::start();
@@ -54,6 +56,7 @@ fn a_will_is_not_sent_after_disconnect() {
 }
 
 /// MQTT 5.0 §3.14.2.1: a client may leave and still want its will sent.
+/// [MQTT-3.1.2-8]
 #[test]
 fn a_will_is_sent_after_a_disconnect_that_asks_for_it() {
     let broker = Broker::start();
@@ -65,7 +68,8 @@ fn a_will_is_sent_after_a_disconnect_that_asks_for_it() {
     }
 }
 
-/// MQTT-3.1.2-8: a client that breaks the protocol has its will sent.
+/// A client that breaks the protocol has its will sent.
+/// [MQTT-3.1.2-8, MQTT-4.13.1-1], 3.1.1 [MQTT-3.1.2-8]
 #[test]
 fn a_will_is_sent_after_a_protocol_error() {
     let broker = Broker::start();
@@ -79,7 +83,8 @@ fn a_will_is_sent_after_a_protocol_error() {
     }
 }
 
-/// MQTT-3.1.2-8: a client that falls silent has its will sent.
+/// A client that falls silent has its will sent.
+/// [MQTT-3.1.2-8], 3.1.1 [MQTT-3.1.2-8]
 #[test]
 fn a_will_is_sent_after_the_keep_alive() {
     let broker = Broker::start();
@@ -89,8 +94,9 @@ fn a_will_is_sent_after_the_keep_alive() {
     watcher.take("gone");
 }
 
-/// MQTT 5.0 §3.1.4: a client that is taken over from has its will sent, on whatever worker the next
-/// one arrives.
+/// MQTT 5.0 §3.1.4: a client that is taken over from has its will sent, on whatever worker the
+/// next one arrives.
+/// [MQTT-3.1.2-8], 3.1.1 [MQTT-3.1.2-8]
 #[test]
 fn a_will_is_sent_when_another_takes_over() {
     let broker = Broker::start();
@@ -114,7 +120,9 @@ fn a_will_is_sent_when_another_takes_over() {
     }
 }
 
-/// MQTT 5.0 §3.1.3.2.2: a client that comes back in time takes its will back, and brings a new one.
+/// MQTT 5.0 §3.1.3.2.2: a client that comes back in time takes its will back, and brings a new
+/// one.
+/// [MQTT-3.1.3-9]
 #[test]
 fn a_delayed_will_is_forgotten_when_the_client_comes_back() {
     let broker = Broker::start();
@@ -133,7 +141,8 @@ fn a_delayed_will_is_forgotten_when_the_client_comes_back() {
     watcher.take("gone");
 }
 
-/// MQTT-3.1.3-9: a will waits for its delay.
+/// A will waits for its delay.
+/// [MQTT-3.1.2-8, MQTT-3.1.2-10, MQTT-3.1.3-9]
 #[test]
 fn a_delayed_will_is_sent_after_its_delay() {
     let broker = Broker::start();
@@ -148,7 +157,8 @@ fn a_delayed_will_is_sent_after_its_delay() {
     watcher.expect_nothing();
 }
 
-/// MQTT-3.1.3-9: a will does not wait longer than its session lasts.
+/// A will does not wait longer than its session lasts.
+/// [MQTT-3.1.2-8]
 #[test]
 fn a_delayed_will_is_sent_when_the_session_ends() {
     let broker = Broker::start();
@@ -175,6 +185,7 @@ fn a_delayed_will_is_sent_when_the_session_ends() {
 }
 
 /// MQTT 5.0 §3.1.3.2.2: the session that another takes over may be one that was not to last.
+/// [MQTT-3.1.2-8]
 #[test]
 fn a_delayed_will_is_sent_when_a_short_session_is_taken_over() {
     let broker = Broker::start();
@@ -184,7 +195,8 @@ fn a_delayed_will_is_sent_when_a_short_session_is_taken_over() {
     watcher.take("gone");
 }
 
-/// MQTT-3.1.2-14, MQTT-3.1.2-15: a will is retained if it says so, and only then.
+/// A will is retained if it says so, and only then.
+/// [MQTT-3.1.2-14, MQTT-3.1.2-15], 3.1.1 [MQTT-3.1.2-16, MQTT-3.1.2-17]
 #[test]
 fn a_will_may_be_retained() {
     let broker = Broker::start();
@@ -204,7 +216,8 @@ fn a_will_may_be_retained() {
     }
 }
 
-/// MQTT-3.1.3-10 and the Will Properties: what a PUBLISH would pass on is passed on.
+/// What a PUBLISH would pass on is passed on.
+/// [MQTT-3.1.3-10]
 #[test]
 fn a_will_has_the_properties_of_a_message() {
     let broker = Broker::start();
@@ -229,7 +242,8 @@ fn a_will_has_the_properties_of_a_message() {
     assert_eq!(rest.iter().collect::<Vec<_>>(), passed);
 }
 
-/// MQTT-3.1.2-8: a client may hear its own will of last time.
+/// A client may hear its own will of last time.
+/// [MQTT-3.1.2-8], 3.1.1 [MQTT-3.1.2-8]
 #[test]
 fn a_will_waits_in_the_session_of_its_own_client() {
     let broker = Broker::start();
@@ -247,8 +261,9 @@ fn a_will_waits_in_the_session_of_its_own_client() {
     }
 }
 
-/// MQTT-3.1.2-10: DISCONNECT takes the will back at once, even while the client has not read all that
-/// was written to it, and another connection takes over in that time.
+/// DISCONNECT takes the will back at once, even while the client has not read all that was
+/// written to it, and another connection takes over in that time.
+/// [MQTT-3.1.2-10], 3.1.1 [MQTT-3.1.2-10]
 #[test]
 fn a_will_is_not_sent_for_a_client_that_said_goodbye_and_came_back() {
     let broker = Broker::start();
