@@ -1,9 +1,11 @@
 //! The broker under test, as a process.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Instant;
+
+use tempfile::TempDir;
 
 use crate::program::{Program, Signal, Stream};
 use crate::wire::{Client, Connect, Version};
@@ -11,6 +13,8 @@ use crate::{PATIENCE, POLL_INTERVAL, ports};
 
 /// The environment variable that names the broker's binary.
 pub const BROKER_BIN_VARIABLE: &str = "WS_BROKER_BIN";
+
+const CONFIG_FILE: &str = "mosquitto.conf";
 
 /// The ports of one broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +38,8 @@ pub struct Broker {
     program: Program,
     /// Where it listens.
     pub ports: Ports,
+    /// Where its configuration file is, and what belongs to it.
+    folder: Option<TempDir>,
     stopped: bool,
 }
 
@@ -53,7 +59,60 @@ impl Broker {
         for port in [ports.mqtt, ports.ws] {
             wait_until_answers(&mut program, port);
         }
-        Self { program, ports, stopped: false }
+        Self { program, ports, folder: None, stopped: false }
+    }
+
+    /// A broker with a configuration file, when it answers on `ports.mqtt`. It serves the dashboard
+    /// only if the file has it do so.
+    #[must_use]
+    #[track_caller]
+    pub fn configured(configure: impl FnOnce(Ports) -> String) -> Self {
+        Self::configured_with(|ports, _| configure(ports))
+    }
+
+    /// [`Broker::configured`] with further files, which `configure` writes into a folder that goes when
+    /// the broker does.
+    #[must_use]
+    #[track_caller]
+    pub fn configured_with(configure: impl FnOnce(Ports, &Path) -> String) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ports = Ports::free();
+        let text = configure(ports, folder.path());
+        let file = folder.path().join(CONFIG_FILE);
+        write_config(&file, &text, ports);
+        let mut command = bare_command();
+        let mut program = Program::start("ws-broker", command.arg("-v").arg("-c").arg(&file));
+        wait_until_answers(&mut program, ports.mqtt);
+        Self { program, ports, folder: Some(folder), stopped: false }
+    }
+
+    /// The folder of the configuration file.
+    #[must_use]
+    #[track_caller]
+    pub fn folder(&self) -> &Path {
+        self.folder.as_ref().expect("the broker has a configuration file").path()
+    }
+
+    /// Writes the configuration file anew; what it says holds after [`Broker::reload`].
+    #[track_caller]
+    pub fn rewrite_config(&self, text: &str) {
+        write_config(&self.folder().join(CONFIG_FILE), text, self.ports);
+    }
+
+    /// Has it read its configuration again (SIGHUP), and waits until it says that it has, or why not.
+    #[track_caller]
+    pub fn reload(&self) {
+        let reloads = || {
+            let log = self.log();
+            log.matches("Config reloaded.").count() + log.matches("Config not reloaded").count()
+        };
+        let before = reloads();
+        self.program.signal(Signal::HUP);
+        let deadline = Instant::now() + PATIENCE;
+        while reloads() == before {
+            assert!(Instant::now() < deadline, "the broker does not reload");
+            std::thread::sleep(POLL_INTERVAL);
+        }
     }
 
     /// The process.
@@ -148,6 +207,12 @@ impl Drop for Broker {
             panic!("the broker, asked to stop, ended with {status}");
         }
     }
+}
+
+fn write_config(file: &Path, text: &str, ports: Ports) {
+    let serves_dashboard = text.contains(&ports.ws.to_string());
+    let dashboard = if serves_dashboard { "" } else { "dashboard_port 0\n" };
+    std::fs::write(file, format!("{dashboard}{text}\n")).unwrap();
 }
 
 /// The broker's binary with no arguments.

@@ -1,38 +1,156 @@
-//! The command line, with Mosquitto's words where Mosquitto has them.
+//! The command line, with Mosquitto's words where Mosquitto has them, and what comes of it together with
+//! the configuration file.
 
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
 use clap::Parser;
 
-use crate::limits::Limits;
-use crate::server::Config;
+use crate::config::{
+    self, Access, Address, Config, FromFile, Listener, LogTypes, MQTT_PORT, Protocol,
+};
 
-/// The port of MQTT over TCP.
-const MQTT_PORT: u16 = 1883;
 /// The port of MQTT over WebSocket, and of the dashboard.
-const HTTP_PORT: u16 = 9001;
+const DASHBOARD_PORT: u16 = 9001;
+
+/// Ports that the command line may name, as in Mosquitto.
+const PORTS_MAX: usize = 10;
 
 /// An MQTT broker that serves its own dashboard.
 ///
 /// It speaks MQTT 3.1, 3.1.1 and 5.0 over TCP and, on the WebSocket port, over WebSocket; a browser
 /// that opens http://localhost:9001 sees every sensor. Without a configuration only programs on this
 /// machine can connect.
-#[derive(Debug, Parser)]
+#[derive(Debug, Clone, Parser)]
 #[command(name = "ws-broker", version, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// Listen for MQTT over TCP on this port of the loopback interface; may be given several times
-    #[arg(short, long, value_name = "PORT", default_values_t = [MQTT_PORT])]
+    /// Read this configuration file, which is written like a mosquitto.conf
+    #[arg(short, long = "config-file", value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Listen for MQTT over TCP on this port of this machine [default: 1883]; may be given several
+    /// times, and counts only where the configuration file opens no listener
+    #[arg(short, long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Vec<u16>,
 
-    /// Serve MQTT over WebSocket, and the dashboard, on this port of the loopback interface
-    #[arg(long, value_name = "PORT", default_value_t = HTTP_PORT)]
-    ws_port: u16,
+    /// Serve MQTT over WebSocket, and the dashboard, on this port of this machine [default: 9001,
+    /// unless the configuration file opens a listener for WebSocket]
+    #[arg(long, value_name = "PORT")]
+    ws_port: Option<u16>,
 
-    /// Log more: each subscription, and connections that never became MQTT
+    /// Log all there is to say
     #[arg(short, long)]
     pub verbose: bool,
+
+    /// Say whether the configuration makes sense, and end
+    #[arg(long)]
+    pub test_config: bool,
+}
+
+/// The command line of this process.
+///
+/// # Errors
+/// It makes no sense, or asks for help or the version.
+pub(crate) fn parse() -> Result<Cli, clap::Error> {
+    let cli = Cli::try_parse()?;
+    if cli.port.len() > PORTS_MAX {
+        let why = format!("only {PORTS_MAX} ports can be specified on the command line\n");
+        return Err(clap::Error::raw(clap::error::ErrorKind::TooManyValues, why));
+    }
+    Ok(cli)
+}
+
+/// A configuration, and what there is to say about it.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub config: Config,
+    pub notes: Vec<String>,
 }
 
 impl Cli {
-    pub(crate) fn config(self) -> Config {
-        Config { mqtt_ports: self.port, http_port: self.ws_port, limits: Limits::default() }
+    /// The configuration that the command line and the file that it names make together.
+    ///
+    /// # Errors
+    /// The file can't be read or makes no sense.
+    pub(crate) fn load(&self) -> Result<Loaded> {
+        let from_file = match &self.config {
+            Some(path) => config::read(path)?,
+            None => FromFile::none(),
+        };
+        let FromFile { mut config, mut notes, loopback_access, dashboard_port } = from_file;
+        if self.verbose {
+            config.log.types = LogTypes::ALL;
+        }
+        let opens_none = config.listeners.is_empty();
+        if opens_none {
+            let default = [MQTT_PORT];
+            let ports = if self.port.is_empty() { &default[..] } else { &self.port };
+            for port in ports {
+                config.listeners.push(loopback(*port, Protocol::Mqtt, &loopback_access));
+            }
+        } else if !self.port.is_empty() {
+            notes
+                .push("-p has no effect: the configuration file opens listeners of its own".into());
+        }
+        let asked_for = self.ws_port.or(dashboard_port);
+        let has_http = config.listeners.iter().any(|listener| listener.protocol == Protocol::Http);
+        match asked_for {
+            Some(0) => {}
+            None if has_http => {}
+            port => match dashboard_access(&config, &loopback_access) {
+                Ok(access) => {
+                    let port_or_default = port.unwrap_or(DASHBOARD_PORT);
+                    let mut listener = loopback(port_or_default, Protocol::Http, access);
+                    listener.is_optional = port.is_none();
+                    config.listeners.push(listener);
+                }
+                Err(why) if port.is_some() => bail!("the dashboard gets no port of its own: {why}"),
+                Err(why) => notes.push(format!("The dashboard is not served: {why}")),
+            },
+        }
+        Ok(Loaded { config, notes })
+    }
+
+    /// The name of the configuration file, as it is logged.
+    pub(crate) fn config_file(&self) -> Option<String> {
+        self.config.as_ref().map(|path| path.display().to_string())
+    }
+
+    /// Reads the configuration again.
+    ///
+    /// # Errors
+    /// As for [`Cli::load`].
+    pub(crate) fn load_again(&self) -> Result<Loaded> {
+        self.load().context("Config not reloaded, and what was in force stays so")
+    }
+}
+
+fn loopback(port: u16, protocol: Protocol, access: &Access) -> Listener {
+    let mut listener = Listener::new(Address::Loopback(port), protocol);
+    listener.access = access.clone();
+    listener
+}
+
+/// Who may use the dashboard where the file does not open a listener for it: those who may come in by
+/// a listener that it does open. Where that can't be said, nobody may.
+fn dashboard_access<'a>(
+    config: &'a Config,
+    loopback: &'a Access,
+) -> Result<&'a Access, &'static str> {
+    if config.per_listener_settings {
+        return Err("each listener has settings of its own, so add one with protocol websockets");
+    }
+    let is_open = |listener: &Listener| {
+        let needs_certificate = listener.tls.as_ref().is_some_and(|tls| tls.require_certificate);
+        let is_plain = !needs_certificate
+            && listener.mount_point.is_none()
+            && listener.proxy_protocol.is_none()
+            && !listener.use_username_as_clientid;
+        is_plain && !matches!(listener.address, Address::Unix(_))
+    };
+    if config.listeners.iter().any(is_open) {
+        Ok(loopback)
+    } else {
+        Err("no listener lets clients in by user name alone, so add one with protocol websockets")
     }
 }

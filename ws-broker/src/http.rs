@@ -2,7 +2,6 @@
 //! connection into a WebSocket for MQTT (MQTT 5.0 §6).
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -17,7 +16,7 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::assets::{self, Asset};
-use crate::worker::{Handshake, Transport, Worker};
+use crate::worker::{Handshake, Peer, Transport, Worker};
 
 /// Where a WebSocket may be opened.
 const WEBSOCKET_PATHS: [&str; 2] = ["/", "/mqtt"];
@@ -36,10 +35,12 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self' 'wa
 type Answer = Response<Full<Bytes>>;
 
 /// Serves HTTP on a connection until it ends or becomes a WebSocket.
-pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
+pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Peer) {
     let handshake = Handshake::begin(&worker);
     let upgrade = Rc::new(std::cell::Cell::new(None));
-    let limits = worker.shared.limits.clone();
+    let settings = worker.settings();
+    let limits = &settings.config.limits;
+    let head_max = settings.listener(peer.listener).http_head_max;
     let answer = service_fn({
         let upgrade = Rc::clone(&upgrade);
         move |mut request: Request<hyper::body::Incoming>| {
@@ -53,7 +54,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.http_timeout)
-        .max_buf_size(limits.http_head_max)
+        .max_buf_size(head_max)
         .serve_connection(TokioIo::new(stream), answer)
         .with_upgrades()
         .await;

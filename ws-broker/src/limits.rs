@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// What the broker lets its clients use. Sizes are in bytes, times in the unit of their name.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// The largest packet that is taken, fixed header included.
     pub packet_size_max: u32,
@@ -16,6 +16,12 @@ pub(crate) struct Limits {
     pub handshakes_max: usize,
     /// Messages of QoS 1 and 2 that are sent to a client and not acknowledged yet.
     pub inflight_max: u16,
+    /// Bytes of such messages; one message may be larger than this by itself.
+    pub inflight_bytes_max: usize,
+    /// Bytes of a message's payload; a larger message is taken and not passed on.
+    pub message_size_max: usize,
+    /// Bytes of memory that the broker may use.
+    pub memory_max: Option<usize>,
     /// Messages of QoS 1 and 2 that a client of MQTT 5.0 may send before one is acknowledged.
     pub receive_maximum: u16,
     /// Messages of QoS 1 and 2 that wait for a client beyond those in flight; one more is dropped.
@@ -30,8 +36,6 @@ pub(crate) struct Limits {
     pub answer_bytes_max: usize,
     /// Bytes of messages on their way to one worker; beyond, those who publish to it wait.
     pub inbox_bytes_max: usize,
-    /// The highest Topic Alias that a client may use.
-    pub topic_alias_max: u16,
     /// Levels of a topic name or filter.
     pub topic_levels_max: usize,
     /// Sessions of each worker, whether connected or not.
@@ -40,8 +44,6 @@ pub(crate) struct Limits {
     pub subscriptions_max: usize,
     /// Retained messages of all topics together, and those that wait for one connection.
     pub retained_max: usize,
-    /// Bytes of an HTTP request's head.
-    pub http_head_max: usize,
     /// How long the head of an HTTP request may take, and a connection be idle between two.
     pub http_timeout: Duration,
     /// How long a connection that is closed is still read from, so that the last packet sent to it
@@ -59,24 +61,34 @@ impl Default for Limits {
             connect_timeout: Duration::from_secs(10),
             handshakes_max: 1024,
             inflight_max: 20,
+            inflight_bytes_max: usize::MAX,
+            message_size_max: usize::MAX,
+            memory_max: None,
             receive_maximum: 1024,
             queued_messages_max: 1000,
             queued_bytes_max: 64 << 20,
             out_bytes_max: 8 << 20,
             answer_bytes_max: 1 << 20,
             inbox_bytes_max: 16 << 20,
-            topic_alias_max: 10,
             topic_levels_max: 200,
             sessions_max: 1_000_000,
             subscriptions_max: 10_000,
             retained_max: 1_000_000,
-            http_head_max: 16 * 1024,
             http_timeout: Duration::from_secs(15),
             linger: Duration::from_millis(500),
             shutdown_timeout: Duration::from_secs(2),
         }
     }
 }
+
+/// The highest Topic Alias that a client may use, unless its listener says otherwise.
+pub(crate) const TOPIC_ALIAS_MAX: u16 = 10;
+
+/// Bytes of an HTTP request's head, unless the configuration says otherwise.
+pub(crate) const HTTP_HEAD_MAX: usize = 16 * 1024;
+
+/// The least that the head of an HTTP request may be limited to.
+pub(crate) const HTTP_HEAD_MIN: usize = 8 * 1024;
 
 /// Bytes that one read takes at most. Reads of a worker share one buffer of this size.
 pub(crate) const READ_CHUNK: usize = 64 * 1024;

@@ -6,21 +6,43 @@
 mod assets;
 mod broker;
 mod cli;
+mod config;
 mod http;
 mod limits;
 mod log;
 mod server;
+mod settings;
 mod time;
 mod worker;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+/// What the broker ends with when it was told something that makes no sense, as Mosquitto does.
+const INVALID: u8 = 3;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = match cli::parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too, and are no error.
+            let code = if error.use_stderr() { INVALID } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
     log::start(cli.verbose);
-    match server::run(cli.config()) {
+    let loaded = match cli.load() {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            tracing::error!("{error:#}.");
+            return ExitCode::from(INVALID);
+        }
+    };
+    if cli.test_config {
+        println!("Configuration file is OK.");
+        return ExitCode::SUCCESS;
+    }
+    match server::run(&cli, loaded) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}.");

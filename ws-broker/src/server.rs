@@ -1,6 +1,5 @@
 //! Puts the broker together: workers, listeners, and an orderly end.
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -10,28 +9,33 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::broker::WorkerId;
-use crate::limits::Limits;
-use crate::worker::{self, Mail, Protocol, Shared};
+use crate::cli::{Cli, Loaded};
+use crate::config::{Address, Protocol};
+use crate::settings::Settings;
+use crate::worker::{self, Mail, Peer, Shared};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How long accepting pauses when the operating system has nothing left to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Where the broker listens.
-#[derive(Debug, Clone)]
-pub(crate) struct Config {
-    pub mqtt_ports: Vec<u16>,
-    pub http_port: u16,
-    pub limits: Limits,
-}
 
 /// Runs the broker until a signal ends it.
 ///
 /// # Errors
 /// A port can't be listened on, or the operating system refuses what the broker needs.
-pub(crate) fn run(config: Config) -> Result<()> {
+pub(crate) fn run(cli: &Cli, loaded: Loaded) -> Result<()> {
+    tracing::info!("ws-broker version {VERSION} starting.");
+    match cli.config_file() {
+        Some(file) => tracing::info!("Config loaded from {file}."),
+        None => tracing::info!("Using default config."),
+    }
+    for note in &loaded.notes {
+        tracing::warn!("{note}.");
+    }
+    let settings = Arc::new(Settings::load(loaded.config)?);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    runtime.block_on(serve(config))
+    runtime.block_on(serve(cli, settings))
 }
 
 /// Lets the broker hold as many connections as the operating system allows it at all.
@@ -44,37 +48,37 @@ fn raise_file_limit() {
     }
 }
 
-async fn serve(config: Config) -> Result<()> {
+async fn serve(cli: &Cli, settings: Arc<Settings>) -> Result<()> {
     raise_file_limit();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut listeners = Vec::new();
-    for port in &config.mqtt_ports {
-        listeners.push((listen(*port, "MQTT").await?, Protocol::Mqtt));
-    }
-    listeners.push((listen(config.http_port, "WebSocket and HTTP").await?, Protocol::Http));
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let listeners = listen_everywhere(&settings).await?;
 
     let count = thread::available_parallelism().map_or(1, usize::from);
-    let (shared, mails) = Shared::new(WorkerId::try_from(count).unwrap_or(1), config.limits);
+    let (shared, mails) = Shared::new(WorkerId::try_from(count).unwrap_or(1), settings);
     let mut threads = Vec::new();
     for (id, mail) in (0..).zip(mails) {
         let shared = Arc::clone(&shared);
         let thread = thread::Builder::new().name(format!("worker-{id}"));
         threads.push(thread.spawn(move || worker::run(id, shared, mail))?);
     }
-    tracing::info!("ws-broker version {} running.", env!("CARGO_PKG_VERSION"));
+    tracing::info!("ws-broker version {VERSION} running.");
     let mut turns = Turns::new(&shared);
     let mut accepting = tokio::task::JoinSet::new();
-    for (listener, protocol) in listeners {
-        accepting.spawn(accept(listener, protocol, turns.clone()));
+    for (number, socket) in listeners {
+        accepting.spawn(accept(socket, number, turns.clone()));
         turns.skip();
     }
 
-    let signal = tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
+    let signal = loop {
+        tokio::select! {
+            _ = terminate.recv() => break "SIGTERM",
+            _ = interrupt.recv() => break "SIGINT",
+            _ = hang_up.recv() => reload(cli, &shared),
+        }
     };
-    tracing::info!("ws-broker version {} terminating on {signal}.", env!("CARGO_PKG_VERSION"));
+    tracing::info!("ws-broker version {VERSION} terminating on {signal}.");
     accepting.shutdown().await;
     for worker in shared.workers() {
         shared.send(worker, Mail::ShutDown);
@@ -82,6 +86,24 @@ async fn serve(config: Config) -> Result<()> {
     tokio::task::spawn_blocking(move || join(threads)).await?;
     log_counters(&shared);
     Ok(())
+}
+
+/// Reads the configuration again; one that makes no sense changes nothing.
+fn reload(cli: &Cli, shared: &Shared) {
+    tracing::info!("Reloading config.");
+    let settings = cli.load_again().and_then(|loaded| {
+        for note in &loaded.notes {
+            tracing::warn!("{note}.");
+        }
+        shared.settings().reload(loaded.config)
+    });
+    match settings {
+        Ok(settings) => {
+            shared.reload(&Arc::new(settings));
+            tracing::info!("Config reloaded.");
+        }
+        Err(error) => tracing::error!("{error:#}."),
+    }
 }
 
 fn join(threads: Vec<JoinHandle<()>>) {
@@ -106,10 +128,33 @@ fn log_counters(shared: &Shared) {
     }
 }
 
-/// Listens on a port of the loopback interface.
-async fn listen(port: u16, what: &str) -> Result<TcpListener> {
-    let address = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port));
-    let listener = match TcpListener::bind(address).await {
+/// Opens the sockets of all listeners; each comes with the number of its listener.
+async fn listen_everywhere(settings: &Settings) -> Result<Vec<(usize, TcpListener)>> {
+    let mut sockets = Vec::new();
+    for (number, listener) in settings.config.listeners.iter().enumerate() {
+        let what = match listener.protocol {
+            Protocol::Mqtt => "MQTT",
+            Protocol::Http => "WebSocket and HTTP",
+        };
+        match listen(&listener.address, what).await {
+            Ok(socket) => sockets.push((number, socket)),
+            Err(error) if listener.is_optional => {
+                tracing::warn!("The dashboard is not served: {error:#}.");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(sockets)
+}
+
+/// Listens on an address.
+async fn listen(address: &Address, what: &str) -> Result<TcpListener> {
+    let (host, port) = match address {
+        Address::Loopback(port) => ("127.0.0.1", *port),
+        Address::Tcp { host, port, .. } => (host.as_deref().unwrap_or("0.0.0.0"), *port),
+        Address::Unix(_) => bail!("Unix sockets are not listened on"),
+    };
+    let listener = match TcpListener::bind((host, port)).await {
         Ok(listener) => listener,
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
             bail!(
@@ -118,7 +163,7 @@ async fn listen(port: u16, what: &str) -> Result<TcpListener> {
             )
         }
         Err(error) => {
-            return Err(error).with_context(|| format!("can't listen on port {port} for {what}"));
+            return Err(error).with_context(|| format!("can't listen at {address} for {what}"));
         }
     };
     let address = listener.local_addr()?;
@@ -145,24 +190,24 @@ impl Turns {
         self.workers.get(turn).copied().unwrap_or(0)
     }
 
-    fn give(&mut self, stream: TcpStream, peer: SocketAddr, protocol: Protocol) -> Result<()> {
+    fn give(&mut self, stream: TcpStream, peer: Peer) -> Result<()> {
         // What a turn has brought together leaves in one write, so nothing is gained by waiting.
         stream.set_nodelay(true)?;
         let stream = stream.into_std()?;
         let worker = self.skip();
-        self.shared.send(worker, Mail::Accepted(stream, peer, protocol));
+        self.shared.send(worker, Mail::Accepted(stream, peer));
         Ok(())
     }
 }
 
-async fn accept(listener: TcpListener, protocol: Protocol, mut turns: Turns) {
+async fn accept(socket: TcpListener, listener: usize, mut turns: Turns) {
     let mut paused = false;
     loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
+        match socket.accept().await {
+            Ok((stream, address)) => {
                 paused = false;
-                if let Err(error) = turns.give(stream, peer, protocol) {
-                    tracing::debug!("Connection from {peer} could not be served: {error}.");
+                if let Err(error) = turns.give(stream, Peer { address, listener }) {
+                    tracing::debug!("Connection from {address} could not be served: {error}.");
                 }
             }
             Err(error) if is_about_one_connection(&error) => {}

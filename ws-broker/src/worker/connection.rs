@@ -1,7 +1,6 @@
 //! The task of one connection: from its first byte to its last.
 
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -14,17 +13,17 @@ use crate::worker::link::{Cause, SharedLink};
 use crate::worker::out::{OutBuffer, SpareBuffers};
 use crate::worker::sessions::{NoSession, refusal};
 use crate::worker::transport::{Incoming, ReadError, Transport};
-use crate::worker::{Adopted, Connected, Handshake, Mail, State, Worker};
+use crate::worker::{Adopted, Connected, Handshake, Mail, Peer, State, Worker};
 
 /// Chunks that one turn reads from a connection before others get theirs.
 const CHUNKS_PER_TURN: usize = 4;
 
 /// Serves a connection that has sent nothing yet.
-pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, peer: SocketAddr) {
-    let decoder = Decoder::server(worker.shared.limits.connect_size_max);
+pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) {
+    let decoder = Decoder::server(worker.settings().config.limits.connect_size_max);
     let mut greeting = Greeting { transport, incoming: Incoming::default(), decoder, peer };
     let handshake = Handshake::begin(&worker);
-    let time = worker.shared.limits.connect_timeout;
+    let time = worker.settings().config.limits.connect_timeout;
     let connect = tokio::time::timeout(time, greeting.read_connect(&worker)).await;
     let refused = match connect {
         Ok(Ok(connect)) => {
@@ -60,7 +59,7 @@ struct Greeting {
     transport: Transport,
     incoming: Incoming,
     decoder: Decoder,
-    peer: SocketAddr,
+    peer: Peer,
 }
 
 /// Why a connection is turned down, and what it is told.
@@ -117,14 +116,18 @@ impl Greeting {
             let why = "its authentication method is not served";
             return Err(refused(ReasonCode::BadAuthenticationMethod, why));
         }
+        let settings = worker.settings();
+        if !settings.listener(self.peer.listener).access.allow_anonymous {
+            return Err(refused(ReasonCode::NotAuthorized, "it is not authorised"));
+        }
         if let Some(will) = &connect.will {
             let levels = will.topic.levels().count();
-            if levels > worker.shared.limits.topic_levels_max {
+            if levels > worker.settings().config.limits.topic_levels_max {
                 let why = "the topic of its will has too many levels";
                 return Err(refused(ReasonCode::TopicNameInvalid, why));
             }
         }
-        self.decoder.set_packet_size_max(worker.shared.limits.packet_size_max);
+        self.decoder.set_packet_size_max(worker.settings().config.limits.packet_size_max);
         detach_from_packet(&mut connect);
         if !connect.client_id.is_empty() {
             return Ok((connect, false));
@@ -161,7 +164,7 @@ impl Greeting {
                 .any(|why| out.append(&refusal(code, why), version, max, &mut spare).is_ok());
             if fits {
                 let written = poll_fn(|cx| self.transport.poll_write(cx, &mut out));
-                let _ = tokio::time::timeout(worker.shared.limits.linger, written).await;
+                let _ = tokio::time::timeout(worker.settings().config.limits.linger, written).await;
             }
         }
         hang_up(worker, &mut self.transport, true).await;
@@ -347,12 +350,12 @@ impl Connection {
                 waker => *waker = Some(cx.waker().clone()),
             }
         }
-        let deaf = self.link.borrow_mut().is_deaf(&worker.shared.limits);
+        let deaf = self.link.borrow_mut().is_deaf(&state.settings.config.limits);
         let more = !deaf && self.read(cx, &mut state);
         state.end_turn();
         let written = self.write(cx, &mut state);
         let mut link = self.link.borrow_mut();
-        let more = more || deaf && !link.is_deaf(&worker.shared.limits);
+        let more = more || deaf && !link.is_deaf(&state.settings.config.limits);
         link.awake = false;
         if let Err(error) = written {
             let cause = link.closing.take().map(|closing| closing.cause);
@@ -490,7 +493,7 @@ fn read_cause(error: ReadError) -> Cause {
 /// Closes a connection so that its peer gets to read what was written last: as long as there are
 /// bytes that nobody has read, a plain close would throw that away.
 async fn hang_up(worker: &Worker, transport: &mut Transport, error: bool) {
-    let linger = worker.shared.limits.linger;
+    let linger = worker.settings().config.limits.linger;
     let _ = tokio::time::timeout(linger, async {
         transport.shut_down(error).await;
         let (mut unread, mut buffer) = (Incoming::default(), BytesMut::new());

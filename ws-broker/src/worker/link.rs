@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Waker;
 
@@ -13,6 +12,7 @@ use session::{AliasesIn, AliasesOut};
 
 use crate::limits::Limits;
 use crate::time::Ms;
+use crate::worker::Peer;
 use crate::worker::out::{OutBuffer, SpareBuffers};
 
 /// A link is shared by its connection's task and by the session, both in one worker.
@@ -21,7 +21,7 @@ pub(crate) type SharedLink = Rc<RefCell<Link>>;
 /// One network connection after its CONNECT was accepted.
 #[derive(Debug)]
 pub(crate) struct Link {
-    pub peer: SocketAddr,
+    pub peer: Peer,
     pub version: ProtocolVersion,
     pub out: OutBuffer,
     /// Bytes of answers that were appended to `out` while it was too full.

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use codec::{Connect, Decoder};
+use parking_lot::RwLock;
 use slab::Slab;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
@@ -31,8 +32,9 @@ use tokio::sync::{Notify, mpsc};
 use crate::broker::{
     Chosen, Counters, Message, Registry, Retained, Router, Targets, WorkerId, count,
 };
+use crate::config::Protocol;
 use crate::http;
-use crate::limits::Limits;
+use crate::settings::Settings;
 use crate::time::{Clock, Ms};
 
 use cache::MatchCache;
@@ -45,13 +47,15 @@ pub(crate) use transport::{Incoming, Transport};
 /// What all workers share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub limits: Limits,
+    /// Who is asked for them by more than a worker takes them from here.
+    settings: RwLock<Arc<Settings>>,
     pub clock: Clock,
     pub router: Router,
     pub registry: Registry,
     pub retained: Retained,
     pub counters: Vec<Arc<Counters>>,
     inboxes: Vec<Inbox>,
+    inbox_bytes_max: usize,
 }
 
 /// The mailbox of one worker, as the others see it.
@@ -67,22 +71,29 @@ struct Inbox {
 #[derive(Debug)]
 pub(crate) enum Mail {
     /// A connection that was just accepted.
-    Accepted(std::net::TcpStream, SocketAddr, Protocol),
+    Accepted(std::net::TcpStream, Peer),
     /// A connection whose session lives here.
     Adopt(Box<Adopted>),
     /// Messages for sessions that live here, and their bytes.
     Deliver(Vec<HandOver>, usize),
+    /// The configuration was read again.
+    Reload(Arc<Settings>),
     /// The broker stops.
     ShutDown,
 }
 
-/// What a listener speaks.
+/// Where a connection comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Protocol {
-    /// MQTT over TCP.
-    Mqtt,
-    /// HTTP, and MQTT over WebSocket.
-    Http,
+pub(crate) struct Peer {
+    pub address: SocketAddr,
+    /// The number of the listener it came in by.
+    pub listener: usize,
+}
+
+impl std::fmt::Display for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.address.fmt(f)
+    }
 }
 
 /// A message for sessions of one worker.
@@ -97,7 +108,7 @@ pub(crate) enum HandOver {
 /// A connection on its way to the worker where its session lives.
 pub(crate) struct Adopted {
     pub transport: Moving,
-    pub peer: SocketAddr,
+    pub peer: Peer,
     pub decoder: Decoder,
     pub incoming: Incoming,
     pub connect: Connect,
@@ -113,7 +124,7 @@ impl Shared {
     /// The shared state of `workers` workers, and the mail that each of them will read.
     pub(crate) fn new(
         workers: WorkerId,
-        limits: Limits,
+        settings: Arc<Settings>,
     ) -> (Arc<Self>, Vec<mpsc::UnboundedReceiver<Mail>>) {
         let (mut inboxes, mut mails) = (Vec::new(), Vec::new());
         for _ in 0..workers {
@@ -129,10 +140,11 @@ impl Shared {
             clock: Clock::start(),
             router: Router::default(),
             registry: Registry::default(),
-            retained: Retained::new(limits.retained_max),
+            retained: Retained::new(settings.config.limits.retained_max),
             counters: (0..workers).map(|_| Arc::default()).collect(),
             inboxes,
-            limits,
+            inbox_bytes_max: settings.config.limits.inbox_bytes_max,
+            settings: RwLock::new(settings),
         };
         (Arc::new(shared), mails)
     }
@@ -147,6 +159,19 @@ impl Shared {
         }
     }
 
+    /// The settings that are in force.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read())
+    }
+
+    /// Has the broker run by new settings.
+    pub(crate) fn reload(&self, settings: &Arc<Settings>) {
+        *self.settings.write() = Arc::clone(settings);
+        for worker in self.workers() {
+            self.send(worker, Mail::Reload(Arc::clone(settings)));
+        }
+    }
+
     /// The workers by their numbers.
     pub(crate) fn workers(&self) -> impl Iterator<Item = WorkerId> + use<> {
         0..WorkerId::try_from(self.inboxes.len()).unwrap_or(WorkerId::MAX)
@@ -155,7 +180,7 @@ impl Shared {
     fn is_congested(&self, worker: WorkerId) -> bool {
         self.inboxes
             .get(usize::from(worker))
-            .is_some_and(|inbox| inbox.bytes.load(Ordering::Relaxed) > self.limits.inbox_bytes_max)
+            .is_some_and(|inbox| inbox.bytes.load(Ordering::Relaxed) > self.inbox_bytes_max)
     }
 
     /// Waits until a worker has taken enough out of its mailbox.
@@ -185,6 +210,7 @@ pub(crate) struct State {
     id: WorkerId,
     shared: Arc<Shared>,
     counters: Arc<Counters>,
+    pub settings: Arc<Settings>,
     /// The time of the current turn.
     now: Ms,
     sessions: Slab<Session>,
@@ -213,6 +239,7 @@ impl State {
         Self {
             id,
             counters: shared.counters.get(usize::from(id)).cloned().unwrap_or_default(),
+            settings: shared.settings(),
             now: shared.clock.now(),
             sessions: Slab::new(),
             slots: hashbrown::HashMap::new(),
@@ -272,11 +299,12 @@ impl Worker {
         tokio::task::spawn_local(housekeeping::run(Rc::clone(&self)));
         while let Some(item) = mail.recv().await {
             match item {
-                Mail::Accepted(stream, peer, protocol) => self.accept(stream, peer, protocol),
+                Mail::Accepted(stream, peer) => self.accept(stream, peer),
                 Mail::Adopt(adopted) => {
                     tokio::task::spawn_local(connection::adopt(Rc::clone(&self), *adopted));
                 }
                 Mail::Deliver(batch, bytes) => self.deliver(batch, bytes),
+                Mail::Reload(settings) => self.state.borrow_mut().settings = settings,
                 Mail::ShutDown => break,
             }
         }
@@ -295,16 +323,22 @@ impl Worker {
         }
     }
 
-    fn accept(self: &Rc<Self>, stream: std::net::TcpStream, peer: SocketAddr, protocol: Protocol) {
-        {
+    /// The settings that are in force on this worker.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.state.borrow().settings)
+    }
+
+    fn accept(self: &Rc<Self>, stream: std::net::TcpStream, peer: Peer) {
+        let protocol = {
             let state = self.state.borrow();
             count(&state.counters.connections_accepted, 1);
-            if state.handshakes >= self.shared.limits.handshakes_max {
+            if state.handshakes >= state.settings.config.limits.handshakes_max {
                 count(&state.counters.connections_refused_busy, 1);
                 tracing::debug!("Connection from {peer} closed: too many have not connected yet.");
                 return;
             }
-        }
+            state.settings.listener(peer.listener).protocol
+        };
         let stream = match TcpStream::from_std(stream) {
             Ok(stream) => stream,
             Err(error) => {
@@ -324,7 +358,7 @@ impl Worker {
     }
 
     /// Serves MQTT on a WebSocket that the HTTP side has opened.
-    pub(crate) async fn serve_websocket(self: Rc<Self>, transport: Transport, peer: SocketAddr) {
+    pub(crate) async fn serve_websocket(self: Rc<Self>, transport: Transport, peer: Peer) {
         connection::serve(self, transport, peer).await;
     }
 
@@ -335,7 +369,7 @@ impl Worker {
             state.begin_turn();
             state.stopping = true;
             state.close_all();
-            tokio::time::Instant::now() + self.shared.limits.shutdown_timeout
+            tokio::time::Instant::now() + state.settings.config.limits.shutdown_timeout
         };
         while self.state.borrow().connections > 0 && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(5)).await;

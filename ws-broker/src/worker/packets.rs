@@ -124,7 +124,7 @@ impl State {
             })?
         };
         if !self.has_few_levels(topic.as_str()) {
-            let max = self.shared.limits.topic_levels_max;
+            let max = self.settings.config.limits.topic_levels_max;
             let why = format!("the topic has more than {max} levels");
             return Err(Cause::Refused(ReasonCode::TopicNameInvalid, why));
         }
@@ -182,7 +182,7 @@ impl State {
 
     fn has_few_levels(&self, topic: &str) -> bool {
         let slashes = topic.bytes().filter(|byte| *byte == b'/').count();
-        slashes < self.shared.limits.topic_levels_max
+        slashes < self.settings.config.limits.topic_levels_max
     }
 
     fn on_subscribe(
@@ -217,7 +217,7 @@ impl State {
         let Some(session) = self.sessions.get_mut(slot) else {
             return ReasonCode::UnspecifiedError;
         };
-        let full = session.subscriptions.len() >= self.shared.limits.subscriptions_max;
+        let full = session.subscriptions.len() >= self.settings.config.limits.subscriptions_max;
         if full && !session.subscriptions.contains(&filter) {
             return ReasonCode::QuotaExceeded;
         }
@@ -235,7 +235,8 @@ impl State {
         if wants_retained {
             let found = shared.retained.matching(&filter, self.now);
             let waiting = &mut session.retained;
-            if waiting.len().saturating_add(found.len()) > shared.limits.retained_max {
+            if waiting.len().saturating_add(found.len()) > self.settings.config.limits.retained_max
+            {
                 shared.router.unsubscribe(&filter, session.key);
                 session.subscriptions.remove(&filter);
                 return ReasonCode::QuotaExceeded;

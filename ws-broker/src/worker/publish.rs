@@ -95,7 +95,7 @@ impl State {
         }
         let qos = message.qos.min(target.qos);
         let retain = target.retain_as_published && message.retain;
-        let limits = &self.shared.limits;
+        let limits = &self.settings.config.limits;
         if qos != QoS::AtMostOnce {
             if !session.has_room(message, limits) {
                 count(&self.counters.dropped_queue_full, 1);
@@ -148,7 +148,7 @@ impl State {
     }
 
     fn pump_flow(&mut self, slot: usize, link: &mut Link) {
-        let room = self.shared.limits.out_bytes_max;
+        let room = self.settings.config.limits.out_bytes_max;
         while link.closing.is_none() && link.out.len() <= room {
             let Some(session) = self.sessions.get_mut(slot) else { return };
             let (packet_id, qos, sent) = match session.send.poll_transmit() {
@@ -183,7 +183,7 @@ impl State {
 
     /// Moves retained messages towards new subscriptions; says whether the flow has something new.
     fn pump_retained(&mut self, slot: usize, link: &mut Link) -> bool {
-        let room = self.shared.limits.out_bytes_max;
+        let room = self.settings.config.limits.out_bytes_max;
         while link.closing.is_none() && link.out.len() <= room {
             let Some(session) = self.sessions.get_mut(slot) else { return false };
             if session.send.queued_len() > 0 {

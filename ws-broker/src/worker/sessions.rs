@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,11 +14,11 @@ use session::{AliasesIn, AliasesOut, ReceiveFlow, SendFlow};
 
 use crate::broker::{Message, SessionKey, count};
 use crate::time::{Ms, seconds};
-use crate::worker::State;
 use crate::worker::link::{Cause, Link, SharedLink};
 use crate::worker::out::OutBuffer;
 use crate::worker::packets::{expiry, is_sys};
 use crate::worker::session::{DelayedWill, Session};
+use crate::worker::{Peer, State};
 
 /// A Session Expiry Interval that means: never (MQTT 5.0 §3.1.2.11.2).
 const FOREVER_S: u32 = u32::MAX;
@@ -71,19 +70,22 @@ impl State {
         &mut self,
         connect: Connect,
         assigned: bool,
-        peer: SocketAddr,
+        peer: Peer,
     ) -> Result<(usize, SharedLink), NoSession> {
-        let wishes = Wishes::of(&connect, self.shared.limits.inflight_max);
+        let wishes = Wishes::of(&connect, self.settings.config.limits.inflight_max);
         let old = self.slots.get(&connect.client_id).copied();
-        if old.is_none() && self.sessions.len() >= self.shared.limits.sessions_max {
+        if old.is_none() && self.sessions.len() >= self.settings.config.limits.sessions_max {
             self.forget_home(&connect.client_id);
             return Err(NoSession::TooMany);
         }
         let resumed = old.filter(|slot| !connect.clean_start && self.lasts(*slot));
-        let connack = Packet::ConnAck(self.connack(&connect, assigned, resumed.is_some()));
+        let connack = self.connack(&connect, assigned, resumed.is_some(), peer.listener);
         let mut out = OutBuffer::default();
         let size_max = wishes.packet_size_max;
-        if out.append(&connack, connect.version, size_max, &mut self.spare).is_err() {
+        if out
+            .append(&Packet::ConnAck(connack), connect.version, size_max, &mut self.spare)
+            .is_err()
+        {
             self.forget_home(&connect.client_id);
             return Err(NoSession::ConnAckTooLarge);
         }
@@ -96,8 +98,8 @@ impl State {
         let slot = resumed.unwrap_or_else(|| self.begin_session(&connect));
 
         let aliases_out = AliasesOut::new(wishes.topic_alias_max);
-        let aliases_in_max =
-            if connect.version.is_v5() { self.shared.limits.topic_alias_max } else { 0 };
+        let listener = self.settings.listener(peer.listener);
+        let aliases_in_max = if connect.version.is_v5() { listener.max_topic_alias } else { 0 };
         let link = Link {
             peer,
             version: connect.version,
@@ -117,7 +119,7 @@ impl State {
         let link = Rc::new(RefCell::new(link));
 
         let receive_maximum = if connect.version.is_v5() {
-            NonZeroU16::new(self.shared.limits.receive_maximum).unwrap_or(NonZeroU16::MIN)
+            NonZeroU16::new(self.settings.config.limits.receive_maximum).unwrap_or(NonZeroU16::MIN)
         } else {
             NonZeroU16::MAX
         };
@@ -137,12 +139,18 @@ impl State {
         Ok((slot, link))
     }
 
-    fn connack(&self, connect: &Connect, assigned: bool, session_present: bool) -> ConnAck {
-        let limits = &self.shared.limits;
+    fn connack(
+        &self,
+        connect: &Connect,
+        assigned: bool,
+        session_present: bool,
+        listener: usize,
+    ) -> ConnAck {
+        let limits = &self.settings.config.limits;
         let properties = if connect.version.is_v5() {
             let mut wanted = vec![
                 Property::ReceiveMaximum(limits.receive_maximum),
-                Property::TopicAliasMaximum(limits.topic_alias_max),
+                Property::TopicAliasMaximum(self.settings.listener(listener).max_topic_alias),
             ];
             if limits.packet_size_max < codec::PACKET_SIZE_MAX {
                 wanted.push(Property::MaximumPacketSize(limits.packet_size_max));
@@ -303,7 +311,7 @@ impl State {
 
     /// When to stop waiting for a peer to take the last that is written to it.
     pub(super) fn closing_deadline(&self) -> Ms {
-        let linger = u64::try_from(self.shared.limits.linger.as_millis()).unwrap_or(0);
+        let linger = u64::try_from(self.settings.config.limits.linger.as_millis()).unwrap_or(0);
         self.now.saturating_add(linger)
     }
 }
