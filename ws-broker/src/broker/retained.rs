@@ -25,7 +25,17 @@ struct Tree {
 #[derive(Debug, Default)]
 struct Node {
     message: Option<Arc<Message>>,
+    /// When the message goes, where the broker is told to keep none for ever.
+    until: Option<Ms>,
     children: HashMap<String, Node>,
+}
+
+impl Node {
+    /// The message, unless its time has passed.
+    fn current(&self, now: Ms) -> Option<&Arc<Message>> {
+        let is_due = self.until.is_some_and(|at| at <= now);
+        self.message.as_ref().filter(|message| !is_due && !message.is_expired(now))
+    }
 }
 
 /// There are as many retained messages as there may be.
@@ -37,9 +47,9 @@ impl Retained {
         Self { tree: RwLock::default(), max }
     }
 
-    /// Keeps `message` as the retained message of its topic; a payload of no length removes the one
-    /// that is there.
-    pub(crate) fn set(&self, message: Arc<Message>) -> Result<(), StoreFull> {
+    /// Keeps `message` as the retained message of its topic, for ever or until this time; a payload of
+    /// no length removes the one that is there.
+    pub(crate) fn set(&self, message: Arc<Message>, until: Option<Ms>) -> Result<(), StoreFull> {
         let mut tree = self.tree.write();
         if message.payload.is_empty() {
             let topic = message.topic.clone();
@@ -56,6 +66,7 @@ impl Retained {
         for level in message.topic.levels() {
             node = node.children.entry_ref(level).or_default();
         }
+        node.until = until;
         match node.message.replace(message) {
             Some(old) => old.supersede(),
             None => tree.len = tree.len.saturating_add(1),
@@ -68,11 +79,7 @@ impl Retained {
         let mut found = Vec::new();
         let tree = self.tree.read();
         let levels: Vec<&str> = filter.levels().collect();
-        let mut take = |message: &Arc<Message>| {
-            if !message.is_expired(now) {
-                found.push(Arc::clone(message));
-            }
-        };
+        let mut take = |node: &Node| found.extend(node.current(now).cloned());
         visit(&tree.root, &levels, true, &mut take);
         found
     }
@@ -115,19 +122,13 @@ fn remove<'a>(node: &mut Node, levels: &mut impl Iterator<Item = &'a str>) -> bo
     removed
 }
 
-fn visit(node: &Node, levels: &[&str], is_root: bool, take: &mut impl FnMut(&Arc<Message>)) {
+fn visit(node: &Node, levels: &[&str], is_root: bool, take: &mut impl FnMut(&Node)) {
     // A filter that begins with a wildcard does not match a topic that begins with `$`.
     let hidden = |level: &str| is_root && level.starts_with('$');
     match levels.split_first() {
-        None => {
-            if let Some(message) = &node.message {
-                take(message);
-            }
-        }
+        None => take(node),
         Some((&"#", _)) => {
-            if let Some(message) = &node.message {
-                take(message);
-            }
+            take(node);
             for (level, child) in &node.children {
                 if !hidden(level) {
                     visit(child, levels, false, take);
@@ -151,7 +152,7 @@ fn visit(node: &Node, levels: &[&str], is_root: bool, take: &mut impl FnMut(&Arc
 
 fn prune(node: &mut Node, now: Ms) -> usize {
     let mut dropped = 0usize;
-    if node.message.as_ref().is_some_and(|message| message.is_expired(now)) {
+    if node.message.is_some() && node.current(now).is_none() {
         node.message = None;
         dropped = 1;
     }
@@ -187,7 +188,7 @@ mod tests {
     fn filters_find_what_they_match() {
         let retained = Retained::new(100);
         for topic in ["a", "a/b", "a/b/c", "a//c", "/a", "$SYS/a", "b"] {
-            retained.set(message(topic, "x")).unwrap();
+            retained.set(message(topic, "x"), None).unwrap();
         }
         for (filter, want) in [
             ("#", &["/a", "a", "a//c", "a/b", "a/b/c", "b"][..]),
@@ -207,12 +208,12 @@ mod tests {
     fn an_empty_payload_removes_and_an_old_message_knows_that_it_is_old() {
         let retained = Retained::new(1);
         let first = message("a/b", "1");
-        retained.set(Arc::clone(&first)).unwrap();
-        assert_eq!(retained.set(message("c", "1")), Err(StoreFull));
-        retained.set(message("a/b", "2")).unwrap();
+        retained.set(Arc::clone(&first), None).unwrap();
+        assert_eq!(retained.set(message("c", "1"), None), Err(StoreFull));
+        retained.set(message("a/b", "2"), None).unwrap();
         assert!(first.is_superseded());
-        retained.set(message("a/b", "")).unwrap();
-        retained.set(message("a/b", "")).unwrap();
+        retained.set(message("a/b", ""), None).unwrap();
+        retained.set(message("a/b", ""), None).unwrap();
         assert_eq!(retained.len(), 0);
         assert!(retained.tree.read().root.children.is_empty());
     }
@@ -228,11 +229,24 @@ mod tests {
             Properties::EMPTY,
         );
         short.expires_at = Some(1000);
-        retained.set(Arc::new(short)).unwrap();
+        retained.set(Arc::new(short), None).unwrap();
         let all = TopicFilter::new("#").unwrap();
         assert_eq!(retained.matching(&all, 999).len(), 1);
         assert_eq!(retained.matching(&all, 1000).len(), 0);
         retained.drop_expired(1000);
         assert_eq!(retained.len(), 0);
+    }
+
+    #[test]
+    fn none_is_kept_for_ever_where_the_broker_is_told_so() {
+        let retained = Retained::new(10);
+        retained.set(message("a", "x"), Some(1000)).unwrap();
+        retained.set(message("b", "x"), Some(1000)).unwrap();
+        retained.set(message("b", "y"), Some(2000)).unwrap();
+        let all = TopicFilter::new("#").unwrap();
+        assert_eq!(retained.matching(&all, 999).len(), 2);
+        assert_eq!(retained.matching(&all, 1000).len(), 1);
+        retained.drop_expired(1000);
+        assert_eq!(retained.len(), 1);
     }
 }

@@ -8,6 +8,7 @@ use session::Outgoing;
 
 use crate::broker::{Counters, Expired, Message, SessionKey, StoreFull, Target, count};
 use crate::limits::SHARED_PAYLOAD_MIN;
+use crate::time::seconds;
 use crate::worker::link::Link;
 use crate::worker::out::SpareBuffers;
 use crate::worker::session::{Delivery, RetainedDelivery, Session};
@@ -32,7 +33,9 @@ impl State {
         let mut routed = Routed { message, kept: None };
         if message.retain {
             let kept = routed.keep();
-            if self.shared.retained.set(kept) == Err(StoreFull) {
+            let expiry_s = self.settings.config.rules.retain_expiry_s;
+            let until = expiry_s.map(|expiry_s| self.now.saturating_add(seconds(expiry_s)));
+            if self.shared.retained.set(kept, until) == Err(StoreFull) {
                 count(&self.counters.dropped_retained_full, 1);
             }
         }
