@@ -1,8 +1,9 @@
 //! The sending flow: messages of QoS 1 and 2 on their way to the other end (MQTT 5.0 §4.3, §4.4).
 //!
-//! Messages in flight live in a slab whose slot number is the Packet Identifier, so an acknowledgement
-//! finds its message in one step, in whatever order acknowledgements come, and an identifier in flight
-//! can't be given out a second time. Links between the slots keep the order of sending.
+//! Packet Identifiers are given out one after the other, as most other implementations do, so that an
+//! identifier comes back as late as it can: a late acknowledgement does not meet the wrong message. In
+//! the order of sending identifiers therefore ascend, and an acknowledgement finds its message by a
+//! binary search, in whatever order acknowledgements come.
 
 use codec::{PacketId, QoS, ReasonCode};
 use core::num::NonZeroU16;
@@ -33,32 +34,26 @@ use crate::FlowError;
 /// ```
 #[derive(Debug, Clone)]
 pub struct SendFlow<M> {
-    /// The slot of identifier `id` is at `id - 1`.
-    slots: Vec<Slot<M>>,
-    /// The first of the unused slots, which are linked by `next`.
-    free: Option<PacketId>,
-    /// In flight, in the order of sending.
-    first: Option<PacketId>,
-    last: Option<PacketId>,
-    /// Where resending goes on; `None` once all is sent again.
-    resend: Option<PacketId>,
+    /// In flight or reserved, in the order of sending.
+    slots: VecDeque<Slot<M>>,
+    /// The identifier that was given out last; 0 before the first.
+    last_id: u16,
+    /// How many of the slots were sent again already; all of them once resending is done.
+    resent: usize,
     queue: VecDeque<(QoS, M)>,
     receive_maximum: NonZeroU16,
     /// Slots in flight.
     in_flight: u16,
     /// Those of them that were sent on this connection, which is what the receive maximum limits.
     outstanding: u16,
-    /// Slots that [`reserve_id`](SendFlow::reserve_id) gave out.
-    reserved: u16,
 }
 
 #[derive(Debug, Clone)]
 struct Slot<M> {
+    id: PacketId,
     stage: Stage,
     /// Whether it was sent on this connection.
     sent: bool,
-    previous: Option<PacketId>,
-    next: Option<PacketId>,
     /// There until the other end has taken it over.
     message: Option<M>,
 }
@@ -66,7 +61,6 @@ struct Slot<M> {
 /// What a Packet Identifier is in use for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    Free,
     /// By the owner, for a SUBSCRIBE or UNSUBSCRIBE.
     Reserved,
     /// PUBLISH of QoS 1 sent, PUBACK to come.
@@ -125,16 +119,13 @@ impl<M> SendFlow<M> {
     /// other end's Receive Maximum, or a lower limit of this end (MQTT 5.0 §4.9).
     pub const fn new(receive_maximum: NonZeroU16) -> Self {
         Self {
-            slots: Vec::new(),
-            free: None,
-            first: None,
-            last: None,
-            resend: None,
+            slots: VecDeque::new(),
+            last_id: 0,
+            resent: 0,
             queue: VecDeque::new(),
             receive_maximum,
             in_flight: 0,
             outstanding: 0,
-            reserved: 0,
         }
     }
 
@@ -148,27 +139,28 @@ impl<M> SendFlow<M> {
     /// The next packet to send: first what [`resume`](Self::resume) scheduled, in its original order,
     /// then the queue, both only while the receive maximum allows. The packet counts as sent.
     pub fn poll_transmit(&mut self) -> Option<Outgoing<'_, M>> {
-        while let Some(id) = self.resend {
-            let quota = self.has_quota();
-            let slot = self.slot_mut(id)?;
+        while let Some(slot) = self.slots.get(self.resent) {
+            let again = !slot.sent && slot.stage != Stage::Reserved;
             // A PUBREL may be sent when the quota is used up (MQTT 5.0 §4.9).
-            if !slot.sent && !quota && slot.stage != Stage::AwaitPubComp {
+            if again && !self.has_quota() && slot.stage != Stage::AwaitPubComp {
                 return None;
             }
-            let sent_already = core::mem::replace(&mut slot.sent, true);
-            self.resend = slot.next;
-            if !sent_already {
+            let at = self.resent;
+            self.resent = self.resent.saturating_add(1);
+            if again {
                 self.outstanding = self.outstanding.saturating_add(1);
-                return self.outgoing(id, true);
+                return self.outgoing(at, true);
             }
         }
         if !self.has_quota() || self.queue.is_empty() {
             return None;
         }
-        let id = self.take_id()?;
+        let id = self.next_id()?;
         let (qos, message) = self.queue.pop_front()?;
-        self.append(id, qos, message);
-        self.outgoing(id, false)
+        self.append(id, Stage::of(qos), Some(message));
+        self.in_flight = self.in_flight.saturating_add(1);
+        self.outstanding = self.outstanding.saturating_add(1);
+        self.outgoing(self.slots.len().saturating_sub(1), false)
     }
 
     /// Takes a PUBACK, whatever its Reason Code, and gives the message back (MQTT 5.0 §4.3.2).
@@ -176,8 +168,8 @@ impl<M> SendFlow<M> {
     /// # Errors
     /// The identifier is not in use, or not for a message of QoS 1.
     pub fn on_puback(&mut self, id: PacketId) -> Result<M, FlowError> {
-        self.expect_stage(id, Stage::AwaitPubAck)?;
-        self.remove(id).ok_or(FlowError::WrongState)
+        let at = self.expect_stage(id, Stage::AwaitPubAck)?;
+        self.remove(at).ok_or(FlowError::WrongState)
     }
 
     /// Takes a PUBREC (MQTT 5.0 §4.3.3).
@@ -190,10 +182,11 @@ impl<M> SendFlow<M> {
         id: PacketId,
         code: ReasonCode,
     ) -> Result<PubRecOutcome<M>, FlowError> {
-        let slot = self.in_use(id)?;
+        let at = self.in_use(id)?;
+        let slot = self.slots.get_mut(at).ok_or(FlowError::UnknownPacketId)?;
         match (slot.stage, code.is_error()) {
             (Stage::AwaitPubRec, true) => {
-                self.remove(id).map(PubRecOutcome::Refused).ok_or(FlowError::WrongState)
+                self.remove(at).map(PubRecOutcome::Refused).ok_or(FlowError::WrongState)
             }
             (Stage::AwaitPubRec | Stage::AwaitPubComp, false) => {
                 slot.stage = Stage::AwaitPubComp;
@@ -213,8 +206,8 @@ impl<M> SendFlow<M> {
     /// # Errors
     /// The identifier is not in use, or a PUBREC was to come first.
     pub fn on_pubcomp(&mut self, id: PacketId) -> Result<(), FlowError> {
-        self.expect_stage(id, Stage::AwaitPubComp)?;
-        self.remove(id);
+        let at = self.expect_stage(id, Stage::AwaitPubComp)?;
+        self.remove(at);
         Ok(())
     }
 
@@ -224,26 +217,27 @@ impl<M> SendFlow<M> {
     pub fn resume(&mut self, receive_maximum: NonZeroU16) {
         self.receive_maximum = receive_maximum;
         self.outstanding = 0;
-        self.resend = self.first;
+        self.resent = 0;
         for slot in &mut self.slots {
             slot.sent = false;
         }
     }
 
     /// Gives out an identifier that no message has, for a SUBSCRIBE or UNSUBSCRIBE, which share them
-    /// (MQTT 5.0 §2.2.1). `None` when all 65,535 are in use.
+    /// (MQTT 5.0 §2.2.1). `None` when the next of the 65,535 is still in use.
     pub fn reserve_id(&mut self) -> Option<PacketId> {
-        let id = self.take_id()?;
-        self.slot_mut(id)?.stage = Stage::Reserved;
-        self.reserved = self.reserved.saturating_add(1);
+        let id = self.next_id()?;
+        self.append(id, Stage::Reserved, None);
         Some(id)
     }
 
     /// Takes back what [`reserve_id`](Self::reserve_id) gave out; `false` if it did not.
     pub fn release_id(&mut self, id: PacketId) -> bool {
-        let Some(Stage::Reserved) = self.slot_mut(id).map(|slot| slot.stage) else { return false };
-        self.reserved = self.reserved.saturating_sub(1);
-        self.put_free(id);
+        let Some(at) = self.find(id) else { return false };
+        if self.slots.get(at).is_none_or(|slot| slot.stage != Stage::Reserved) {
+            return false;
+        }
+        self.take_out(at);
         true
     }
 
@@ -295,139 +289,106 @@ impl<M> SendFlow<M> {
 
     /// All messages: those in flight that the other end has not taken over, then those queued.
     pub fn iter(&self) -> impl Iterator<Item = &M> {
-        let mut next = self.first;
-        let in_flight = core::iter::from_fn(move || {
-            let slot = self.slot(next?)?;
-            next = slot.next;
-            Some(slot.message.as_ref())
-        });
-        in_flight.flatten().chain(self.queue.iter().map(|(_, message)| message))
+        let in_flight = self.slots.iter().filter_map(|slot| slot.message.as_ref());
+        in_flight.chain(self.queue.iter().map(|(_, message)| message))
     }
 
     /// Takes the flow apart: all messages that the other end has not taken over, in their order.
-    pub fn into_unacknowledged(mut self) -> impl Iterator<Item = Held<M>> {
-        let queue = core::mem::take(&mut self.queue);
-        let mut next = self.first;
-        let in_flight = core::iter::from_fn(move || {
-            let slot = self.slot_mut(next?)?;
-            next = slot.next;
+    pub fn into_unacknowledged(self) -> impl Iterator<Item = Held<M>> {
+        let in_flight = self.slots.into_iter().filter_map(|slot| {
             let qos = slot.stage.qos();
-            Some(slot.message.take().map(|message| Held { qos, sent: true, message }))
+            slot.message.map(|message| Held { qos, sent: true, message })
         });
-        let queued = queue.into_iter();
-        in_flight.flatten().chain(queued.map(|(qos, message)| Held { qos, sent: false, message }))
+        let queued = self.queue.into_iter();
+        in_flight.chain(queued.map(|(qos, message)| Held { qos, sent: false, message }))
     }
 
     fn has_quota(&self) -> bool {
         self.outstanding < self.receive_maximum.get()
     }
 
-    fn slot(&self, id: PacketId) -> Option<&Slot<M>> {
-        self.slots.get(usize::from(id.get()).saturating_sub(1))
+    /// The place of the slot with this identifier.
+    fn find(&self, id: PacketId) -> Option<usize> {
+        let first = self.slots.front()?.id;
+        if first == id {
+            return Some(0);
+        }
+        let age = age(first, id);
+        self.slots.binary_search_by_key(&age, |slot| self::age(first, slot.id)).ok()
     }
 
-    fn slot_mut(&mut self, id: PacketId) -> Option<&mut Slot<M>> {
-        self.slots.get_mut(usize::from(id.get()).saturating_sub(1))
-    }
-
-    /// The slot of a message in flight.
-    fn in_use(&mut self, id: PacketId) -> Result<&mut Slot<M>, FlowError> {
-        self.slot_mut(id)
-            .filter(|slot| !matches!(slot.stage, Stage::Free | Stage::Reserved))
+    /// The place of a message in flight.
+    fn in_use(&self, id: PacketId) -> Result<usize, FlowError> {
+        self.find(id)
+            .filter(|at| self.slots.get(*at).is_some_and(|slot| slot.stage != Stage::Reserved))
             .ok_or(FlowError::UnknownPacketId)
     }
 
-    fn expect_stage(&mut self, id: PacketId, stage: Stage) -> Result<(), FlowError> {
-        if self.in_use(id)?.stage == stage { Ok(()) } else { Err(FlowError::WrongState) }
+    fn expect_stage(&self, id: PacketId, stage: Stage) -> Result<usize, FlowError> {
+        let at = self.in_use(id)?;
+        let fits = self.slots.get(at).is_some_and(|slot| slot.stage == stage);
+        if fits { Ok(at) } else { Err(FlowError::WrongState) }
     }
 
-    /// An identifier that is not in use; its slot is in no list.
-    fn take_id(&mut self) -> Option<PacketId> {
-        if let Some(id) = self.free {
-            self.free = self.slot_mut(id)?.next.take();
-            return Some(id);
-        }
-        let id =
-            u16::try_from(self.slots.len().saturating_add(1)).ok().and_then(NonZeroU16::new)?;
-        self.slots.push(Slot {
-            stage: Stage::Free,
-            sent: false,
-            previous: None,
-            next: None,
-            message: None,
-        });
-        Some(id)
+    /// The next identifier. One that is in use still is waited for: it is the oldest, and passing it
+    /// by would break the order.
+    fn next_id(&self) -> Option<PacketId> {
+        let id = PacketId::new(self.last_id.wrapping_add(1)).unwrap_or(PacketId::MIN);
+        self.slots.front().is_none_or(|oldest| oldest.id != id).then_some(id)
     }
 
-    fn append(&mut self, id: PacketId, qos: QoS, message: M) {
-        let previous = self.last;
-        let Some(slot) = self.slot_mut(id) else { return };
-        *slot = Slot {
-            stage: Stage::of(qos),
-            sent: true,
-            previous,
-            next: None,
-            message: Some(message),
-        };
-        match previous.and_then(|previous| self.slot_mut(previous)) {
-            Some(slot) => slot.next = Some(id),
-            None => self.first = Some(id),
+    fn append(&mut self, id: PacketId, stage: Stage, message: Option<M>) {
+        // Whoever appends has sent all that was to be sent again, or appends what never is.
+        if self.resent == self.slots.len() {
+            self.resent = self.resent.saturating_add(1);
         }
-        self.last = Some(id);
-        self.in_flight = self.in_flight.saturating_add(1);
-        self.outstanding = self.outstanding.saturating_add(1);
+        self.last_id = id.get();
+        self.slots.push_back(Slot { id, stage, sent: true, message });
     }
 
     /// Ends the exchange of a slot in flight.
-    fn remove(&mut self, id: PacketId) -> Option<M> {
-        let slot = self.slot_mut(id)?;
-        let (message, sent) = (slot.message.take(), slot.sent);
-        let (previous, next) = (slot.previous.take(), slot.next.take());
-        match previous.and_then(|previous| self.slot_mut(previous)) {
-            Some(slot) => slot.next = next,
-            None => self.first = next,
-        }
-        match next.and_then(|next| self.slot_mut(next)) {
-            Some(slot) => slot.previous = previous,
-            None => self.last = previous,
-        }
-        if self.resend == Some(id) {
-            self.resend = next;
-        }
+    fn remove(&mut self, at: usize) -> Option<M> {
+        let sent = self.slots.get(at)?.sent;
         self.in_flight = self.in_flight.saturating_sub(1);
         self.outstanding = self.outstanding.saturating_sub(u16::from(sent));
-        self.put_free(id);
-        message
+        self.take_out(at)?.message
     }
 
-    fn put_free(&mut self, id: PacketId) {
-        let free = self.free;
-        if let Some(slot) = self.slot_mut(id) {
-            slot.stage = Stage::Free;
-            slot.next = free;
-            self.free = Some(id);
+    fn take_out(&mut self, at: usize) -> Option<Slot<M>> {
+        let slot = self.slots.remove(at)?;
+        if at < self.resent {
+            self.resent = self.resent.saturating_sub(1);
         }
         self.give_memory_back();
+        Some(slot)
     }
 
     /// Most sessions are idle most of the time, and there are many.
     fn give_memory_back(&mut self) {
-        if self.in_flight == 0 && self.reserved == 0 {
-            self.slots = Vec::new();
-            self.free = None;
+        if self.slots.is_empty() {
+            self.slots = VecDeque::new();
         }
         if self.is_idle() {
             self.queue = VecDeque::new();
         }
     }
 
-    fn outgoing(&self, id: PacketId, dup: bool) -> Option<Outgoing<'_, M>> {
-        let slot = self.slot(id)?;
+    fn outgoing(&mut self, at: usize, dup: bool) -> Option<Outgoing<'_, M>> {
+        let slot = self.slots.get_mut(at)?;
+        slot.sent = true;
+        let (id, qos) = (slot.id, slot.stage.qos());
         Some(match &slot.message {
-            Some(message) => Outgoing::Publish { id, qos: slot.stage.qos(), dup, message },
+            Some(message) => Outgoing::Publish { id, qos, dup, message },
             None => Outgoing::PubRel { id },
         })
     }
+}
+
+/// How long after `first` an identifier was given out.
+const fn age(first: PacketId, id: PacketId) -> u16 {
+    let (first, id) = (first.get(), id.get());
+    // 0 is no identifier, and not counted.
+    if id >= first { id.saturating_sub(first) } else { (u16::MAX - first).saturating_add(id) }
 }
 
 impl Stage {
@@ -441,7 +402,7 @@ impl Stage {
     const fn qos(self) -> QoS {
         match self {
             Self::AwaitPubRec | Self::AwaitPubComp => QoS::ExactlyOnce,
-            Self::Free | Self::Reserved | Self::AwaitPubAck => QoS::AtLeastOnce,
+            Self::Reserved | Self::AwaitPubAck => QoS::AtLeastOnce,
         }
     }
 }

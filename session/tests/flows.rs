@@ -149,6 +149,30 @@ fn all_identifiers_can_be_in_use_and_then_sending_waits() {
 }
 
 #[test]
+fn identifiers_come_one_after_the_other_and_back_as_late_as_they_can() {
+    let mut flow = SendFlow::new(id(9));
+    for round in 0..3 {
+        for number in 1..=u16::MAX {
+            flow.push(ONE, u32::from(number));
+            assert_eq!(sends(&mut flow), [('+', u32::from(number), id(number))], "round {round}");
+            // One of them is only acknowledged after its turn has come again.
+            if (round, number) != (1, 7) && (round, number) != (2, 6) {
+                assert_eq!(flow.on_puback(id(number)), Ok(u32::from(number)));
+            }
+            if (round, number) == (2, 6) {
+                flow.push(ONE, 7);
+                assert_eq!(sends(&mut flow), [], "7 is in use, and is the oldest");
+                assert_eq!(flow.on_puback(id(6)), Ok(6));
+                assert_eq!(flow.on_puback(id(7)), Ok(7));
+                assert_eq!(sends(&mut flow), [('+', 7, id(7))]);
+                assert_eq!(flow.on_puback(id(7)), Ok(7));
+                return;
+            }
+        }
+    }
+}
+
+#[test]
 fn a_flow_taken_apart_says_what_may_have_arrived() {
     let mut flow = flow(2, &[(TWO, 1), (TWO, 2), (ONE, 3), (ONE, 4)]);
     let sent = sends(&mut flow);
