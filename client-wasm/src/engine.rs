@@ -16,7 +16,7 @@ use crate::connection::{self, Connection};
 use crate::desk::Desk;
 use crate::limits::{PACKET_SIZE_MAX, PUBLISHES_WAITING_MAX};
 use crate::protocol::{
-    Command, Connection as Shown, Failure, Frame, Outcome, Problem, Publish, Published,
+    Command, Connection as Shown, Failure, Frame, Outcome, Problem, Publish, Published, SignIn,
 };
 use crate::store::{Limits, Message};
 
@@ -33,6 +33,10 @@ pub struct Engine(Rc<Inner>);
 struct Inner {
     desk: RefCell<Desk>,
     connection: RefCell<Option<Connection>>,
+    /// Where the broker is.
+    url: RefCell<String>,
+    /// Whether the broker was told a name.
+    has_name: Cell<bool>,
     /// What was published and is not acknowledged, with the page's number for it and its QoS.
     tickets: RefCell<HashMap<Token, (u32, QoS)>>,
     show: Box<dyn Fn(Frame)>,
@@ -45,6 +49,8 @@ impl Engine {
         Self(Rc::new(Inner {
             desk: RefCell::new(Desk::new(limits, clock::now_ms())),
             connection: RefCell::default(),
+            url: RefCell::default(),
+            has_name: Cell::new(false),
             tickets: RefCell::default(),
             show: Box::new(show),
             showing: Cell::new(false),
@@ -54,7 +60,11 @@ impl Engine {
     /// Does what the page asks for.
     pub fn command(&self, command: Command) {
         match command {
-            Command::Open { url } => self.open(url),
+            Command::Open { url } => {
+                self.0.url.replace(url);
+                self.open(None);
+            }
+            Command::SignIn(sign_in) => self.open(Some(sign_in)),
             Command::TryNow => {
                 let connection = self.0.connection.borrow().clone();
                 if let Some(connection) = connection {
@@ -78,9 +88,11 @@ impl Engine {
         self.0.show();
     }
 
-    fn open(&self, url: String) {
+    fn open(&self, sign_in: Option<SignIn>) {
         let owner = Owner(Rc::downgrade(&self.0));
-        let made = options().and_then(|options| {
+        let url = self.0.url.borrow().clone();
+        self.0.has_name.set(sign_in.is_some());
+        let made = options(sign_in).and_then(|options| {
             Connection::new(url, options, owner).map_err(|error| error.to_string())
         });
         let connection = match made {
@@ -206,8 +218,13 @@ impl Inner {
             }
             Event::Unsubscribed { .. } => {}
             Event::Refused { code, reason, retry_in_ms, .. } => {
-                let reason = reason.as_deref();
-                self.offline(Problem::Refused(with_reason(code, reason)), retry_in_ms);
+                let problem = match code {
+                    ReasonCode::NotAuthorized | ReasonCode::BadUserNameOrPassword => {
+                        Problem::SignIn { refused: self.has_name.get() }
+                    }
+                    _ => Problem::Refused(with_reason(code, reason.as_deref())),
+                };
+                self.offline(problem, retry_in_ms);
             }
             Event::Disconnected { why, retry_in_ms } => {
                 if why != DisconnectReason::Requested {
@@ -257,11 +274,16 @@ impl connection::Owner for Owner {
     }
 }
 
-fn options() -> Result<Options, String> {
+fn options(sign_in: Option<SignIn>) -> Result<Options, String> {
     let client_id = format!("dashboard-{:08x}", clock::seed() as u32);
     let client_id = MqttString::new(&client_id).map_err(|error| error.to_string())?;
     let mut options = Options::new(ProtocolVersion::V5, client_id);
     options.packet_size_max = PACKET_SIZE_MAX;
+    if let Some(SignIn { username, password }) = sign_in {
+        let username = MqttString::new(&username).map_err(|error| error.to_string())?;
+        options.username = Some(username);
+        options.password = Some(password.into_bytes().into());
+    }
     Ok(options)
 }
 

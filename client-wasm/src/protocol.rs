@@ -20,6 +20,8 @@ pub enum Command {
     },
     /// Don't wait for the next attempt to connect: try now.
     TryNow,
+    /// Connect again, with this name.
+    SignIn(SignIn),
     /// Show the cards that match the search, and no more than so many.
     Board {
         /// Words that are all in the topic, or a topic filter; empty for every card.
@@ -38,6 +40,21 @@ pub enum Command {
     Publish(Publish),
     /// The last frame is on the screen: the next may come.
     Painted,
+}
+
+/// Who the broker is told that the page is.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignIn {
+    /// The User Name.
+    pub username: String,
+    /// The Password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for SignIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SignIn").field("username", &self.username).finish_non_exhaustive()
+    }
 }
 
 /// A message that the page wants published.
@@ -127,6 +144,11 @@ pub enum Problem {
     Lost,
     /// The broker refused the connection, or ended it, with this reason.
     Refused(String),
+    /// The broker only takes who has a name that it knows.
+    SignIn {
+        /// Whether it was told one, which it does not take.
+        refused: bool,
+    },
     /// The broker broke the protocol; with what was wrong.
     Malformed(String),
 }
@@ -322,6 +344,7 @@ mod tests {
     fn every_message_arrives_as_it_left() {
         for command in [
             Command::Open { url: "ws://localhost:9001/mqtt".into() },
+            Command::SignIn(SignIn { username: "josé".into(), password: "ñ".into() }),
             Command::Board { search: "año +/#".into(), cards_max: 240 },
             Command::Watch { ids: vec![0, 7, u32::MAX], width: 300 },
             Command::Publish(Publish {

@@ -1,11 +1,13 @@
 //! The connection, always in sight: its state, why there is none, and when the next try is.
 
+use wasm_bindgen::JsCast;
+use web_sys::{FormData, HtmlFormElement};
 use yew::prelude::*;
 
 use super::field::use_field;
 use super::link::Link;
 use super::use_texts;
-use crate::protocol::{Command, Connection, Problem};
+use crate::protocol::{Command, Connection, Problem, SignIn};
 use crate::texts::{Texts, fill};
 
 #[derive(PartialEq, Properties)]
@@ -49,21 +51,23 @@ pub(super) fn Trouble(props: &StatusProps) -> Html {
     let failure = use_field(props.link.engine_failure());
     // While a try is under way, the reason of the one before stays where it is.
     let last = use_mut_ref(|| None::<Problem>);
-    let sentence = match (&failure, &connection) {
-        (Some(words), _) => Some(fill(texts.engine_failed, &[words])),
-        (None, Connection::Online { not_subscribed, .. }) => {
-            *last.borrow_mut() = None;
-            not_subscribed.as_ref().map(|reason| fill(texts.problem_subscription, &[reason]))
+    match &connection {
+        Connection::Online { .. } => *last.borrow_mut() = None,
+        Connection::Connecting => {}
+        Connection::Offline { problem, .. } => *last.borrow_mut() = Some(problem.clone()),
+    }
+    let problem = last.borrow().clone();
+    let sentence = match (&failure, &connection, &problem) {
+        (Some(words), ..) => Some(fill(texts.engine_failed, &[words])),
+        (None, Connection::Online { not_subscribed: Some(reason), .. }, _) => {
+            Some(fill(texts.problem_subscription, &[reason]))
         }
-        (None, Connection::Connecting) => {
-            last.borrow().as_ref().map(|problem| sentence(problem, &props.host, texts))
-        }
-        (None, Connection::Offline { problem, .. }) => {
-            *last.borrow_mut() = Some(problem.clone());
-            Some(sentence(problem, &props.host, texts))
-        }
+        (None, _, Some(problem)) => Some(sentence(problem, &props.host, texts)),
+        (None, _, None) => None,
     };
-    let can_try = failure.is_none() && !matches!(connection, Connection::Online { .. });
+    let asks_for_name = failure.is_none() && matches!(problem, Some(Problem::SignIn { .. }));
+    let can_try =
+        failure.is_none() && !asks_for_name && !matches!(connection, Connection::Online { .. });
     let no_retry = matches!(connection, Connection::Offline { retry_at_ms: None, .. });
     let try_now = {
         let link = props.link.clone();
@@ -83,9 +87,46 @@ pub(super) fn Trouble(props: &StatusProps) -> Html {
                             { texts.try_now }
                         </button>
                     }
+                    if asks_for_name {
+                        <SignInForm link={props.link.clone()} host={props.host.clone()} />
+                    }
                 </div>
             }
         </div>
+    }
+}
+
+/// Asks for the name that the broker wants. The page keeps neither name nor password; the browser does,
+/// if its owner wants so.
+#[component]
+fn SignInForm(props: &StatusProps) -> Html {
+    let texts = use_texts();
+    let onsubmit = {
+        let link = props.link.clone();
+        Callback::from(move |event: SubmitEvent| {
+            event.prevent_default();
+            let form = event.target().and_then(|target| target.dyn_into::<HtmlFormElement>().ok());
+            if let Some(data) = form.and_then(|form| FormData::new_with_form(&form).ok()) {
+                let text = |name: &str| data.get(name).as_string().unwrap_or_default();
+                let (username, password) = (text("username"), text("password"));
+                link.send(Command::SignIn(SignIn { username, password }));
+            }
+        })
+    };
+    html! {
+        <form class="sign-in" data-role="sign-in" {onsubmit}>
+            <label class="form-field">
+                <span class="label">{ texts.user_name }</span>
+                <input class="input" name="username" required=true autocomplete="username"
+                    autocapitalize="off" spellcheck="false" />
+            </label>
+            <label class="form-field">
+                <span class="label">{ texts.password }</span>
+                <input class="input" name="password" type="password"
+                    autocomplete="current-password" />
+            </label>
+            <button class="button is-primary" type="submit">{ texts.sign_in }</button>
+        </form>
     }
 }
 
@@ -95,6 +136,8 @@ fn sentence(problem: &Problem, host: &str, texts: &Texts) -> String {
         Problem::Unreachable => fill(texts.problem_unreachable, &[host]),
         Problem::Silent => texts.problem_silent.to_owned(),
         Problem::Lost => texts.problem_lost.to_owned(),
+        Problem::SignIn { refused: false } => fill(texts.problem_sign_in, &[host]),
+        Problem::SignIn { refused: true } => texts.problem_signed_in.to_owned(),
         Problem::Refused(reason) => fill(texts.problem_refused, &[reason]),
         Problem::Malformed(words) => fill(texts.problem_malformed, &[words]),
     }

@@ -100,6 +100,16 @@ texts! {
     problem_refused,
     /// Of a connection; what was wrong.
     problem_malformed,
+    /// The broker wants to know who connects; the host.
+    problem_sign_in,
+    /// The broker does not take the name and password that were given.
+    problem_signed_in,
+    /// A field of the form that signs in.
+    user_name,
+    /// A field of the form that signs in.
+    password,
+    /// Connects with the name.
+    sign_in,
     /// Connected, but not subscribed; the broker's reason.
     problem_subscription,
     /// Of a connection that stays away: what is on the screen is old.

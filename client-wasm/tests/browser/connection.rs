@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use client_wasm::engine::Engine;
 use client_wasm::protocol::{
-    Command, Connection, Failure, Frame, Outcome, Problem, Publish, Value,
+    Command, Connection, Failure, Frame, Outcome, Problem, Publish, SignIn, Value,
 };
 use client_wasm::store::Limits;
 use codec::{Ack, Packet, Properties, Property, QoS, ReasonCode};
@@ -139,7 +139,7 @@ async fn what_a_broker_does_wrong_is_a_sentence_not_the_end() {
             "text" => broker.send_text(),
             _ => {
                 let Packet::ConnAck(mut refusal) = connack() else { unreachable!() };
-                refusal.code = ReasonCode::NotAuthorized;
+                refusal.code = ReasonCode::ServerBusy;
                 broker.send(&[Packet::ConnAck(refusal)]);
             }
         }
@@ -147,10 +147,41 @@ async fn what_a_broker_does_wrong_is_a_sentence_not_the_end() {
         let fits = match wrong {
             "garbage" => matches!(problem, Problem::Malformed(_)),
             "text" => problem == Problem::Lost,
-            _ => problem == Problem::Refused("Not authorized".into()),
+            _ => problem == Problem::Refused("Server busy".into()),
         };
         assert!(fits, "{wrong}: {problem:?}");
         assert!(broker.is_closed(), "{wrong}");
+    }
+}
+
+/// The name is asked for once more if it is not taken.
+#[test]
+async fn a_broker_that_wants_a_name_gets_it() {
+    let network = Network::new();
+    let bench = Bench::open();
+    for (index, name) in [None, Some("who"), Some("josé")].into_iter().enumerate() {
+        if let Some(name) = name {
+            let (username, password) = (name.to_owned(), "secreto".to_owned());
+            bench.engine.command(Command::SignIn(SignIn { username, password }));
+        }
+        let mut broker = network.broker(index).await;
+        let Packet::Connect(connect) = broker.next().await else { panic!("CONNECT comes first") };
+        assert_eq!(connect.username.as_deref(), name);
+        assert_eq!(connect.password.is_some(), name.is_some());
+        let Packet::ConnAck(mut answer) = connack() else { unreachable!() };
+        if name == Some("josé") {
+            broker.send(&[Packet::ConnAck(answer)]);
+            bench
+                .sees("online", |frame| {
+                    matches!(frame.connection, Some(Connection::Online { .. })).then_some(())
+                })
+                .await;
+        } else {
+            answer.code = ReasonCode::NotAuthorized;
+            broker.send(&[Packet::ConnAck(answer)]);
+            let problem = bench.sees_problem().await;
+            assert_eq!(problem, Problem::SignIn { refused: name.is_some() });
+        }
     }
 }
 

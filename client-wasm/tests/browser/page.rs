@@ -3,7 +3,7 @@
 use client_wasm::history::{Column, Sparkline};
 use client_wasm::protocol::{
     Board, Card, Command, Connection, Counters, Failure, Frame, Group, Line, Outcome, Problem,
-    Published, Title, Value,
+    Published, SignIn, Title, Value,
 };
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -146,6 +146,36 @@ async fn without_a_connection_the_page_says_why_counts_down_and_lets_one_try() {
     page.receive(Frame { connection: online(), ..Frame::default() });
     page.has("[data-state=online]").await;
     assert!(page.find(".trouble-text").is_none());
+}
+
+#[test]
+async fn a_broker_that_wants_a_name_is_told_one() {
+    let page = Page::open("es");
+    let wanted = Problem::SignIn { refused: false };
+    page.receive(Frame { connection: offline(wanted, None), ..Frame::default() });
+    page.has("form[data-role=sign-in]").await;
+    assert!(page.text(".trouble-text").unwrap().contains("sin usuario"));
+    assert!(page.find("[data-role=try-now]").is_none(), "trying alone would end alike");
+    fill(&page.find("[name=username]").unwrap(), "josé");
+    fill(&page.find("[name=password]").unwrap(), "secreto");
+    page.find("[data-role=sign-in] button").unwrap().click();
+    let sent = page
+        .sent("a name", |command| match command {
+            Command::SignIn(sign_in) => Some(sign_in.clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(sent, SignIn { username: "josé".into(), password: "secreto".into() });
+
+    page.receive(Frame { connection: Some(Connection::Connecting), ..Frame::default() });
+    page.has("[data-state=connecting]").await;
+    assert!(page.find("form[data-role=sign-in]").is_some(), "what was typed is not taken away");
+    let refused = Problem::SignIn { refused: true };
+    page.receive(Frame { connection: offline(refused, None), ..Frame::default() });
+    page.shows(".trouble-text", "El bróker no conoce este usuario con esta contraseña.").await;
+    page.receive(Frame { connection: online(), ..Frame::default() });
+    page.has("[data-state=online]").await;
+    assert!(page.find("form[data-role=sign-in]").is_none());
 }
 
 #[test]
