@@ -11,6 +11,7 @@
 )]
 
 mod aliases;
+mod bridges;
 mod client;
 mod connecting;
 mod expiry;

@@ -261,7 +261,8 @@ async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, ass
             return;
         }
     };
-    tracing::info!("New client connected from {peer} as {described}.");
+    let what = if link.borrow().is_bridge { "bridge" } else { "client" };
+    tracing::info!("New {what} connected from {peer} as {described}.");
     let Greeting { transport, mut incoming, decoder, .. } = greeting;
     incoming.present();
     let connection =

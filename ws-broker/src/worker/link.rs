@@ -23,6 +23,8 @@ pub(crate) type SharedLink = Rc<RefCell<Link>>;
 pub(crate) struct Link {
     pub peer: Peer,
     pub version: ProtocolVersion,
+    /// Whether the client is another broker's bridge and has said so as bridges do before MQTT 5.0.
+    pub is_bridge: bool,
     pub out: OutBuffer,
     /// Bytes of answers that were appended to `out` while it was too full.
     pub answer_bytes: usize,

@@ -169,7 +169,7 @@ impl State {
         retain: bool,
     ) -> ReasonCode {
         // What the broker says of itself is nobody else's to say.
-        if is_sys(&topic) {
+        if is_sys(&topic) && !is_bridge_state(&topic) {
             return ReasonCode::NotAuthorized;
         }
         let expires_at = expiry(properties, self.now);
@@ -193,7 +193,14 @@ impl State {
     ) -> Result<(), Cause> {
         let id = subscribe.properties.subscription_identifier();
         let mut codes = Vec::with_capacity(subscribe.subscriptions.len());
-        for subscription in subscribe.subscriptions {
+        let is_bridge = link.borrow().is_bridge;
+        for mut subscription in subscribe.subscriptions {
+            if is_bridge {
+                // What a bridge of MQTT 5.0 asks for, it is given before, too: a message goes back to
+                // nobody it came from, and what is retained here is retained there.
+                subscription.options.no_local = true;
+                subscription.options.retain_as_published = true;
+            }
             codes.push(self.subscribe(slot, subscription, id));
         }
         let suback =
@@ -304,6 +311,12 @@ pub(super) fn expiry(properties: &codec::Properties, now: Ms) -> Option<Ms> {
         return None;
     }
     properties.message_expiry_interval().map(|left_s| now.saturating_add(seconds(left_s)))
+}
+
+/// Whether a topic is where a bridge tells both brokers whether it is connected.
+pub(super) fn is_bridge_state(topic: &TopicName) -> bool {
+    let name = topic.as_str().strip_prefix("$SYS/broker/connection/");
+    name.and_then(|rest| rest.strip_suffix("/state")).is_some_and(|name| !name.contains('/'))
 }
 
 pub(super) fn is_sys(topic: &TopicName) -> bool {

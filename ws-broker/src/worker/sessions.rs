@@ -16,7 +16,7 @@ use crate::broker::{Message, SessionKey, count};
 use crate::time::{Ms, seconds};
 use crate::worker::link::{Cause, Link, SharedLink};
 use crate::worker::out::OutBuffer;
-use crate::worker::packets::{expiry, is_sys};
+use crate::worker::packets::{expiry, is_bridge_state, is_sys};
 use crate::worker::session::{DelayedWill, Session};
 use crate::worker::{Peer, State};
 
@@ -103,6 +103,7 @@ impl State {
         let link = Link {
             peer,
             version: connect.version,
+            is_bridge: connect.bridge,
             out,
             answer_bytes: 0,
             waker: None,
@@ -286,7 +287,7 @@ impl State {
 
     /// Publishes a Will Message (MQTT 5.0 §3.1.2.5).
     pub(super) fn publish_will(&mut self, will: Will) {
-        if is_sys(&will.topic) {
+        if is_sys(&will.topic) && !is_bridge_state(&will.topic) {
             tracing::debug!("A will was not sent: {} is for the broker alone.", will.topic);
             return;
         }
