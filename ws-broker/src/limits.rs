@@ -112,3 +112,15 @@ pub(crate) const SPARE_BUFFERS_MAX: usize = 64;
 
 /// A write buffer that grew beyond this is not kept.
 pub(crate) const SPARE_BUFFER_BYTES_MAX: usize = 256 * 1024;
+
+/// Iterations of a password's PBKDF2 hash; one that takes more is not read from a password file.
+pub(crate) const PBKDF2_ITERATIONS_MAX: u32 = 10_000_000;
+
+/// KiB of memory that checking one Argon2id hash may take.
+pub(crate) const ARGON2_KIB_MAX: u32 = 1024 * 1024;
+
+/// Passes over that memory.
+pub(crate) const ARGON2_PASSES_MAX: u32 = 100;
+
+/// Bytes of a user name or password, as MQTT has them (MQTT 5.0 §3.1.3).
+pub(crate) const CREDENTIAL_BYTES_MAX: usize = 65_535;

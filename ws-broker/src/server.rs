@@ -91,13 +91,13 @@ async fn serve(cli: &Cli, settings: Arc<Settings>) -> Result<()> {
 /// Reads the configuration again; one that makes no sense changes nothing.
 fn reload(cli: &Cli, shared: &Shared) {
     tracing::info!("Reloading config.");
-    let settings = cli.load_again().and_then(|loaded| {
+    let settings = cli.load().and_then(|loaded| {
         for note in &loaded.notes {
             tracing::warn!("{note}.");
         }
         shared.settings().reload(loaded.config)
     });
-    match settings {
+    match settings.context("Config not reloaded, and what was in force stays so") {
         Ok(settings) => {
             shared.reload(&Arc::new(settings));
             tracing::info!("Config reloaded.");

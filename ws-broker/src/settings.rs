@@ -3,14 +3,20 @@
 //! Settings are loaded as a whole, at the start and again on SIGHUP, and handed to the workers as a
 //! whole: each holds a reference of its own, so that nothing is locked to look at them.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use anyhow::{Result, bail};
 
+use crate::access::Users;
 use crate::config::{Address, Config, Listener, Protocol};
 
 /// All that a worker needs to know of what the broker was told.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub config: Config,
+    /// Who comes in by each listener.
+    guards: Vec<Guard>,
     /// Stands for a listener that is not there, by which nobody comes in.
     nowhere: Listener,
 }
@@ -22,13 +28,12 @@ impl Settings {
     /// A file can't be read or makes no sense: the broker is not to run with less than it was told.
     pub(crate) fn load(config: Config) -> Result<Self> {
         for listener in &config.listeners {
-            let access = &listener.access;
-            if listener.tls.is_some() || access.password_file.is_some() || access.acl_file.is_some()
-            {
-                bail!("TLS, password_file and acl_file can't be used yet");
+            if listener.tls.is_some() || listener.access.acl_file.is_some() {
+                bail!("TLS and acl_file can't be used yet");
             }
         }
-        Ok(Self { config, nowhere: Listener::new(Address::Loopback(0), Protocol::Mqtt) })
+        let guards = Guard::load_all(&config)?;
+        Ok(Self { config, guards, nowhere: Listener::new(Address::Loopback(0), Protocol::Mqtt) })
     }
 
     /// The settings after a reload: what listeners and bridges there are stays as it was, and of the
@@ -52,5 +57,51 @@ impl Settings {
     /// The listener of this number.
     pub(crate) fn listener(&self, number: usize) -> &Listener {
         self.config.listeners.get(number).unwrap_or(&self.nowhere)
+    }
+
+    /// The users who may come in by a listener; `None` if it has no password file.
+    pub(crate) fn users(&self, listener: usize) -> Option<&Arc<Users>> {
+        self.guards.get(listener)?.users.as_ref()
+    }
+}
+
+/// What the files say that guard one listener.
+#[derive(Debug)]
+struct Guard {
+    users: Option<Arc<Users>>,
+}
+
+impl Guard {
+    /// The guards of all listeners; a file that several name is read once.
+    fn load_all(config: &Config) -> Result<Vec<Self>> {
+        let mut users = Loaded::new(Users::load);
+        let mut guards = Vec::new();
+        for listener in &config.listeners {
+            let access = &listener.access;
+            guards.push(Self { users: users.get(access.password_file.as_deref())? });
+        }
+        Ok(guards)
+    }
+}
+
+/// Files that have been read, by their names.
+struct Loaded<'a, T> {
+    load: fn(&Path) -> Result<T>,
+    files: Vec<(&'a Path, Arc<T>)>,
+}
+
+impl<'a, T> Loaded<'a, T> {
+    fn new(load: fn(&Path) -> Result<T>) -> Self {
+        Self { load, files: Vec::new() }
+    }
+
+    fn get(&mut self, path: Option<&'a Path>) -> Result<Option<Arc<T>>> {
+        let Some(path) = path else { return Ok(None) };
+        if let Some((_, loaded)) = self.files.iter().find(|(known, _)| *known == path) {
+            return Ok(Some(Arc::clone(loaded)));
+        }
+        let loaded = Arc::new((self.load)(path)?);
+        self.files.push((path, Arc::clone(&loaded)));
+        Ok(Some(loaded))
     }
 }

@@ -6,10 +6,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use codec::{Connect, DecodeError, Decoder, MqttString, Packet, ProtocolVersion, ReasonCode};
+use codec::{Connect, DecodeError, Decoder, Packet, ProtocolVersion, ReasonCode};
 
+use crate::access::Identity;
 use crate::broker::{WorkerId, count};
 use crate::worker::link::{Cause, SharedLink};
+use crate::worker::login::Login;
 use crate::worker::out::{OutBuffer, SpareBuffers};
 use crate::worker::sessions::{NoSession, refusal};
 use crate::worker::transport::{Incoming, ReadError, Transport};
@@ -24,71 +26,91 @@ pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) 
     let mut greeting = Greeting { transport, incoming: Incoming::default(), decoder, peer };
     let handshake = Handshake::begin(&worker);
     let time = worker.settings().config.limits.connect_timeout;
-    let connect = tokio::time::timeout(time, greeting.read_connect(&worker)).await;
-    let refused = match connect {
-        Ok(Ok(connect)) => {
+    let greeted = tokio::time::timeout(time, greeting.greet(&worker)).await;
+    let refused = match greeted {
+        Ok(Ok((connect, login))) => {
             drop(handshake);
-            match greeting.check(&worker, *connect) {
-                Ok((connect, assigned)) => {
-                    establish(worker, greeting, connect, assigned).await;
-                    return;
-                }
-                Err(refused) => refused,
-            }
+            establish(worker, greeting, connect, login).await;
+            return;
         }
         Ok(Err(refused)) => refused,
-        Err(_) => Refused::silently("it sent no whole CONNECT in time".into()),
+        Err(_) => Refused::silently("it did not connect and log in in time".into()),
     };
+    drop(handshake);
     greeting.refuse(&worker, refused).await;
 }
 
 /// Goes on with a connection whose session lives here and whose CONNECT another worker has read.
 pub(super) async fn adopt(worker: Rc<Worker>, adopted: Adopted) {
-    let Adopted { transport, peer, decoder, incoming, connect } = adopted;
+    let Adopted { transport, peer, decoder, incoming, connect, login } = adopted;
     match transport.into_here() {
         Ok(transport) => {
             let greeting = Greeting { transport, incoming, decoder, peer };
-            establish(worker, greeting, connect, false).await;
+            establish(worker, greeting, connect, login).await;
         }
         Err(error) => tracing::warn!("Connection from {peer} could not be moved: {error}."),
     }
 }
 
 /// A connection before its CONNECT was accepted.
-struct Greeting {
-    transport: Transport,
+pub(super) struct Greeting {
+    pub transport: Transport,
     incoming: Incoming,
     decoder: Decoder,
-    peer: Peer,
+    pub peer: Peer,
 }
 
 /// Why a connection is turned down, and what it is told.
-struct Refused {
-    why: String,
-    connack: Option<(ReasonCode, ProtocolVersion)>,
+pub(super) struct Refused {
+    pub why: String,
+    /// Whether the client is told why in words, too.
+    pub in_words: bool,
+    pub connack: Option<(ReasonCode, ProtocolVersion)>,
     /// The largest packet that the client takes, as far as that is known.
-    packet_size_max: u32,
+    pub packet_size_max: u32,
 }
 
 impl Refused {
-    fn silently(why: String) -> Self {
-        Self { why, connack: None, packet_size_max: u32::MAX }
+    pub(super) fn silently(why: String) -> Self {
+        Self { why, in_words: false, connack: None, packet_size_max: u32::MAX }
     }
 }
 
 impl Greeting {
-    async fn read_connect(&mut self, worker: &Worker) -> Result<Box<Connect>, Refused> {
+    /// Reads the CONNECT and finds out who the client is. Until that is known nothing happens that
+    /// anybody else could notice.
+    async fn greet(&mut self, worker: &Worker) -> Result<(Connect, Login), Refused> {
+        let Packet::Connect(connect) = self.read_packet(worker, None).await? else {
+            // The decoder lets nothing else through.
+            return Err(Refused::silently("its first packet is no CONNECT".into()));
+        };
+        let mut connect = *connect;
+        self.check(worker, &connect)?;
+        let login = self.log_in(worker, &mut connect).await?;
+        self.decoder.set_packet_size_max(worker.settings().config.limits.packet_size_max);
+        detach_from_packet(&mut connect);
+        Ok((connect, login))
+    }
+
+    /// Reads the next packet. `version` is that of the CONNECT, if one was read.
+    pub(super) async fn read_packet(
+        &mut self,
+        worker: &Worker,
+        version: Option<ProtocolVersion>,
+    ) -> Result<Packet, Refused> {
         loop {
             // The first packet is read while it may still be looked at for its version.
             let head = Head::of(&self.incoming);
             match decode(&mut self.decoder, &mut self.incoming) {
-                Ok(Some(Packet::Connect(connect))) => return Ok(connect),
-                Ok(_) => self.incoming.keep_rest(),
+                Ok(Some(packet)) => return Ok(packet),
+                Ok(None) => self.incoming.keep_rest(),
                 Err(error) => {
                     count(&worker.state.borrow().counters.protocol_errors, 1);
+                    let version = version.or_else(|| head.version());
                     return Err(Refused {
                         why: error.to_string(),
-                        connack: head.version().map(|version| (error.reason_code(), version)),
+                        in_words: true,
+                        connack: version.map(|version| (error.reason_code(), version)),
                         packet_size_max: u32::MAX,
                     });
                 }
@@ -102,53 +124,20 @@ impl Greeting {
         }
     }
 
-    /// What a CONNECT must hold beyond being well formed; says whether the Client Identifier is one
-    /// that we made up.
-    fn check(&mut self, worker: &Worker, mut connect: Connect) -> Result<(Connect, bool), Refused> {
-        let version = connect.version;
-        let packet_size_max = packet_size_max(&connect);
-        let refused = |code, why: &str| Refused {
-            why: why.into(),
-            connack: Some((code, version)),
-            packet_size_max,
-        };
-        if connect.properties.authentication_method().is_some() {
-            let why = "its authentication method is not served";
-            return Err(refused(ReasonCode::BadAuthenticationMethod, why));
-        }
-        let settings = worker.settings();
-        if !settings.listener(self.peer.listener).access.allow_anonymous {
-            return Err(refused(ReasonCode::NotAuthorized, "it is not authorised"));
-        }
+    /// What a CONNECT must hold beyond being well formed.
+    fn check(&self, worker: &Worker, connect: &Connect) -> Result<(), Refused> {
         if let Some(will) = &connect.will {
             let levels = will.topic.levels().count();
             if levels > worker.settings().config.limits.topic_levels_max {
-                let why = "the topic of its will has too many levels";
-                return Err(refused(ReasonCode::TopicNameInvalid, why));
+                return Err(Refused {
+                    why: "the topic of its will has too many levels".into(),
+                    in_words: true,
+                    connack: Some((ReasonCode::TopicNameInvalid, connect.version)),
+                    packet_size_max: packet_size_max(connect),
+                });
             }
         }
-        self.decoder.set_packet_size_max(worker.settings().config.limits.packet_size_max);
-        detach_from_packet(&mut connect);
-        if !connect.client_id.is_empty() {
-            return Ok((connect, false));
-        }
-        // MQTT 3.1 wants an identifier; MQTT 3.1.1 does where the session is to last (§3.1.3.1).
-        let may_assign = match version {
-            ProtocolVersion::V31 => false,
-            ProtocolVersion::V311 => connect.clean_start,
-            ProtocolVersion::V5 => true,
-        };
-        let id = MqttString::new(&format!("auto-{:032x}", fastrand::u128(..)));
-        match id {
-            Ok(id) if may_assign => {
-                connect.client_id = id;
-                Ok((connect, true))
-            }
-            _ => {
-                let why = "it has no client identifier";
-                Err(refused(ReasonCode::ClientIdentifierNotValid, why))
-            }
-        }
+        Ok(())
     }
 
     /// Tells the client why it is turned down, where its version has words for it, and hangs up.
@@ -157,7 +146,8 @@ impl Greeting {
         if let Some((code, version)) = refused.connack {
             let (mut out, mut spare) = (OutBuffer::default(), SpareBuffers::default());
             // Words are left out where they would make the packet too large [MQTT-3.2.2-19].
-            let words = if version.is_v5() { &[refused.why.as_str(), ""][..] } else { &[""] };
+            let in_words = refused.in_words && version.is_v5();
+            let words = if in_words { &[refused.why.as_str(), ""][..] } else { &[""] };
             let max = refused.packet_size_max;
             let fits = words
                 .iter()
@@ -216,20 +206,20 @@ fn decode(decoder: &mut Decoder, incoming: &mut Incoming) -> Result<Option<Packe
 }
 
 /// Brings a connection to its session, which may live on another worker.
-async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, assigned: bool) {
+async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, login: Login) {
     let home = worker.shared.registry.claim(&connect.client_id, worker.id);
     if home != worker.id {
         let Greeting { transport, incoming, decoder, peer } = greeting;
         match transport.into_moving() {
             Ok(transport) => {
-                let adopted = Adopted { transport, peer, decoder, incoming, connect };
+                let adopted = Adopted { transport, peer, decoder, incoming, connect, login };
                 worker.shared.send(home, Mail::Adopt(Box::new(adopted)));
             }
             Err(error) => tracing::warn!("Connection from {peer} could not be moved: {error}."),
         }
         return;
     }
-    let described = describe(&connect);
+    let described = describe(&connect, &login.identity);
     let version = connect.version;
     let packet_size_max = packet_size_max(&connect);
     let peer = greeting.peer;
@@ -239,7 +229,7 @@ async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, ass
             return;
         }
         state.begin_turn();
-        let attached = state.attach(connect, assigned, peer);
+        let attached = state.attach(connect, &login, peer);
         state.end_turn();
         attached
     };
@@ -249,6 +239,7 @@ async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, ass
             let refused = match no_session {
                 NoSession::TooMany => Refused {
                     why: "there are as many sessions as there may be".into(),
+                    in_words: true,
                     connack: Some((ReasonCode::QuotaExceeded, version)),
                     packet_size_max,
                 },
@@ -272,7 +263,7 @@ async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, ass
 }
 
 /// The largest packet that the client takes.
-fn packet_size_max(connect: &Connect) -> u32 {
+pub(super) fn packet_size_max(connect: &Connect) -> u32 {
     connect.properties.maximum_packet_size().unwrap_or(u32::MAX)
 }
 
@@ -287,7 +278,7 @@ fn detach_from_packet(connect: &mut Connect) {
 }
 
 /// A client in the words of Mosquitto's log: version, clean start, keep alive, user name.
-fn describe(connect: &Connect) -> String {
+fn describe(connect: &Connect, identity: &Identity) -> String {
     let version = match connect.version {
         ProtocolVersion::V31 => 1,
         ProtocolVersion::V311 => 2,
@@ -296,7 +287,7 @@ fn describe(connect: &Connect) -> String {
     let clean = u8::from(connect.clean_start);
     let mut text =
         format!("{} (p{version}, c{clean}, k{}", connect.client_id, connect.keep_alive_s);
-    if let Some(username) = &connect.username {
+    if let Some(username) = &identity.username {
         text.push_str(&format!(", u'{username}'"));
     }
     text.push(')');

@@ -8,6 +8,7 @@ mod cache;
 mod connection;
 mod housekeeping;
 mod link;
+mod login;
 mod out;
 mod packets;
 mod publish;
@@ -27,7 +28,7 @@ use codec::{Connect, Decoder};
 use parking_lot::RwLock;
 use slab::Slab;
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 
 use crate::broker::{
     Chosen, Counters, Message, Registry, Retained, Router, Targets, WorkerId, count,
@@ -38,6 +39,7 @@ use crate::settings::Settings;
 use crate::time::{Clock, Ms};
 
 use cache::MatchCache;
+use login::Login;
 use out::SpareBuffers;
 use publish::Frames;
 use session::Session;
@@ -54,6 +56,8 @@ pub(crate) struct Shared {
     pub registry: Registry,
     pub retained: Retained,
     pub counters: Vec<Arc<Counters>>,
+    /// Lets a few passwords be checked at the same time; who comes then waits.
+    pub password_checks: Arc<Semaphore>,
     inboxes: Vec<Inbox>,
     inbox_bytes_max: usize,
 }
@@ -112,6 +116,7 @@ pub(crate) struct Adopted {
     pub decoder: Decoder,
     pub incoming: Incoming,
     pub connect: Connect,
+    pub login: Login,
 }
 
 impl std::fmt::Debug for Adopted {
@@ -142,6 +147,7 @@ impl Shared {
             registry: Registry::default(),
             retained: Retained::new(settings.config.limits.retained_max),
             counters: (0..workers).map(|_| Arc::default()).collect(),
+            password_checks: Arc::new(Semaphore::new(password_checks_max(workers))),
             inboxes,
             inbox_bytes_max: settings.config.limits.inbox_bytes_max,
             settings: RwLock::new(settings),
@@ -231,6 +237,12 @@ pub(crate) struct State {
     /// Connections of clients.
     connections: usize,
     stopping: bool,
+}
+
+/// How many passwords are checked at the same time: half of what this machine can do at once, so that
+/// those who are connected are served meanwhile.
+fn password_checks_max(workers: WorkerId) -> usize {
+    usize::from(workers).div_ceil(2)
 }
 
 impl State {

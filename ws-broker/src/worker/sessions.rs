@@ -15,6 +15,7 @@ use session::{AliasesIn, AliasesOut, ReceiveFlow, SendFlow};
 use crate::broker::{Message, SessionKey, count};
 use crate::time::{Ms, seconds};
 use crate::worker::link::{Cause, Link, SharedLink};
+use crate::worker::login::Login;
 use crate::worker::out::OutBuffer;
 use crate::worker::packets::{expiry, is_bridge_state, is_sys};
 use crate::worker::session::{DelayedWill, Session};
@@ -62,14 +63,14 @@ impl Wishes {
 
 impl State {
     /// Connects a client to its session, which is there already or begins now, and answers its
-    /// CONNECT. `assigned` says that the Client Identifier is one that we made up.
+    /// CONNECT.
     ///
     /// # Errors
     /// The client can't have a session, and nothing has changed.
     pub(super) fn attach(
         &mut self,
         connect: Connect,
-        assigned: bool,
+        login: &Login,
         peer: Peer,
     ) -> Result<(usize, SharedLink), NoSession> {
         let wishes = Wishes::of(&connect, self.settings.config.limits.inflight_max);
@@ -79,7 +80,7 @@ impl State {
             return Err(NoSession::TooMany);
         }
         let resumed = old.filter(|slot| !connect.clean_start && self.lasts(*slot));
-        let connack = self.connack(&connect, assigned, resumed.is_some(), peer.listener);
+        let connack = self.connack(&connect, login, resumed.is_some(), peer.listener);
         let mut out = OutBuffer::default();
         let size_max = wishes.packet_size_max;
         if out
@@ -143,7 +144,7 @@ impl State {
     fn connack(
         &self,
         connect: &Connect,
-        assigned: bool,
+        login: &Login,
         session_present: bool,
         listener: usize,
     ) -> ConnAck {
@@ -156,9 +157,10 @@ impl State {
             if limits.packet_size_max < codec::PACKET_SIZE_MAX {
                 wanted.push(Property::MaximumPacketSize(limits.packet_size_max));
             }
-            if assigned {
+            if login.assigned {
                 wanted.push(Property::AssignedClientIdentifier(connect.client_id.clone()));
             }
+            wanted.extend(login.proof.clone());
             Properties::new(wanted).unwrap_or_default()
         } else {
             Properties::EMPTY
