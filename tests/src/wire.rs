@@ -164,22 +164,43 @@ pub struct Connect<'a> {
     pub keep_alive: u16,
     /// The will.
     pub will: Option<Will<'a>>,
+    /// The user name.
+    pub username: Option<&'a str>,
+    /// The password.
+    pub password: Option<&'a str>,
     /// MQTT 5.0 alone: the bytes of the properties.
     pub properties: &'a [u8],
 }
 
 impl<'a> Connect<'a> {
-    /// A clean session without keep-alive, will and properties.
+    /// A clean session without keep-alive, will, user name and properties.
     #[must_use]
     pub fn new(version: Version, client_id: &'a str) -> Self {
-        Self { version, client_id, clean: true, keep_alive: 0, will: None, properties: &[] }
+        Self {
+            version,
+            client_id,
+            clean: true,
+            keep_alive: 0,
+            will: None,
+            username: None,
+            password: None,
+            properties: &[],
+        }
+    }
+
+    /// The same, from a user with a password.
+    #[must_use]
+    pub fn user(self, name: &'a str, password: &'a str) -> Self {
+        Self { username: Some(name), password: Some(password), ..self }
     }
 
     /// The bytes of the packet.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
-        let Self { version, client_id, clean, keep_alive, will, properties } = *self;
-        let flags = u8::from(clean) << 1 | if will.is_some() { 0b0000_1100 } else { 0 };
+        let Self { version, client_id, clean, keep_alive, will, username, password, properties } =
+            *self;
+        let mut flags = u8::from(clean) << 1 | if will.is_some() { 0b0000_1100 } else { 0 };
+        flags |= u8::from(username.is_some()) << 7 | u8::from(password.is_some()) << 6;
         let mut body = prefixed(version.protocol_name());
         body.extend([version.protocol_level(), flags]);
         body.extend(keep_alive.to_be_bytes());
@@ -190,6 +211,7 @@ impl<'a> Connect<'a> {
             body.extend(prefixed(will.topic));
             body.extend(prefixed(will.payload));
         }
+        body.extend([username, password].into_iter().flatten().flat_map(prefixed));
         packet(first_byte::CONNECT, &body)
     }
 }

@@ -1,9 +1,10 @@
 //! The command line, with Mosquitto's words where Mosquitto has them, and what comes of it together with
 //! the configuration file.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Parser;
 
 use crate::config::{
@@ -22,7 +23,12 @@ const PORTS_MAX: usize = 10;
 /// that opens http://localhost:9001 sees every sensor. Without a configuration only programs on this
 /// machine can connect.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "ws-broker", version, max_term_width = 100)]
+#[command(
+    name = "ws-broker",
+    version,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true
+)]
 pub(crate) struct Cli {
     /// Read this configuration file, which is written like a mosquitto.conf
     #[arg(short, long = "config-file", value_name = "FILE")]
@@ -45,6 +51,20 @@ pub(crate) struct Cli {
     /// Say whether the configuration makes sense, and end
     #[arg(long)]
     pub test_config: bool,
+
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What the program does instead of being a broker.
+#[derive(Debug, Clone, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Manage a password file, as mosquitto_passwd does
+    #[command(disable_help_flag = true)]
+    Passwd {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
 }
 
 /// The command line of this process.
@@ -114,14 +134,6 @@ impl Cli {
     /// The name of the configuration file, as it is logged.
     pub(crate) fn config_file(&self) -> Option<String> {
         self.config.as_ref().map(|path| path.display().to_string())
-    }
-
-    /// Reads the configuration again.
-    ///
-    /// # Errors
-    /// As for [`Cli::load`].
-    pub(crate) fn load_again(&self) -> Result<Loaded> {
-        self.load().context("Config not reloaded, and what was in force stays so")
     }
 }
 

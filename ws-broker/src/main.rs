@@ -3,6 +3,7 @@
 //! The way of a message is told in ARCHITECTURE.md. Entry points: [`server::run`] puts the broker
 //! together, [`worker::run`] is one of its threads, [`http::serve`] is the HTTP side.
 
+mod access;
 mod assets;
 mod broker;
 mod cli;
@@ -30,6 +31,9 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    if let Some(cli::Command::Passwd { arguments }) = cli.command {
+        return ExitCode::from(access::manage(arguments));
+    }
     log::start(cli.verbose);
     let loaded = match cli.load() {
         Ok(loaded) => loaded,

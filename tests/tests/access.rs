@@ -1,0 +1,429 @@
+//! Who comes in and what they may do, as whoever runs the broker meets it: password files, ACL files,
+//! and how they change. The classes of past vulnerabilities stand at the end, one test each.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test tells its failure by panicking"
+)]
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tests::broker::bare_command;
+use tests::program::{Program, Stream};
+use tests::wire::{Connect, Packet, Version, Will, first_byte, publish};
+use tests::{Broker, mosquitto};
+
+/// A broker with this password file, which holds what `passwords` wrote there, and these further lines.
+#[track_caller]
+fn with_passwords(lines: &str, passwords: impl FnOnce(&Path)) -> Broker {
+    Broker::configured_with(|ports, folder| {
+        let file = folder.join("passwords");
+        passwords(&file);
+        format!("listener {}\npassword_file {}\n{lines}", ports.mqtt, file.display())
+    })
+}
+
+/// Writes a password file with our own tool; all passwords are `secret`.
+#[track_caller]
+fn write_users(file: &Path, users: &[&str]) {
+    for (index, user) in users.iter().enumerate() {
+        let mut arguments = vec!["-I", "10", "-b", file.to_str().unwrap(), user, "secret"];
+        if index == 0 {
+            arguments.insert(0, "-c");
+        }
+        passwd(&arguments);
+    }
+}
+
+/// Runs `ws-broker passwd`, which has to end well.
+#[track_caller]
+fn passwd(arguments: &[&str]) {
+    let (status, said) = try_passwd(arguments, "");
+    assert_eq!(status, Some(0), "{arguments:?}: {said}");
+}
+
+/// Runs `ws-broker passwd` with this input: its status, and all that it said.
+#[track_caller]
+fn try_passwd(arguments: &[&str], input: &str) -> (Option<i32>, String) {
+    let mut command = bare_command();
+    command.arg("passwd").args(arguments);
+    let mut program = Program::start_with_input("ws-broker passwd", &mut command, input.into());
+    let status = program.wait_exit();
+    (status.code(), program.text(Stream::Out) + &program.text(Stream::Err))
+}
+
+/// Runs Mosquitto's own tool, which has to end well.
+#[track_caller]
+fn mosquitto_passwd(arguments: &[&str]) {
+    let mut command = Command::new("mosquitto_passwd");
+    Program::start("mosquitto_passwd", command.args(arguments)).wait_success();
+}
+
+/// The reason code of the CONNACK that answers this CONNECT.
+#[track_caller]
+fn answer(broker: &Broker, connect: &Connect<'_>) -> u8 {
+    let mut client = broker.open();
+    client.send(&connect.bytes());
+    let connack = client.receive();
+    assert_eq!(connack.first_byte, first_byte::CONNACK, "{connack:?}");
+    connack.body[1]
+}
+
+/// "Not authorised" in this version.
+fn not_authorised(version: Version) -> u8 {
+    if version == Version::V5 { 0x87 } else { 5 }
+}
+
+#[test]
+fn users_come_in_by_files_of_mosquittos_tool_and_of_ours() {
+    let broker = with_passwords("", |file| {
+        let name = file.to_str().unwrap();
+        mosquitto_passwd(&["-c", "-b", name, "theirs", "secret one"]);
+        mosquitto_passwd(&["-b", "-H", "sha512", name, "theirs-sha512", "secret two"]);
+        passwd(&["-b", name, "ours", "secret three"]);
+        passwd(&["-b", "-H", "sha512", name, "ours-sha512", "secret four"]);
+        mosquitto_passwd(&["-b", name, "theirs-again", "secret five"]);
+        passwd(&["-b", "-H", "argon2id", name, "ours-argon2id", "secret six"]);
+        passwd(&["-D", name, "theirs-again"]);
+        mosquitto_passwd(&["-D", name, "theirs-sha512"]);
+    });
+    for (user, password) in [
+        ("theirs", "secret one"),
+        ("ours", "secret three"),
+        ("ours-sha512", "secret four"),
+        ("ours-argon2id", "secret six"),
+    ] {
+        for version in Version::ALL {
+            let connect = Connect::new(version, "id").user(user, password);
+            assert_eq!(answer(&broker, &connect), 0, "{user} {version}");
+        }
+        mosquitto::publish(
+            &broker,
+            Version::V5,
+            &["-u", user, "-P", password, "-q", "1", "-t", "a", "-m", "b"],
+        );
+        let wrong = Connect::new(Version::V311, "id").user(user, "secret");
+        assert_eq!(answer(&broker, &wrong), 5, "{user}");
+    }
+    for (user, password) in [("theirs-again", "secret five"), ("theirs-sha512", "secret two")] {
+        let gone = Connect::new(Version::V311, "id").user(user, password);
+        assert_eq!(answer(&broker, &gone), 5, "{user}");
+    }
+}
+
+#[test]
+fn who_needs_a_name_and_a_password() {
+    for (lines, has_file, anonymous, named) in [
+        ("allow_anonymous false", false, false, false),
+        ("allow_anonymous false", true, false, true),
+        ("allow_anonymous true", false, true, true),
+        ("allow_anonymous true", true, true, true),
+        ("", true, false, true),
+        ("", false, false, false),
+    ] {
+        let broker = Broker::configured_with(|ports, folder| {
+            let file = folder.join("passwords");
+            write_users(&file, &["ann"]);
+            let named = format!("password_file {}\n", file.display());
+            format!("listener {}\n{}{lines}\n", ports.mqtt, if has_file { &named } else { "" })
+        });
+        for version in Version::ALL {
+            let code = |comes_in| if comes_in { 0 } else { not_authorised(version) };
+            let connect = Connect::new(version, "id");
+            let wrong = connect.user("ann", "wrong");
+            let without = Connect { username: Some("ann"), ..connect };
+            for (connect, comes_in) in [
+                (connect, anonymous),
+                (connect.user("ann", "secret"), named),
+                (wrong, anonymous && !has_file),
+                (without, anonymous && !has_file),
+                (connect.user("", ""), anonymous && !has_file),
+                (connect.user("eve", "secret"), anonymous && !has_file),
+            ] {
+                let about = format!("{lines} {has_file} {connect:?}");
+                assert_eq!(answer(&broker, &connect), code(comes_in), "{about}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_line_that_makes_no_sense_costs_its_own_user_alone() {
+    let broker = with_passwords("", |file| {
+        write_users(file, &["ann", "bob"]);
+        let text = std::fs::read_to_string(file).unwrap();
+        let (ann, bob) = text.split_once('\n').unwrap();
+        let bad = "plain:secret\nno colon\n:$6$\neve:$6$\neve:\n\u{feff}\n";
+        std::fs::write(file, format!("# people\r\n\r\n{ann}\r\n{bad} {bob}")).unwrap();
+    });
+    for (user, code) in [("ann", 0), ("bob", 0), ("plain", 5), ("eve", 5), ("", 5)] {
+        let connect = Connect::new(Version::V311, "id").user(user, "secret");
+        assert_eq!(answer(&broker, &connect), code, "{user}");
+    }
+    broker.wait_for_log("Line 4 of the password file", &["plain"]);
+    assert!(!broker.log().contains("secret"), "no password is logged: {}", broker.log());
+}
+
+#[test]
+fn client_identifiers_follow_the_rules_of_the_file() {
+    let broker = with_passwords("clientid_prefixes dev-\nallow_anonymous true", |file| {
+        write_users(file, &["ann"]);
+    });
+    for version in Version::ALL {
+        let refused = not_authorised(version);
+        assert_eq!(answer(&broker, &Connect::new(version, "dev-1")), 0);
+        assert_eq!(answer(&broker, &Connect::new(version, "other")), refused);
+    }
+    let broker = with_passwords("use_username_as_clientid true\nallow_anonymous true", |file| {
+        write_users(file, &["ann", "bob"]);
+    });
+    assert_eq!(answer(&broker, &Connect::new(Version::V5, "id")), 0x87, "there is no name to take");
+    let connect = Connect { clean: false, ..Connect::new(Version::V311, "one") };
+    let mut first = broker.connect_with(&connect.user("ann", "secret"));
+    let mut other = broker.connect_with(&connect.user("bob", "secret"));
+    let mut again =
+        broker.connect_with(&Connect { client_id: "two", ..connect }.user("ann", "secret"));
+    assert_eq!(first.receive_until_closed(), [], "the same name is the same client");
+    other.ping();
+    again.ping();
+
+    let broker = Broker::configured(|ports| {
+        format!("listener {}\nallow_anonymous true\nauto_id_prefix dev-", ports.mqtt)
+    });
+    let connack = broker.open().connect(&Connect::new(Version::V5, ""));
+    let body = String::from_utf8_lossy(&connack.body).into_owned();
+    assert!(body.contains("dev-"), "{body:?}");
+    broker.rewrite_config(&format!(
+        "listener {}\nallow_anonymous true\nallow_zero_length_clientid false",
+        broker.ports.mqtt
+    ));
+    broker.reload();
+    assert_eq!(answer(&broker, &Connect::new(Version::V5, "")), 0x80);
+    assert_eq!(answer(&broker, &Connect::new(Version::V311, "")), 2);
+}
+
+#[test]
+fn a_reload_changes_who_comes_in_and_leaves_those_who_are() {
+    let broker = with_passwords("", |file| write_users(file, &["ann", "bob"]));
+    let file = broker.folder().join("passwords");
+    let connect = Connect::new(Version::V5, "ann");
+    let mut ann = broker.connect_with(&connect.user("ann", "secret"));
+    let name = file.to_str().unwrap();
+    passwd(&["-D", name, "ann"]);
+    passwd(&["-b", name, "bob", "changed"]);
+    passwd(&["-b", name, "eve", "secret"]);
+    let code =
+        |user, password| answer(&broker, &Connect::new(Version::V5, "other").user(user, password));
+    assert_eq!([code("ann", "secret"), code("eve", "secret")], [0, 0x87], "nothing holds yet");
+    broker.reload();
+    assert_eq!([code("ann", "secret"), code("eve", "secret")], [0x87, 0]);
+    assert_eq!([code("bob", "secret"), code("bob", "changed")], [0x87, 0]);
+    ann.ping();
+
+    std::fs::remove_file(&file).unwrap();
+    broker.reload();
+    broker.wait_for_log("Config not reloaded", &["password file"]);
+    assert_eq!([code("eve", "secret"), code("eve", "other")], [0, 0x87], "the old file holds");
+    ann.ping();
+}
+
+#[test]
+fn passwords_are_checked_while_others_are_served() {
+    // A check of ten million iterations takes seconds on any machine.
+    let broker = with_passwords("allow_anonymous true", |file| {
+        write_users(file, &["slow"]);
+        let text = std::fs::read_to_string(file).unwrap();
+        std::fs::write(file, text.replace("$7$10$", "$7$10000000$")).unwrap();
+    });
+    let mut one = broker.connect(Version::V5, "one");
+    let mut waiting: Vec<_> = (0..16).map(|_| broker.open()).collect();
+    for client in &mut waiting {
+        client.send(&Connect::new(Version::V5, "slow").user("slow", "secret").bytes());
+        one.ping();
+    }
+    one.subscribe("a");
+    one.send(&publish(Version::V5, "a", 0, 0, b"b"));
+    assert_eq!(one.receive_publication(), ("a".into(), b"b".to_vec()));
+    let mut other = broker.connect(Version::V5, "other");
+    other.ping();
+    // Ended at once: an orderly end would wait for the checks.
+    broker.kill();
+}
+
+#[test]
+fn passwd_writes_files_that_are_nobody_elses_and_keeps_what_it_does_not_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("passwords");
+    let name = file.to_str().unwrap();
+    passwd(&["-c", "-b", name, "ann", "secret"]);
+    let mode = |file: &Path| std::fs::metadata(file).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&file), 0o600);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.starts_with("ann:$7$") && text.ends_with("==\n"), "{text}");
+
+    std::fs::write(&file, format!("# people\n\n{text}")).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    passwd(&["-b", link.to_str().unwrap(), "bob", "secret"]);
+    assert!(link.is_symlink(), "what the link points to is replaced");
+    assert_eq!(mode(&file), 0o640, "no longer for all the world");
+    let both = std::fs::read_to_string(&file).unwrap();
+    assert!(both.starts_with(&format!("# people\n\n{text}bob:$7$")), "{both}");
+    passwd(&["-D", name, "bob"]);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("# people\n\n{text}"));
+
+    std::fs::write(&file, "ann:plain\n").unwrap();
+    passwd(&["-U", name]);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.starts_with("ann:$7$") && !text.contains("plain"), "{text}");
+    let left: Vec<_> =
+        folder.path().read_dir().unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "nothing is left behind: {left:?}");
+}
+
+#[test]
+fn passwd_asks_twice_and_says_what_is_wrong_as_mosquittos_tool_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("passwords");
+    let name = file.to_str().unwrap();
+    let missing = folder.path().join("missing");
+    let missing = missing.to_str().unwrap();
+    for (arguments, input, status, part) in [
+        (&["-c", name, "ann"][..], "secret\nsecret\n", 0, "Reenter password: "),
+        (&[name, "ann"], "secret\nother\n", 2, "Error: Passwords do not match."),
+        (&[name, "ann"], "\n", 1, "Error: Empty password."),
+        (&["-D", name, "eve"], "", 1, "Warning: User eve not found in password file."),
+        (&["-b", missing, "eve", "secret"], "", 1, "Error: Unable to open password file"),
+        (&["-b", name, "a:b", "secret"], "", 1, "must not contain the ':' character"),
+        (&["-c", "-D", name, "ann"], "", 1, "-c and -D cannot be used together"),
+        (&["-H", "md5", name, "ann"], "", 1, "Unknown hash type 'md5'"),
+        (&[name], "", 1, "Usage"),
+        (&[], "", 1, "Usage"),
+        (&["--help"], "", 0, "Usage"),
+    ] {
+        let (ended, said) = try_passwd(arguments, input);
+        assert_eq!(ended, Some(status), "{arguments:?}: {said}");
+        assert!(said.contains(part), "{arguments:?}: {said}");
+    }
+    let broker = with_passwords("", |to| {
+        std::fs::copy(&file, to).unwrap();
+    });
+    let connect = Connect::new(Version::V5, "id").user("ann", "secret");
+    assert_eq!(answer(&broker, &connect), 0, "what was asked for is the password");
+}
+
+#[test]
+fn passwd_shows_nothing_of_what_is_typed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("passwords");
+    let binary = bare_command().get_program().to_owned();
+    let line = format!("{} passwd -c {} ann", binary.to_str().unwrap(), file.display());
+    // `script` gives it a terminal, and shows all that appears there.
+    let mut terminal = Command::new("script")
+        .args(["-q", "-e", "-c", &line, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut keys, mut screen) = (terminal.stdin.take().unwrap(), terminal.stdout.take().unwrap());
+    let mut shown = Vec::new();
+    for prompt in ["Password: ", "Reenter password: "] {
+        while !shown.ends_with(prompt.as_bytes()) {
+            let mut byte = [0];
+            assert_eq!(screen.read(&mut byte).unwrap(), 1, "{:?}", String::from_utf8_lossy(&shown));
+            shown.push(byte[0]);
+        }
+        keys.write_all(b"top secret\r").unwrap();
+    }
+    screen.read_to_end(&mut shown).unwrap();
+    let status = terminal.wait().unwrap();
+    let shown = String::from_utf8_lossy(&shown);
+    assert!(status.success() && !shown.contains("secret"), "{status}: {shown:?}");
+    assert!(std::fs::read_to_string(&file).unwrap().starts_with("ann:$7$"));
+}
+
+// The classes of past vulnerabilities.
+
+#[test]
+fn side_effects_before_authentication() {
+    let broker = with_passwords("", |file| write_users(file, &["ann", "eve"]));
+    let mut victim =
+        broker.connect_with(&Connect::new(Version::V5, "victim").user("ann", "secret"));
+    victim.subscribe("#");
+    for version in Version::ALL {
+        let connect = Connect {
+            will: Some(Will { topic: "will", payload: "sent", properties: &[] }),
+            ..Connect::new(version, "victim")
+        };
+        for connect in [connect, connect.user("eve", "wrong"), connect.user("who", "secret")] {
+            let mut stranger = broker.open();
+            let mut bytes = connect.bytes();
+            bytes.extend(publish(version, "early", 0, 0, b"published"));
+            stranger.send(&bytes);
+            let packets = stranger.receive_until_closed();
+            let refused = Packet { first_byte: first_byte::CONNACK, ..packets[0].clone() };
+            assert_eq!(packets, [refused]);
+            assert_eq!(packets[0].body[1], not_authorised(version));
+        }
+    }
+    // Neither a will, nor a message, nor the end of a session that was taken over.
+    victim.ping();
+}
+
+#[test]
+fn fail_open_with_an_empty_password_file() {
+    for text in ["", "\n\n", "# nobody\n", "ann:secret\n", "ann:\n"] {
+        let broker = with_passwords("", |file| std::fs::write(file, text).unwrap());
+        for version in Version::ALL {
+            let connect = Connect::new(version, "id");
+            for connect in [connect, connect.user("ann", "secret"), connect.user("ann", "")] {
+                let code = answer(&broker, &connect);
+                assert_eq!(code, not_authorised(version), "{text:?} {connect:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn fail_open_with_a_password_file_that_can_not_be_read() {
+    for unreadable in ["passwords", "."] {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("mosquitto.conf");
+        let file = folder.path().join(unreadable);
+        let lines = "dashboard_port 0\nallow_anonymous true\nlistener";
+        let text =
+            format!("password_file {}\n{lines} {}", file.display(), tests::ports::free_port());
+        std::fs::write(&config, text).unwrap();
+        let mut command = bare_command();
+        let mut program = Program::start("ws-broker", command.arg("-c").arg(&config));
+        assert!(!program.wait_exit().success(), "it does not run without its users");
+        let said = program.text(Stream::Err);
+        assert!(said.contains("password file") && said.contains("can't be read"), "{said}");
+    }
+}
+
+#[test]
+fn fail_open_where_each_listener_has_settings_of_its_own() {
+    let open = tests::ports::free_port();
+    let broker = Broker::configured_with(|ports, folder| {
+        let file = folder.join("passwords");
+        write_users(&file, &["ann"]);
+        format!(
+            "per_listener_settings true\nlistener {}\npassword_file {}\n\
+             listener {open}\nallow_anonymous true\n",
+            ports.mqtt,
+            file.display()
+        )
+    });
+    assert_eq!(answer(&broker, &Connect::new(Version::V5, "id")), 0x87);
+    let wrong = Connect::new(Version::V5, "id").user("ann", "wrong");
+    assert_eq!(answer(&broker, &wrong), 0x87);
+    assert_eq!(answer(&broker, &wrong.user("ann", "secret")), 0);
+    tests::wire::Client::open(open).connect(&Connect::new(Version::V5, "open"));
+}
