@@ -212,7 +212,10 @@ impl Drop for Broker {
 fn write_config(file: &Path, text: &str, ports: Ports) {
     let serves_dashboard = text.contains(&ports.ws.to_string());
     let dashboard = if serves_dashboard { "" } else { "dashboard_port 0\n" };
-    std::fs::write(file, format!("{dashboard}{text}\n")).unwrap();
+    // Started by root it would become another user, who can't read what root's tests write.
+    let names_user = text.lines().any(|line| line.starts_with("user "));
+    let user = if names_user { "" } else { "user root\n" };
+    std::fs::write(file, format!("{dashboard}{user}{text}\n")).unwrap();
 }
 
 /// The broker's binary with no arguments.

@@ -44,6 +44,10 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "PORT")]
     ws_port: Option<u16>,
 
+    /// Go on in the background
+    #[arg(short, long)]
+    pub daemon: bool,
+
     /// Log all there is to say
     #[arg(short, long)]
     pub verbose: bool,

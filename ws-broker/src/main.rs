@@ -11,6 +11,7 @@ mod config;
 mod http;
 mod limits;
 mod log;
+mod process;
 mod server;
 mod settings;
 mod time;

@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::broker::WorkerId;
 use crate::cli::{Cli, Loaded};
 use crate::config::{Address, Protocol};
+use crate::process::{self, PidFile};
 use crate::settings::Settings;
 use crate::worker::{self, Mail, Peer, Shared};
 
@@ -33,27 +34,25 @@ pub(crate) fn run(cli: &Cli, loaded: Loaded) -> Result<()> {
         tracing::warn!("{note}.");
     }
     let settings = Arc::new(Settings::load(loaded.config)?);
+    // From here on there may be threads, and who goes to the background takes none along.
+    if cli.daemon {
+        process::go_to_background()?;
+    }
+    let pid_file = settings.config.pid_file.as_deref().map(PidFile::write).transpose()?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    runtime.block_on(serve(cli, settings))
-}
-
-/// Lets the broker hold as many connections as the operating system allows it at all.
-fn raise_file_limit() {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
-    if let Err(error) = raised {
-        tracing::debug!("The limit of open files stays as it is: {error}.");
-    }
+    let served = runtime.block_on(serve(cli, settings));
+    drop(pid_file);
+    served
 }
 
 async fn serve(cli: &Cli, settings: Arc<Settings>) -> Result<()> {
-    raise_file_limit();
+    process::raise_file_limit();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     let listeners = listen_everywhere(&settings).await?;
+    process::drop_privileges(settings.config.user.as_deref())?;
 
     let count = thread::available_parallelism().map_or(1, usize::from);
     let (shared, mails) = Shared::new(WorkerId::try_from(count).unwrap_or(1), settings);

@@ -1,0 +1,115 @@
+//! What the broker is to the operating system: its background, its pid file, its user, its open files.
+
+use std::ffi::CString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::{self, Uid, User};
+
+/// Who the broker becomes when it is started by root and told nothing else.
+const USER: &str = "mosquitto";
+
+/// Who it becomes if there is no such user.
+const NOBODY: &str = "nobody";
+
+/// Goes on in the background, away from the terminal. There must be no thread yet.
+///
+/// # Errors
+/// The operating system does not let it.
+#[cfg(not(target_vendor = "apple"))]
+pub(crate) fn go_to_background() -> Result<()> {
+    let (keep_folder, keep_output) = (true, false);
+    unistd::daemon(keep_folder, keep_output).context("can't go to the background (-d)")
+}
+
+/// macOS has its own way to run a program in the background.
+///
+/// # Errors
+/// Always.
+#[cfg(target_vendor = "apple")]
+pub(crate) fn go_to_background() -> Result<()> {
+    bail!("-d is not there on this system: have launchd start the broker")
+}
+
+/// A file that holds the broker's process identifier, for as long as it runs.
+#[derive(Debug)]
+pub(crate) struct PidFile(PathBuf);
+
+impl PidFile {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub(crate) fn write(path: &Path) -> Result<Self> {
+        std::fs::write(path, format!("{}\n", std::process::id()))
+            .with_context(|| format!("Unable to write pid file {}", path.display()))?;
+        Ok(Self(path.to_owned()))
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        match std::fs::remove_file(&self.0) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // Its folder is often root's, and the broker is root no more.
+            Err(error) => tracing::debug!("{} stays behind: {error}.", self.0.display()),
+        }
+    }
+}
+
+/// Becomes another user for good, if root has started the broker.
+///
+/// # Errors
+/// There is no such user, or the operating system does not let it.
+pub(crate) fn drop_privileges(user: Option<&str>) -> Result<()> {
+    if !Uid::effective().is_root() {
+        return Ok(());
+    }
+    if user == Some("root") {
+        tracing::warn!("The broker should not be run as root; user NAME has it become another.");
+        return Ok(());
+    }
+    let user = find_user(user)?;
+    let name = &user.name;
+    set_groups(&user).with_context(|| format!("can't take on the groups of user {name}"))?;
+    unistd::setgid(user.gid).with_context(|| format!("can't take on the group of user {name}"))?;
+    unistd::setuid(user.uid).with_context(|| format!("can't become user {name}"))?;
+    tracing::info!("Running as user {name}.");
+    Ok(())
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn set_groups(user: &User) -> Result<()> {
+    Ok(unistd::initgroups(&CString::new(user.name.as_str())?, user.gid)?)
+}
+
+/// The one group that `setgid` leaves is all there is.
+#[cfg(target_vendor = "apple")]
+fn set_groups(_user: &User) -> Result<()> {
+    Ok(())
+}
+
+fn find_user(name: Option<&str>) -> Result<User> {
+    let wanted = name.unwrap_or(USER);
+    if let Some(user) = User::from_name(wanted)? {
+        return Ok(user);
+    }
+    if wanted == USER
+        && let Some(nobody) = User::from_name(NOBODY)?
+    {
+        return Ok(nobody);
+    }
+    bail!("Unable to drop privileges to '{wanted}' because this user does not exist")
+}
+
+/// Lets the broker hold as many connections as the operating system allows it at all.
+pub(crate) fn raise_file_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::debug!("The limit of open files stays as it is: {error}.");
+    }
+}
