@@ -15,7 +15,10 @@ use std::process::{Command, Stdio};
 
 use tests::broker::bare_command;
 use tests::program::{Program, Stream};
-use tests::wire::{Connect, Packet, Version, Will, first_byte, publish};
+use tests::wire::{
+    self, Client, Connect, DISCONNECT, PINGREQ, PINGRESP, Packet, Version, Will, first_byte,
+    publish,
+};
 use tests::{Broker, mosquitto};
 
 /// A broker with this password file, which holds what `passwords` wrote there, and these further lines.
@@ -142,7 +145,7 @@ fn who_needs_a_name_and_a_password() {
                 (connect.user("ann", "secret"), named),
                 (wrong, anonymous && !has_file),
                 (without, anonymous && !has_file),
-                (connect.user("", ""), anonymous && !has_file),
+                (connect.user("", ""), anonymous),
                 (connect.user("eve", "secret"), anonymous && !has_file),
             ] {
                 let about = format!("{lines} {has_file} {connect:?}");
@@ -348,6 +351,181 @@ fn passwd_shows_nothing_of_what_is_typed() {
     assert!(std::fs::read_to_string(&file).unwrap().starts_with("ann:$7$"));
 }
 
+/// A broker that lets anybody in, with an ACL file of this text.
+#[track_caller]
+fn with_acl(acl: &str) -> Broker {
+    Broker::configured_with(|ports, folder| {
+        let file = folder.join("acl");
+        std::fs::write(&file, acl).unwrap();
+        format!("listener {}\nallow_anonymous true\nacl_file {}", ports.mqtt, file.display())
+    })
+}
+
+/// Has the broker go on with this ACL file.
+#[track_caller]
+fn change_acl(broker: &Broker, acl: &str) {
+    std::fs::write(broker.folder().join("acl"), acl).unwrap();
+    broker.reload();
+}
+
+/// A client that comes back to its session, as a user whose password nobody asks for.
+fn lasting<'a>(version: Version, client_id: &'a str, user: &'a str) -> Connect<'a> {
+    // A Session Expiry Interval of 60 seconds.
+    let properties: &[u8] = if version == Version::V5 { &[0x11, 0, 0, 0, 60] } else { &[] };
+    Connect { clean: false, properties, ..Connect::new(version, client_id).user(user, "any") }
+}
+
+/// Publishes at QoS 1; the reason code of the PUBACK, which has one in MQTT 5.0 alone.
+#[track_caller]
+fn publish_acknowledged(client: &mut Client, version: Version, topic: &str, retain: bool) -> u8 {
+    let mut bytes = publish(version, topic, 1, 9, topic.as_bytes());
+    bytes[0] |= u8::from(retain);
+    client.send(&bytes);
+    let puback = client.receive();
+    assert_eq!(puback.first_byte, first_byte::PUBACK, "{puback:?}");
+    puback.body.get(2).copied().unwrap_or(0)
+}
+
+/// The topics of the messages that come before the answer to a PINGREQ.
+#[track_caller]
+fn received(client: &mut Client, version: Version) -> Vec<String> {
+    client.send(&PINGREQ);
+    let mut topics = Vec::new();
+    loop {
+        let packet = client.receive();
+        if packet.first_byte == PINGRESP[0] {
+            topics.sort();
+            return topics;
+        }
+        if packet.first_byte & 0b0110 == 0b0010 {
+            let id_at = 2 + usize::from(u16::from_be_bytes([packet.body[0], packet.body[1]]));
+            let id = &packet.body[id_at..id_at + 2];
+            client.send(&wire::packet(first_byte::PUBACK, id));
+        }
+        topics.push(packet.publication(version).unwrap_or_else(|| panic!("{packet:?}")).0);
+    }
+}
+
+#[test]
+fn clients_publish_and_read_what_the_acl_file_allows() {
+    let broker = with_acl(
+        "# everybody\ntopic read news/#\n\nuser ann\ntopic news/#\ntopic deny news/secret\n\
+         topic readwrite with space/#\npattern write from/%u/%c\npattern read to/%u/#\n",
+    );
+    for version in Version::ALL {
+        let denied = if version == Version::V5 { 0x87 } else { 0 };
+        let mut ann = broker.connect_with(&Connect::new(version, "id").user("ann", "any"));
+        let mut bob = broker.connect_with(&Connect::new(version, "bob").user("bob", "any"));
+        let mut nobody = broker.connect(version, "nobody");
+        for client in [&mut ann, &mut bob, &mut nobody] {
+            client.subscribe("#");
+        }
+        for (topic, allowed, readers) in [
+            ("news/today", true, [true, false, true]),
+            ("news/secret", false, [false; 3]),
+            ("with space/x y", true, [true, false, false]),
+            ("from/ann/id", true, [false; 3]),
+            ("from/bob/id", false, [false; 3]),
+            ("from/ann/bob", false, [false; 3]),
+            ("to/ann", false, [false; 3]),
+            ("other", false, [false; 3]),
+        ] {
+            let code = {
+                ann.send(&publish(version, topic, 1, 9, b"x"));
+                // The message may come before its acknowledgement.
+                let mut packets = vec![ann.receive()];
+                if readers[0] {
+                    packets.push(ann.receive());
+                }
+                let puback = packets.iter().find(|packet| packet.first_byte == first_byte::PUBACK);
+                let got = packets.iter().find_map(|packet| packet.publication(version));
+                assert_eq!(got.map(|(topic, _)| topic), readers[0].then(|| topic.to_owned()));
+                puback.unwrap().body.get(2).copied().unwrap_or(0)
+            };
+            let is_denied = version == Version::V5 && code == 0x87;
+            assert_eq!(is_denied, !allowed && denied != 0, "{version} {topic}: {code:#x}");
+            let heard = |reads: bool| if reads { vec![topic.to_owned()] } else { vec![] };
+            assert_eq!(received(&mut bob, version), heard(readers[1]), "{version} {topic}");
+            assert_eq!(received(&mut nobody, version), heard(readers[2]), "{version} {topic}");
+        }
+    }
+}
+
+#[test]
+fn a_file_without_rules_allows_nothing() {
+    let broker = with_acl("# nothing\n\n");
+    for version in Version::ALL {
+        let mut client = broker.connect(version, "id");
+        client.subscribe("#");
+        let code = publish_acknowledged(&mut client, version, "a", true);
+        assert_eq!(code, if version == Version::V5 { 0x87 } else { 0 });
+        assert_eq!(received(&mut client, version), [""; 0]);
+    }
+}
+
+#[test]
+fn each_listener_may_have_an_acl_file_of_its_own() {
+    let open = tests::ports::free_port();
+    let broker = Broker::configured_with(|ports, folder| {
+        let file = folder.join("acl");
+        std::fs::write(&file, "topic read #\n").unwrap();
+        format!(
+            "per_listener_settings true\nlistener {}\nallow_anonymous true\nacl_file {}\n\
+             listener {open}\nallow_anonymous true\n",
+            ports.mqtt,
+            file.display()
+        )
+    });
+    let mut reader = broker.connect(Version::V5, "reader");
+    reader.subscribe("#");
+    assert_eq!(publish_acknowledged(&mut reader, Version::V5, "a", false), 0x87);
+    let mut writer = Client::open(open);
+    writer.connect(&Connect::new(Version::V5, "writer"));
+    assert_eq!(publish_acknowledged(&mut writer, Version::V5, "b", false), 0);
+    assert_eq!(received(&mut reader, Version::V5), ["b"]);
+}
+
+#[test]
+fn members_of_a_shared_subscription_get_what_they_may_read() {
+    let broker = with_acl("user ann\ntopic #\nuser bob\ntopic read a/#\n");
+    let mut ann = broker.connect_with(&Connect::new(Version::V5, "ann").user("ann", "any"));
+    let mut bob = broker.connect_with(&Connect::new(Version::V5, "bob").user("bob", "any"));
+    ann.subscribe("$share/group/#");
+    bob.subscribe("$share/group/#");
+    let mut writer = broker.connect_with(&Connect::new(Version::V5, "writer").user("ann", "any"));
+    for topic in ["a/x", "a/x", "a/x", "a/x", "b/x", "b/x", "b/x", "b/x"] {
+        assert_eq!(publish_acknowledged(&mut writer, Version::V5, topic, false), 0);
+    }
+    let (of_ann, of_bob) = (received(&mut ann, Version::V5), received(&mut bob, Version::V5));
+    assert_eq!(of_ann, ["a/x", "a/x", "b/x", "b/x", "b/x", "b/x"]);
+    assert_eq!(of_bob, ["a/x", "a/x"]);
+}
+
+#[test]
+fn a_reload_changes_what_those_who_are_there_may_do() {
+    let broker = with_acl("user ann\ntopic a\n");
+    let mut ann = broker.connect_with(&Connect::new(Version::V5, "ann").user("ann", "any"));
+    ann.subscribe("#");
+    let mut may = |broker: &Broker| {
+        let mut other = broker.connect_with(&Connect::new(Version::V5, "other").user("ann", "any"));
+        let written = ["a", "b"]
+            .map(|topic| publish_acknowledged(&mut other, Version::V5, topic, false) != 0x87);
+        (written, received(&mut ann, Version::V5))
+    };
+    assert_eq!(may(&broker), ([true, false], vec!["a".into()]));
+    change_acl(&broker, "user ann\ntopic b\n");
+    assert_eq!(may(&broker), ([false, true], vec!["b".into()]));
+    change_acl(&broker, "user ann\ntopic write #\n");
+    assert_eq!(may(&broker), ([true, true], vec![]));
+    change_acl(&broker, "user ann\ntopik #\n");
+    broker.wait_for_log("Config not reloaded", &["line 2", "topik"]);
+    assert_eq!(may(&broker), ([true, true], vec![]), "the old file holds");
+    // Without an ACL file everything is allowed.
+    broker.rewrite_config(&format!("listener {}\nallow_anonymous true", broker.ports.mqtt));
+    broker.reload();
+    assert_eq!(may(&broker), ([true, true], vec!["a".into(), "b".into()]));
+}
+
 // The classes of past vulnerabilities.
 
 #[test]
@@ -426,4 +604,170 @@ fn fail_open_where_each_listener_has_settings_of_its_own() {
     assert_eq!(answer(&broker, &wrong), 0x87);
     assert_eq!(answer(&broker, &wrong.user("ann", "secret")), 0);
     tests::wire::Client::open(open).connect(&Connect::new(Version::V5, "open"));
+}
+
+#[test]
+fn fail_open_with_an_acl_file_that_is_missing_or_makes_no_sense() {
+    for acl in [None, Some("topic read #\npattern rw a\n"), Some("topic a/#/b\n")] {
+        let folder = tempfile::tempdir().unwrap();
+        let (config, file) = (folder.path().join("mosquitto.conf"), folder.path().join("acl"));
+        if let Some(acl) = acl {
+            std::fs::write(&file, acl).unwrap();
+        }
+        let lines = "dashboard_port 0\nallow_anonymous true\nlistener";
+        let port = tests::ports::free_port();
+        std::fs::write(&config, format!("acl_file {}\n{lines} {port}", file.display())).unwrap();
+        let mut command = bare_command();
+        let mut program = Program::start("ws-broker", command.arg("-c").arg(&config));
+        assert!(!program.wait_exit().success(), "it does not run without its rights: {acl:?}");
+        let said = program.text(Stream::Err);
+        assert!(said.contains("ACL file"), "{said}");
+    }
+}
+
+#[test]
+fn identifier_injection_into_acl_patterns() {
+    let broker = with_acl("pattern readwrite home/%u/%c/#\nuser writer\ntopic #\n");
+    let mut writer =
+        broker.connect_with(&Connect::new(Version::V5, "writer").user("writer", "any"));
+    for (client_id, user) in [
+        ("+", "ann"),
+        ("#", "ann"),
+        ("phone", "+"),
+        ("phone", "#"),
+        ("phone/#", "ann"),
+        ("secret", "ann/phone"),
+        ("phone/secret", "ann"),
+        ("$SYS", "$SYS"),
+        ("%c", "%u"),
+    ] {
+        let mut client =
+            broker.connect_with(&Connect::new(Version::V5, client_id).user(user, "any"));
+        client.subscribe("#");
+        for topic in ["home/ann/phone/secret", "home/bob/phone"] {
+            assert_ne!(publish_acknowledged(&mut writer, Version::V5, topic, false), 0x87);
+            let code = publish_acknowledged(&mut client, Version::V5, topic, false);
+            assert_eq!(code, 0x87, "{client_id} {user} writes {topic}");
+        }
+        assert_eq!(received(&mut client, Version::V5), [""; 0], "{client_id} {user} reads");
+    }
+    let mut ann = broker.connect_with(&Connect::new(Version::V5, "phone").user("ann", "any"));
+    ann.subscribe("#");
+    publish_acknowledged(&mut writer, Version::V5, "home/ann/phone/secret", false);
+    assert_eq!(received(&mut ann, Version::V5), ["home/ann/phone/secret"]);
+}
+
+#[test]
+fn queued_messages_after_a_right_was_revoked() {
+    for version in [Version::V311, Version::V5] {
+        let broker = with_acl("user ann\ntopic a\ntopic b\n");
+        let mut away = broker.connect_with(&lasting(version, "away", "ann"));
+        away.subscribe("a");
+        away.subscribe("b");
+        away.send(&DISCONNECT);
+        away.receive_until_closed();
+        let mut writer =
+            broker.connect_with(&Connect::new(Version::V5, "writer").user("ann", "any"));
+        for topic in ["a", "b", "a", "b"] {
+            publish_acknowledged(&mut writer, Version::V5, topic, false);
+        }
+        change_acl(&broker, "user ann\ntopic a\ntopic write b\n");
+        let mut back = broker.connect_with(&lasting(version, "away", "ann"));
+        assert_eq!(received(&mut back, version), ["a", "a"], "{version}");
+        publish_acknowledged(&mut writer, Version::V5, "b", false);
+        publish_acknowledged(&mut writer, Version::V5, "a", false);
+        assert_eq!(received(&mut back, version), ["a"], "{version}");
+    }
+}
+
+#[test]
+fn messages_in_flight_after_a_right_was_revoked() {
+    let version = Version::V5;
+    let broker = with_acl("user ann\ntopic a\ntopic b\n");
+    let mut one = broker.connect_with(&lasting(version, "one", "ann"));
+    one.subscribe("a");
+    one.subscribe("b");
+    let mut writer = broker.connect_with(&Connect::new(version, "writer").user("ann", "any"));
+    for topic in ["a", "b"] {
+        publish_acknowledged(&mut writer, version, topic, false);
+        assert_eq!(one.receive().first_byte & 0xF0, first_byte::PUBLISH, "it is not acknowledged");
+    }
+    change_acl(&broker, "user ann\ntopic a\n");
+    one.ping();
+    let mut back = broker.connect_with(&lasting(version, "one", "ann"));
+    assert_eq!(received(&mut back, version), ["a"]);
+}
+
+#[test]
+fn queued_messages_for_a_session_that_another_user_takes() {
+    let version = Version::V5;
+    let broker = with_acl("user ann\ntopic a\ntopic b\nuser eve\ntopic b\n");
+    let mut away = broker.connect_with(&lasting(version, "away", "ann"));
+    away.subscribe("#");
+    away.send(&DISCONNECT);
+    away.receive_until_closed();
+    let mut writer = broker.connect_with(&Connect::new(version, "writer").user("ann", "any"));
+    for topic in ["a", "b"] {
+        publish_acknowledged(&mut writer, version, topic, false);
+    }
+    let mut eve = broker.connect_with(&lasting(version, "away", "eve"));
+    assert_eq!(received(&mut eve, version), ["b"]);
+    publish_acknowledged(&mut writer, version, "a", false);
+    assert_eq!(received(&mut eve, version), [""; 0]);
+}
+
+#[test]
+fn retained_messages_after_a_right_was_revoked() {
+    let both = "user ann\ntopic a\ntopic b\nuser bob\ntopic read #\n";
+    let broker = with_acl(both);
+    let mut ann = broker.connect_with(&Connect::new(Version::V5, "ann").user("ann", "any"));
+    for topic in ["a", "b"] {
+        publish_acknowledged(&mut ann, Version::V5, topic, true);
+    }
+    drop(ann);
+    let retained = || {
+        let mut bob = broker.connect_with(&Connect::new(Version::V5, "bob").user("bob", "any"));
+        bob.subscribe("#");
+        received(&mut bob, Version::V5)
+    };
+    assert_eq!(retained(), ["a", "b"]);
+    change_acl(&broker, "user ann\ntopic a\ntopic read b\nuser bob\ntopic read #\n");
+    assert_eq!(retained(), ["a"], "who published it may do so no longer");
+    change_acl(&broker, "user ann\ntopic a\ntopic b\nuser bob\ntopic read b\n");
+    assert_eq!(retained(), ["b"], "who subscribes may read it no longer");
+    change_acl(&broker, both);
+    assert_eq!(retained(), ["a", "b"]);
+    change_acl(&broker, "user bob\ntopic read #\n");
+    broker.rewrite_config(&format!(
+        "listener {}\nallow_anonymous true\nacl_file {}\ncheck_retain_source false",
+        broker.ports.mqtt,
+        broker.folder().join("acl").display()
+    ));
+    broker.reload();
+    assert_eq!(retained(), ["a", "b"], "where its source is not looked at");
+}
+
+#[test]
+fn wills_after_a_right_was_revoked() {
+    let broker = with_acl("user ann\ntopic will/#\n");
+    let mut reader = broker.connect_with(&Connect::new(Version::V5, "reader").user("ann", "any"));
+    reader.subscribe("#");
+    let dies = |topic| {
+        let will = Some(Will { topic, payload: "died", properties: &[] });
+        let connect = Connect { will, ..Connect::new(Version::V5, "dying") };
+        broker.connect_with(&connect.user("ann", "any"))
+    };
+    // A second connection of the same client ends the first, whose will is sent at once.
+    let ended_by = |topic, mut first: Client| {
+        let second = dies(topic);
+        first.receive_until_closed();
+        second
+    };
+    let one = dies("will/one");
+    let two = ended_by("not/allowed", one);
+    let three = ended_by("will/three", two);
+    assert_eq!(received(&mut reader, Version::V5), ["will/one"]);
+    change_acl(&broker, "user ann\ntopic read will/#\n");
+    ended_by("will/four", three);
+    assert_eq!(received(&mut reader, Version::V5), [""; 0]);
 }

@@ -74,7 +74,7 @@ async fn serve(cli: &Cli, settings: Arc<Settings>) -> Result<()> {
         tokio::select! {
             _ = terminate.recv() => break "SIGTERM",
             _ = interrupt.recv() => break "SIGINT",
-            _ = hang_up.recv() => reload(cli, &shared),
+            _ = hang_up.recv() => reload(cli, &shared).await,
         }
     };
     tracing::info!("ws-broker version {VERSION} terminating on {signal}.");
@@ -88,7 +88,7 @@ async fn serve(cli: &Cli, settings: Arc<Settings>) -> Result<()> {
 }
 
 /// Reads the configuration again; one that makes no sense changes nothing.
-fn reload(cli: &Cli, shared: &Shared) {
+async fn reload(cli: &Cli, shared: &Shared) {
     tracing::info!("Reloading config.");
     let settings = cli.load().and_then(|loaded| {
         for note in &loaded.notes {
@@ -98,7 +98,7 @@ fn reload(cli: &Cli, shared: &Shared) {
     });
     match settings.context("Config not reloaded, and what was in force stays so") {
         Ok(settings) => {
-            shared.reload(&Arc::new(settings));
+            shared.reload(&Arc::new(settings)).await;
             tracing::info!("Config reloaded.");
         }
         Err(error) => tracing::error!("{error:#}."),

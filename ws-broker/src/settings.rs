@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 
-use crate::access::Users;
+use crate::access::{Acl, Identity, Rights, Users};
 use crate::config::{Address, Config, Listener, Protocol};
 
 /// All that a worker needs to know of what the broker was told.
@@ -17,6 +17,8 @@ pub(crate) struct Settings {
     pub config: Config,
     /// Who comes in by each listener.
     guards: Vec<Guard>,
+    /// The rights of who came in by a listener that is not there.
+    nothing: Arc<Acl>,
     /// Stands for a listener that is not there, by which nobody comes in.
     nowhere: Listener,
 }
@@ -28,12 +30,17 @@ impl Settings {
     /// A file can't be read or makes no sense: the broker is not to run with less than it was told.
     pub(crate) fn load(config: Config) -> Result<Self> {
         for listener in &config.listeners {
-            if listener.tls.is_some() || listener.access.acl_file.is_some() {
-                bail!("TLS and acl_file can't be used yet");
+            if listener.tls.is_some() {
+                bail!("TLS can't be used yet");
             }
         }
         let guards = Guard::load_all(&config)?;
-        Ok(Self { config, guards, nowhere: Listener::new(Address::Loopback(0), Protocol::Mqtt) })
+        Ok(Self {
+            config,
+            guards,
+            nothing: Arc::default(),
+            nowhere: Listener::new(Address::Loopback(0), Protocol::Mqtt),
+        })
     }
 
     /// The settings after a reload: what listeners and bridges there are stays as it was, and of the
@@ -63,22 +70,36 @@ impl Settings {
     pub(crate) fn users(&self, listener: usize) -> Option<&Arc<Users>> {
         self.guards.get(listener)?.users.as_ref()
     }
+
+    /// What a client may do; `None` for everything.
+    pub(crate) fn rights(&self, identity: &Arc<Identity>) -> Option<Rights> {
+        let acl = match self.guards.get(identity.listener) {
+            Some(guard) => guard.acl.as_ref()?,
+            None => &self.nothing,
+        };
+        Some(acl.rights(identity))
+    }
 }
 
 /// What the files say that guard one listener.
 #[derive(Debug)]
 struct Guard {
     users: Option<Arc<Users>>,
+    acl: Option<Arc<Acl>>,
 }
 
 impl Guard {
     /// The guards of all listeners; a file that several name is read once.
     fn load_all(config: &Config) -> Result<Vec<Self>> {
         let mut users = Loaded::new(Users::load);
+        let mut acls = Loaded::new(Acl::load);
         let mut guards = Vec::new();
         for listener in &config.listeners {
             let access = &listener.access;
-            guards.push(Self { users: users.get(access.password_file.as_deref())? });
+            guards.push(Self {
+                users: users.get(access.password_file.as_deref())?,
+                acl: acls.get(access.acl_file.as_deref())?,
+            });
         }
         Ok(guards)
     }

@@ -1,9 +1,10 @@
 //! Who may come in, and what they may do.
 //!
-//! [`Users`] is a password file as Mosquitto has it; [`scram`] is how a client of MQTT 5.0 proves its
-//! password without sending it; [`manage`] is `ws-broker passwd`. What happens on a connection is in
-//! `worker/login.rs`.
+//! [`Users`] is a password file, [`Acl`] an ACL file, both as Mosquitto has them; [`scram`] is how a
+//! client of MQTT 5.0 proves its password without sending it. All of it is rules and data: what happens
+//! on a connection is in `worker/login.rs`.
 
+mod acl;
 mod passwd;
 mod password;
 pub(crate) mod scram;
@@ -11,6 +12,7 @@ mod users;
 
 use codec::MqttString;
 
+pub(crate) use acl::{Access, Acl, Rights};
 pub(crate) use passwd::manage;
 pub(crate) use users::Users;
 
@@ -21,4 +23,12 @@ pub(crate) struct Identity {
     pub username: Option<MqttString>,
     /// The number of the listener it came in by.
     pub listener: usize,
+}
+
+impl Identity {
+    /// Whether a name would be a wildcard in a topic filter.
+    fn has_wildcard(&self) -> bool {
+        let names = [Some(&self.client_id), self.username.as_ref()];
+        names.into_iter().flatten().any(|name| name.as_str().contains(['+', '#']))
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::{Bytes, BytesMut};
 use codec::{Properties, QoS, TopicName};
 
+use crate::access::Identity;
 use crate::broker::SessionKey;
 use crate::limits::COMPACT_MAX;
 use crate::time::Ms;
@@ -25,6 +26,9 @@ pub(crate) struct Message {
     pub expires_at: Option<Ms>,
     /// Who published it, for No Local; `None` for the broker itself and for wills.
     pub publisher: Option<SessionKey>,
+    /// Who that is, where the message is retained: it is only sent to new subscriptions for as long
+    /// as its publisher may publish it.
+    pub source: Option<Arc<Identity>>,
     /// Set when another retained message took its place.
     superseded: AtomicBool,
 }
@@ -45,6 +49,7 @@ impl Message {
             retain,
             expires_at: None,
             publisher: None,
+            source: None,
             superseded: AtomicBool::new(false),
         }
     }
@@ -61,6 +66,7 @@ impl Message {
             retain: self.retain,
             expires_at: self.expires_at,
             publisher: self.publisher,
+            source: self.source.clone(),
             superseded: AtomicBool::new(false),
         })
     }

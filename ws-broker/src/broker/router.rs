@@ -11,6 +11,7 @@ use codec::{QoS, SubscriptionOptions, TopicFilter};
 use hashbrown::HashMap;
 use parking_lot::RwLock;
 
+use crate::access::{Access, Rights};
 use crate::broker::{SessionKey, WorkerId};
 
 /// The subscriptions of all sessions.
@@ -24,6 +25,9 @@ pub(crate) struct Router {
 struct Table {
     exact: HashMap<String, Entry>,
     wild: Node,
+    /// Sessions that may not read everything. What they may not read does not match, so that a match
+    /// that is remembered holds for rights too.
+    rights: HashMap<SessionKey, Arc<Rights>>,
 }
 
 /// A level in the tree of filters with wildcards.
@@ -194,6 +198,16 @@ impl Router {
         removed
     }
 
+    /// Sets what a session may read; `None` for everything.
+    pub(crate) fn limit(&self, key: SessionKey, rights: Option<Arc<Rights>>) {
+        let mut table = self.table.write();
+        match rights {
+            Some(rights) => table.rights.insert(key, rights),
+            None => table.rights.remove(&key),
+        };
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
     /// Who gets a message of `topic`, and the generation for which that is true.
     pub(crate) fn matching(&self, topic: &str) -> (u64, Targets) {
         let table = self.table.read();
@@ -212,11 +226,18 @@ impl Router {
         } else {
             table.wild.visit(levels, &mut found);
         }
+        if !table.rights.is_empty() {
+            found.retain(|key| table.may_read(key, topic));
+        }
         (generation, found.into_targets())
     }
 }
 
 impl Table {
+    fn may_read(&self, key: &SessionKey, topic: &str) -> bool {
+        self.rights.get(key).is_none_or(|rights| rights.allow(Access::Read, topic))
+    }
+
     fn entry(&mut self, filter: &TopicFilter) -> &mut Entry {
         if !filter.has_wildcard() {
             return self.exact.entry_ref(filter.matching_part()).or_default();
@@ -402,6 +423,17 @@ impl Found {
             members: Arc::clone(&group.members),
             next: Arc::clone(&group.next),
         }));
+    }
+
+    /// Forgets the sessions for which `keep` is false.
+    fn retain(&mut self, keep: impl Fn(&SessionKey) -> bool) {
+        self.plain.retain(|(key, _)| keep(key));
+        for group in &mut self.groups {
+            if !group.members.iter().all(|member| keep(&member.key)) {
+                Arc::make_mut(&mut group.members).retain(|member| keep(&member.key));
+            }
+        }
+        self.groups.retain(|group| !group.members.is_empty());
     }
 
     /// One target for each session: where several of its subscriptions match, the message is sent

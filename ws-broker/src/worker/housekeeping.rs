@@ -68,7 +68,7 @@ impl State {
                 Due::Will(slot) => {
                     let will = self.sessions.get_mut(slot).and_then(|session| session.will.take());
                     if let Some(delayed) = will {
-                        self.publish_will(*delayed.will);
+                        self.publish_will(slot, *delayed.will);
                     }
                 }
                 Due::End(slot) => {

@@ -62,6 +62,9 @@ impl Greeting {
     ) -> Result<Login, Refused> {
         let settings = worker.settings();
         let assigned = self.name_client(&settings, connect)?;
+        // An empty user name is none, and so is an empty password, as in Mosquitto.
+        connect.username = connect.username.take().filter(|username| !username.is_empty());
+        connect.password = connect.password.take().filter(|password| !password.is_empty());
         let turned = Turned { connect };
         let mut proof = Vec::new();
         let username = match connect.properties.authentication_method() {
@@ -82,9 +85,6 @@ impl Greeting {
             let Some(username) = &username else {
                 return Err(turned.unauthorised("which has no user name to be its identifier"));
             };
-            if username.is_empty() {
-                return Err(turned.unauthorised("whose user name is empty"));
-            }
             connect.client_id = username.clone();
             named_by_user = true;
         }

@@ -12,6 +12,7 @@ mod login;
 mod out;
 mod packets;
 mod publish;
+mod rights;
 mod session;
 mod sessions;
 mod transport;
@@ -80,8 +81,8 @@ pub(crate) enum Mail {
     Adopt(Box<Adopted>),
     /// Messages for sessions that live here, and their bytes.
     Deliver(Vec<HandOver>, usize),
-    /// The configuration was read again.
-    Reload(Arc<Settings>),
+    /// The configuration was read again. The sender is dropped once it holds.
+    Reload(Arc<Settings>, mpsc::UnboundedSender<()>),
     /// The broker stops.
     ShutDown,
 }
@@ -170,12 +171,15 @@ impl Shared {
         Arc::clone(&self.settings.read())
     }
 
-    /// Has the broker run by new settings.
-    pub(crate) fn reload(&self, settings: &Arc<Settings>) {
+    /// Has the broker run by new settings, and waits until every worker does.
+    pub(crate) async fn reload(&self, settings: &Arc<Settings>) {
         *self.settings.write() = Arc::clone(settings);
+        let (done, mut all_done) = mpsc::unbounded_channel();
         for worker in self.workers() {
-            self.send(worker, Mail::Reload(Arc::clone(settings)));
+            self.send(worker, Mail::Reload(Arc::clone(settings), done.clone()));
         }
+        drop(done);
+        all_done.recv().await;
     }
 
     /// The workers by their numbers.
@@ -316,7 +320,7 @@ impl Worker {
                     tokio::task::spawn_local(connection::adopt(Rc::clone(&self), *adopted));
                 }
                 Mail::Deliver(batch, bytes) => self.deliver(batch, bytes),
-                Mail::Reload(settings) => self.state.borrow_mut().settings = settings,
+                Mail::Reload(settings, _done) => self.state.borrow_mut().reload(settings),
                 Mail::ShutDown => break,
             }
         }

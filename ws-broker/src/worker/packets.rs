@@ -168,15 +168,15 @@ impl State {
         qos: QoS,
         retain: bool,
     ) -> ReasonCode {
-        // What the broker says of itself is nobody else's to say.
-        if is_sys(&topic) && !is_bridge_state(&topic) {
+        let Some(source) = self.may_publish(publisher.slot as usize, &topic, retain) else {
             return ReasonCode::NotAuthorized;
-        }
+        };
         let expires_at = expiry(properties, self.now);
         let properties = passed_through(properties);
         let mut message = Message::new(topic, payload, qos, retain, properties);
         message.expires_at = expires_at;
         message.publisher = Some(publisher);
+        message.source = source;
         if self.publish(&message) { ReasonCode::Success } else { ReasonCode::NoMatchingSubscribers }
     }
 

@@ -6,11 +6,13 @@ use bytes::BytesMut;
 use codec::{PacketId, Properties, ProtocolVersion, PublishHead, QoS};
 use session::Outgoing;
 
+use crate::access::Access;
 use crate::broker::{Counters, Expired, Message, SessionKey, StoreFull, Target, count};
 use crate::limits::SHARED_PAYLOAD_MIN;
 use crate::time::seconds;
 use crate::worker::link::Link;
 use crate::worker::out::SpareBuffers;
+use crate::worker::rights::{may, may_get};
 use crate::worker::session::{Delivery, RetainedDelivery, Session};
 use crate::worker::{HandOver, State};
 
@@ -155,7 +157,10 @@ impl State {
         while link.closing.is_none() && link.out.len() <= room {
             let Some(session) = self.sessions.get_mut(slot) else { return };
             let (packet_id, qos, sent) = match session.send.poll_transmit() {
-                None => return,
+                None => {
+                    session.is_doubtful &= session.send.queued_len() > 0;
+                    return;
+                }
                 Some(Outgoing::PubRel { id }) => {
                     let ack = codec::Ack::new(id, codec::ReasonCode::Success);
                     link.send_small(&codec::Packet::PubRel(ack), &mut self.spare);
@@ -174,7 +179,14 @@ impl State {
                         packet_id: Some(id),
                         ids: &delivery.ids,
                     };
-                    (id, qos, frame.write(self.now, link, &mut self.spare))
+                    let topic = delivery.message.topic.as_str();
+                    let denied = session.is_doubtful && !may(&session.rights, Access::Read, topic);
+                    let sent = if denied {
+                        Err(NotSent::Denied)
+                    } else {
+                        frame.write(self.now, link, &mut self.spare)
+                    };
+                    (id, qos, sent)
                 }
             };
             if sent.is_err() {
@@ -196,7 +208,7 @@ impl State {
             let Some(delivery) = session.retained.pop_front() else { return false };
             // The subscription was there when its successor was published, so the client has got
             // that one and must not see the older one after it.
-            if delivery.message.is_superseded() {
+            if delivery.message.is_superseded() || !may_get(&self.settings, session, &delivery) {
                 continue;
             }
             let RetainedDelivery { message, qos, id } = delivery;
@@ -227,6 +239,7 @@ fn note(counters: &Counters, sent: Result<(), NotSent>) {
         Ok(()) => count(&counters.publishes_sent, 1),
         Err(NotSent::TooLarge) => count(&counters.dropped_too_large, 1),
         Err(NotSent::Expired) => count(&counters.dropped_expired, 1),
+        Err(NotSent::Denied) => {}
     }
 }
 
@@ -244,6 +257,8 @@ fn abandon(session: &mut Session, packet_id: PacketId, qos: QoS) {
 enum NotSent {
     TooLarge,
     Expired,
+    /// The right to read it was taken away while it waited.
+    Denied,
 }
 
 /// A PUBLISH for one receiver.

@@ -8,6 +8,7 @@ use codec::{MqttString, QoS, TopicFilter, Will};
 use hashbrown::HashSet;
 use session::{ReceiveFlow, SendFlow};
 
+use crate::access::{Identity, Rights};
 use crate::broker::{Message, SessionKey};
 use crate::limits::Limits;
 use crate::time::Ms;
@@ -18,6 +19,12 @@ use crate::worker::link::SharedLink;
 pub(crate) struct Session {
     pub key: SessionKey,
     pub client_id: MqttString,
+    /// Who its client is, as of its last connection.
+    pub identity: Arc<Identity>,
+    /// What its client may do; `None` for everything.
+    pub rights: Option<Arc<Rights>>,
+    /// Whether messages may wait in `send` that were put there by other rights than these.
+    pub is_doubtful: bool,
     /// The connection, while there is one.
     pub link: Option<SharedLink>,
     /// Whether there is a connection, for the choice among those who share a subscription.

@@ -12,12 +12,13 @@ use codec::{
 };
 use session::{AliasesIn, AliasesOut, ReceiveFlow, SendFlow};
 
+use crate::access::Identity;
 use crate::broker::{Message, SessionKey, count};
 use crate::time::{Ms, seconds};
 use crate::worker::link::{Cause, Link, SharedLink};
 use crate::worker::login::Login;
 use crate::worker::out::OutBuffer;
-use crate::worker::packets::{expiry, is_bridge_state, is_sys};
+use crate::worker::packets::expiry;
 use crate::worker::session::{DelayedWill, Session};
 use crate::worker::{Peer, State};
 
@@ -96,7 +97,8 @@ impl State {
                 self.forget_session(slot);
             }
         }
-        let slot = resumed.unwrap_or_else(|| self.begin_session(&connect));
+        let slot = resumed.unwrap_or_else(|| self.begin_session(&login.identity));
+        self.admit(slot, &login.identity);
 
         let aliases_out = AliasesOut::new(wishes.topic_alias_max);
         let listener = self.settings.listener(peer.listener);
@@ -168,7 +170,7 @@ impl State {
         ConnAck { session_present, code: ReasonCode::Success, properties }
     }
 
-    fn begin_session(&mut self, connect: &Connect) -> usize {
+    fn begin_session(&mut self, identity: &Arc<Identity>) -> usize {
         let entry = self.sessions.vacant_entry();
         let slot = entry.key();
         self.next_epoch = self.next_epoch.wrapping_add(1);
@@ -178,10 +180,13 @@ impl State {
             slot: u32::try_from(slot).unwrap_or(u32::MAX),
             epoch: self.next_epoch,
         };
-        let client_id = connect.client_id.clone();
+        let client_id = identity.client_id.clone();
         entry.insert(Session {
             key,
             client_id: client_id.clone(),
+            identity: Arc::clone(identity),
+            rights: None,
+            is_doubtful: false,
             link: None,
             connected: Arc::default(),
             subscriptions: hashbrown::HashSet::new(),
@@ -224,7 +229,7 @@ impl State {
             link.close(Cause::TakenOver, deadline, &mut self.spare);
         }
         if let Some(will) = will {
-            self.publish_will(*will);
+            self.publish_will(slot, *will);
         }
     }
 
@@ -246,7 +251,7 @@ impl State {
                 let at = now.saturating_add(seconds(will_delay(&will)));
                 session.will = Some(DelayedWill { at, will });
             }
-            Some(will) => self.publish_will(*will),
+            Some(will) => self.publish_will(slot, *will),
             None => {}
         }
         match expiry_s {
@@ -265,7 +270,7 @@ impl State {
         let Some(session) = self.sessions.get_mut(slot) else { return };
         let client_id = session.client_id.clone();
         if let Some(delayed) = session.will.take() {
-            self.publish_will(*delayed.will);
+            self.publish_will(slot, *delayed.will);
         }
         self.forget_session(slot);
         self.shared.registry.release(&client_id, self.id);
@@ -285,20 +290,21 @@ impl State {
         for filter in &session.subscriptions {
             self.shared.router.unsubscribe(filter, session.key);
         }
+        if session.rights.is_some() {
+            self.shared.router.limit(session.key, None);
+        }
     }
 
-    /// Publishes a Will Message (MQTT 5.0 §3.1.2.5).
-    pub(super) fn publish_will(&mut self, will: Will) {
-        if is_sys(&will.topic) && !is_bridge_state(&will.topic) {
-            tracing::debug!("A will was not sent: {} is for the broker alone.", will.topic);
-            return;
-        }
+    /// Publishes a Will Message (MQTT 5.0 §3.1.2.5), if its session may publish it now.
+    pub(super) fn publish_will(&mut self, slot: usize, will: Will) {
+        let Some(source) = self.may_publish(slot, &will.topic, will.retain) else { return };
         let expires_at = expiry(&will.properties, self.now);
         let properties = will.properties.filtered(|id| {
             !matches!(id, PropertyId::WillDelayInterval | PropertyId::MessageExpiryInterval)
         });
         let mut message = Message::new(will.topic, will.payload, will.qos, will.retain, properties);
         message.expires_at = expires_at;
+        message.source = source;
         self.publish(&message);
     }
 
