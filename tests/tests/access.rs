@@ -528,6 +528,8 @@ fn a_reload_changes_what_those_who_are_there_may_do() {
 
 // The classes of past vulnerabilities.
 
+/// Neither a will, nor a message that follows the CONNECT, nor the end of a session that another has.
+/// [MQTT-3.1.4-2, MQTT-3.1.4-6]
 #[test]
 fn side_effects_before_authentication() {
     let broker = with_passwords("", |file| write_users(file, &["ann", "eve"]));
@@ -550,7 +552,6 @@ fn side_effects_before_authentication() {
             assert_eq!(packets[0].body[1], not_authorised(version));
         }
     }
-    // Neither a will, nor a message, nor the end of a session that was taken over.
     victim.ping();
 }
 

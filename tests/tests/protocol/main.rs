@@ -11,6 +11,7 @@
 )]
 
 mod aliases;
+mod authentication;
 mod bridges;
 mod client;
 mod connecting;

@@ -13,6 +13,7 @@ use session::{AliasesIn, AliasesOut};
 use crate::limits::Limits;
 use crate::time::Ms;
 use crate::worker::Peer;
+use crate::worker::login::Authenticated;
 use crate::worker::out::{OutBuffer, SpareBuffers};
 
 /// A link is shared by its connection's task and by the session, both in one worker.
@@ -45,6 +46,8 @@ pub(crate) struct Link {
     pub will: Option<Box<Will>>,
     /// Whether the client wants to know why something failed.
     pub problem_information: bool,
+    /// There if the client came in by an AUTH exchange.
+    pub authenticated: Option<Box<Authenticated>>,
 }
 
 /// Why a connection is closed, and what is still to be done about it.

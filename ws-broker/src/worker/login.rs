@@ -1,5 +1,5 @@
 //! Finds out who a client is, between its CONNECT and the CONNACK: by nothing, by user name and password,
-//! or by an AUTH exchange (MQTT 5.0 §3.1.3, §4.12).
+//! or by an AUTH exchange (MQTT 5.0 §3.1.3, §4.12), which may be gone through again later.
 //!
 //! **Invariant:** nothing here touches a session. Who fails to log in has changed nothing.
 
@@ -14,12 +14,16 @@ use codec::{Auth, Connect, MqttString, Packet, Properties, Property, ProtocolVer
 use crate::access::scram::{self, Exchange};
 use crate::access::{Identity, Users};
 use crate::settings::Settings;
-use crate::worker::Worker;
 use crate::worker::connection::{Greeting, Refused, packet_size_max};
+use crate::worker::link::{Cause, SharedLink};
 use crate::worker::out::{OutBuffer, SpareBuffers};
+use crate::worker::{State, Worker};
 
 /// Random bytes of a nonce, and of a Client Identifier that we make up.
 const RANDOM_LEN: usize = 16;
+
+/// What is said of an AUTH whose method is another than that of the CONNECT [MQTT-4.12.0-5].
+const OTHER_METHOD: &str = "AUTH: the authentication method is not that of the CONNECT";
 
 /// Who a client is.
 #[derive(Debug)]
@@ -27,8 +31,36 @@ pub(crate) struct Login {
     pub identity: Arc<Identity>,
     /// Whether its Client Identifier is one that we made up.
     pub assigned: bool,
-    /// What the CONNACK says of the exchange by which the client proved itself, if there was one.
-    pub proof: Vec<Property>,
+    /// How the client proved itself, if that was an AUTH exchange.
+    pub proof: Option<Proof>,
+}
+
+/// The end of an AUTH exchange.
+#[derive(Debug)]
+pub(crate) struct Proof {
+    pub method: MqttString,
+    /// The server's last word, by which it proves itself.
+    pub answer: Bytes,
+}
+
+/// A client that came in by an AUTH exchange and may go through another.
+#[derive(Debug)]
+pub(crate) struct Authenticated {
+    method: MqttString,
+    step: Option<Step>,
+}
+
+/// What an exchange waits for.
+#[derive(Debug)]
+enum Step {
+    First,
+    Last(Box<Exchange>),
+}
+
+impl Authenticated {
+    pub(super) fn by(proof: &Proof) -> Self {
+        Self { method: proof.method.clone(), step: None }
+    }
 }
 
 /// What a CONNECT is answered that is turned down. Words are for the log: a stranger is told no more than
@@ -66,13 +98,13 @@ impl Greeting {
         connect.username = connect.username.take().filter(|username| !username.is_empty());
         connect.password = connect.password.take().filter(|password| !password.is_empty());
         let turned = Turned { connect };
-        let mut proof = Vec::new();
+        let mut proof = None;
         let username = match connect.properties.authentication_method() {
             Some(method) => {
-                let (username, said) = self.exchange(worker, &settings, connect, &method).await?;
-                proof.push(Property::AuthenticationMethod(method.detached()));
-                proof.push(Property::AuthenticationData(said));
-                Some(username)
+                let method = method.detached();
+                let (name, answer) = self.exchange(worker, &settings, connect, &method).await?;
+                proof = Some(Proof { method, answer });
+                Some(name)
             }
             None => {
                 self.check_password(worker, &settings, connect).await?;
@@ -199,7 +231,7 @@ impl Greeting {
         data: Option<Bytes>,
     ) -> Result<Bytes, Refused> {
         let turned = Turned { connect };
-        let packet = auth(ReasonCode::ContinueAuthentication, method, data);
+        let packet = auth_packet(ReasonCode::ContinueAuthentication, method, data);
         let (mut out, mut spare) = (OutBuffer::default(), SpareBuffers::default());
         let max = packet_size_max(connect);
         out.append(&packet, connect.version, max, &mut spare).map_err(|_| {
@@ -221,25 +253,76 @@ impl Greeting {
     }
 }
 
+impl State {
+    /// Takes the client through an exchange again, on its living connection (MQTT 5.0 §4.12.1). All else
+    /// goes on meanwhile.
+    pub(super) fn on_auth(
+        &mut self,
+        slot: usize,
+        link: &SharedLink,
+        auth: &Auth,
+    ) -> Result<(), Cause> {
+        let link = &mut *link.borrow_mut();
+        let out_of_turn = |why| Err(Cause::refused(ReasonCode::ProtocolError, why));
+        let Some(authenticated) = &mut link.authenticated else {
+            return out_of_turn("AUTH: the connection was made without an authentication method");
+        };
+        let method = authenticated.method.clone();
+        if auth.properties.authentication_method().as_ref() != Some(&method) {
+            return out_of_turn(OTHER_METHOD);
+        }
+        let Some(users) = self.settings.users(link.peer.listener) else {
+            let why = "its authentication method is no longer served";
+            return Err(Cause::refused(ReasonCode::BadAuthenticationMethod, why));
+        };
+        let fails = |failure| Cause::refused(ReasonCode::NotAuthorized, failure);
+        let data = auth.properties.authentication_data();
+        let (code, answer) = match (auth.code, authenticated.step.take(), data) {
+            (ReasonCode::ReAuthenticate, None, None) => {
+                authenticated.step = Some(Step::First);
+                (ReasonCode::ContinueAuthentication, None)
+            }
+            (ReasonCode::ReAuthenticate, None, Some(first))
+            | (ReasonCode::ContinueAuthentication, Some(Step::First), Some(first)) => {
+                let (exchange, answer) = begin(users, &first).map_err(fails)?;
+                authenticated.step = Some(Step::Last(Box::new(exchange)));
+                (ReasonCode::ContinueAuthentication, Some(answer.into()))
+            }
+            (ReasonCode::ContinueAuthentication, Some(Step::Last(exchange)), Some(last)) => {
+                let proved = exchange.finish(&last).map_err(fails)?;
+                // Who else it may be now would have a session and rights of their own.
+                let session = self.sessions.get(slot);
+                let name = session.and_then(|session| session.identity.username.as_ref());
+                if name.is_none_or(|name| name.as_str() != proved.user) {
+                    return Err(fails(scram::Failure::OtherUser));
+                }
+                (ReasonCode::Success, Some(proved.answer.into()))
+            }
+            _ => return out_of_turn("AUTH: it comes out of turn"),
+        };
+        link.send(&auth_packet(code, &method, answer), &mut self.spare)
+    }
+}
+
 /// Begins an exchange with a nonce of its own.
-pub(super) fn begin(users: &Users, first: &[u8]) -> Result<(Exchange, String), scram::Failure> {
+fn begin(users: &Users, first: &[u8]) -> Result<(Exchange, String), scram::Failure> {
     let nonce = BASE64_STANDARD_NO_PAD.encode(random().ok_or(scram::Failure::NoNonce)?);
     Exchange::begin(first, &nonce, |name| users.scram(name))
 }
 
 /// The data of an AUTH that goes on with an exchange.
-pub(super) fn continued(auth: &Auth, method: &MqttString) -> Result<Bytes, &'static str> {
+fn continued(auth: &Auth, method: &MqttString) -> Result<Bytes, &'static str> {
     if auth.code != ReasonCode::ContinueAuthentication {
         return Err("AUTH: it does not go on with the exchange that was begun");
     }
     if auth.properties.authentication_method().as_ref() != Some(method) {
-        return Err("AUTH: the authentication method is not that of the CONNECT");
+        return Err(OTHER_METHOD);
     }
     Ok(auth.properties.authentication_data().unwrap_or_default())
 }
 
 /// An AUTH of this method.
-pub(super) fn auth(code: ReasonCode, method: &MqttString, data: Option<Bytes>) -> Packet {
+fn auth_packet(code: ReasonCode, method: &MqttString, data: Option<Bytes>) -> Packet {
     let method = Property::AuthenticationMethod(method.clone());
     let data = data.map(Property::AuthenticationData);
     let properties = Properties::new([method].into_iter().chain(data)).unwrap_or_default();

@@ -51,10 +51,7 @@ impl State {
                 Ok(())
             }
             Packet::Disconnect(disconnect) => Err(self.on_disconnect(slot, &disconnect)),
-            Packet::Auth(_) => Err(Cause::refused(
-                ReasonCode::ProtocolError,
-                "AUTH: the connection was made without an authentication method",
-            )),
+            Packet::Auth(auth) => self.on_auth(slot, link, &auth),
             // The decoder lets none of these through on a server's end.
             Packet::Connect(_)
             | Packet::ConnAck(_)

@@ -16,7 +16,7 @@ use crate::access::Identity;
 use crate::broker::{Message, SessionKey, count};
 use crate::time::{Ms, seconds};
 use crate::worker::link::{Cause, Link, SharedLink};
-use crate::worker::login::Login;
+use crate::worker::login::{Authenticated, Login, Proof};
 use crate::worker::out::OutBuffer;
 use crate::worker::packets::expiry;
 use crate::worker::session::{DelayedWill, Session};
@@ -119,6 +119,7 @@ impl State {
             last_heard: self.now,
             will: connect.will.map(Box::new),
             problem_information: wishes.problem_information,
+            authenticated: login.proof.as_ref().map(|proof| Box::new(Authenticated::by(proof))),
         };
         let link = Rc::new(RefCell::new(link));
 
@@ -162,7 +163,10 @@ impl State {
             if login.assigned {
                 wanted.push(Property::AssignedClientIdentifier(connect.client_id.clone()));
             }
-            wanted.extend(login.proof.clone());
+            if let Some(Proof { method, answer }) = &login.proof {
+                wanted.push(Property::AuthenticationMethod(method.clone()));
+                wanted.push(Property::AuthenticationData(answer.clone()));
+            }
             Properties::new(wanted).unwrap_or_default()
         } else {
             Properties::EMPTY
