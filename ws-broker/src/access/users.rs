@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha512};
 
-use super::password::{DIGEST_LEN, Hash, PBKDF2_ITERATIONS};
+use super::password::{DIGEST_LEN, Hash, PBKDF2_ITERATIONS, SALT_LEN};
 use super::scram::Credentials;
 use crate::limits;
 
@@ -20,6 +20,8 @@ pub(crate) struct Users {
     by_name: HashMap<Box<str>, Hash>,
     /// The names in order of the file, of which one stands in for a user that is not there.
     names: Vec<Box<str>>,
+    /// Iterations and salt length of those hashes that SCRAM can go by.
+    scram_costs: Vec<(u32, usize)>,
     /// What strangers can't know, and is the same for as long as the file is.
     secret: [u8; DIGEST_LEN],
 }
@@ -55,6 +57,7 @@ impl Users {
         let mut users = Self {
             by_name: HashMap::new(),
             names: Vec::new(),
+            scram_costs: Vec::new(),
             secret: Sha512::digest(bytes).into(),
         };
         let mut skipped = Vec::new();
@@ -69,6 +72,12 @@ impl Users {
                 Err(why) => skipped.push(Skipped { line, why }),
             }
         }
+        let hashes = users.names.iter().filter_map(|name| users.by_name.get(name));
+        let cost = |hash: &Hash| match hash {
+            Hash::Pbkdf2 { iterations, salt, .. } => Some((*iterations, salt.len())),
+            _ => None,
+        };
+        users.scram_costs = hashes.filter_map(cost).collect();
         (users, skipped)
     }
 
@@ -78,7 +87,8 @@ impl Users {
         match self.by_name.get(name) {
             Some(hash) => hash.is_of(password),
             None => {
-                if let Some(hash) = self.stand_in(name) {
+                let stand_in = self.stand_in(name, &self.names);
+                if let Some(hash) = stand_in.and_then(|name| self.by_name.get(name)) {
                     hash.is_of(password);
                 }
                 false
@@ -94,24 +104,20 @@ impl Users {
                 Credentials::new(*iterations, salt, digest)
             }
             _ => {
+                let stand_in = self.stand_in(name, &self.scram_costs).copied();
+                let (iterations, salt_len) = stand_in.unwrap_or((PBKDF2_ITERATIONS, SALT_LEN));
                 let digest = self.keyed(name);
-                let (iterations, salt_len) = match self.stand_in(name) {
-                    Some(Hash::Pbkdf2 { iterations, salt, .. }) => (*iterations, salt.len()),
-                    _ => (PBKDF2_ITERATIONS, super::password::SALT_LEN),
-                };
-                let salt = digest.get(..salt_len).unwrap_or(&digest);
-                Credentials::unknown(iterations, salt)
+                Credentials::unknown(iterations, digest.get(..salt_len).unwrap_or(&digest))
             }
         }
     }
 
-    /// The hash of the user that stands in for one that is not there: always the same for a name, so
-    /// that neither the time it takes nor its parameters tell that name from the others.
-    fn stand_in(&self, name: &str) -> Option<&Hash> {
+    /// Which of these stands in for a user that is not there: always the same for a name, so that neither
+    /// the time it takes nor its parameters tell that name from the others.
+    fn stand_in<'a, T>(&self, name: &str, all: &'a [T]) -> Option<&'a T> {
         let digest = self.keyed(name);
         let number = digest.last_chunk().map_or(0, |last| u64::from_le_bytes(*last));
-        let turn = usize::try_from(number).unwrap_or(0).checked_rem(self.names.len())?;
-        self.by_name.get(self.names.get(turn)?)
+        all.get(usize::try_from(number).unwrap_or(0).checked_rem(all.len())?)
     }
 
     fn keyed(&self, name: &str) -> [u8; DIGEST_LEN] {
@@ -139,4 +145,64 @@ fn parse_line(line: &[u8]) -> Result<Option<(&str, Hash)>, String> {
     }
     let hash = Hash::parse(hash).map_err(|why| format!("for the user {name} it has {why}"))?;
     Ok(Some((name, hash)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::password::Method;
+    use super::*;
+
+    fn line(name: &str, method: Method, password: &str) -> String {
+        format!("{name}:{}", Hash::new(method, password.as_bytes()).unwrap())
+    }
+
+    const CHEAP: Method = Method::Pbkdf2 { iterations: 3 };
+
+    #[test]
+    fn a_file_holds_its_users_and_passes_over_the_rest() {
+        let one = line("one", CHEAP, "first");
+        let again = line("one", Method::Sha512, "second");
+        let two = line("two", Method::Sha512, "pass:word");
+        let text = format!("# a\r\n\n{one}\r\n{again}\n  two  : {}\nbad\n:x\nx:y", &two[4..]);
+        let (users, skipped) = Users::parse(&[text.as_bytes(), b"\n\xff:x"].concat());
+        let lines: Vec<_> = skipped.iter().map(|skipped| skipped.line).collect();
+        assert_eq!(lines, [6, 7, 8, 9], "{skipped:?}");
+        for (name, password, has) in [
+            ("one", "second", true),
+            ("one", "first", false),
+            ("two", "pass:word", true),
+            ("two", "", false),
+            ("three", "second", false),
+            ("", "", false),
+            ("# a", "", false),
+        ] {
+            assert_eq!(users.has(name, password.as_bytes()), has, "{name} {password}");
+        }
+        let (nobody, _) = Users::parse(b"");
+        assert!(!nobody.has("one", b"second"));
+    }
+
+    #[test]
+    fn a_user_who_is_not_there_costs_what_one_costs_who_is() {
+        let text = [
+            line("one", Method::Pbkdf2 { iterations: 5 }, "secret"),
+            line("two", Method::Pbkdf2 { iterations: 7 }, "secret"),
+            line("old", Method::Sha512, "secret"),
+        ];
+        let (users, _) = Users::parse(text.join("\n").as_bytes());
+        for stranger in ["a", "b", "c", "d", "old"] {
+            let shown = |users: &Users| {
+                let begun = super::super::scram::Exchange::begin(
+                    format!("n,,n={stranger},r=12345678").as_bytes(),
+                    "nonce",
+                    |name| users.scram(name),
+                );
+                begun.unwrap().1
+            };
+            let answer = shown(&users);
+            assert!(answer.ends_with(",i=5") || answer.ends_with(",i=7"), "{answer}");
+            let (again, _) = Users::parse(text.join("\n").as_bytes());
+            assert_eq!(shown(&again), answer, "it is the same after a restart");
+        }
+    }
 }
