@@ -70,6 +70,8 @@ enum End {
     NewServer,
     Server(ProtocolVersion),
     Client(ProtocolVersion),
+    /// Of a broker that is another one's client.
+    Bridge(ProtocolVersion),
 }
 
 impl Decoder {
@@ -84,6 +86,12 @@ impl Decoder {
         Self { end: End::Client(version), packet_size_max }
     }
 
+    /// The end of a broker that is a client of another: a client's, but for PINGREQ, which brokers take
+    /// from either end of a bridge.
+    pub const fn bridge(version: ProtocolVersion, packet_size_max: u32) -> Self {
+        Self { end: End::Bridge(version), packet_size_max }
+    }
+
     /// Changes the largest packet that is taken, in bytes, header included.
     pub const fn set_packet_size_max(&mut self, max: u32) {
         self.packet_size_max = max;
@@ -93,7 +101,7 @@ impl Decoder {
     pub const fn version(&self) -> Option<ProtocolVersion> {
         match self.end {
             End::NewServer => None,
-            End::Server(version) | End::Client(version) => Some(version),
+            End::Server(version) | End::Client(version) | End::Bridge(version) => Some(version),
         }
     }
 
@@ -128,7 +136,7 @@ impl Decoder {
 
     /// Whether the packet holds nothing that only this end may send.
     fn check_sender(&self, packet: &Packet) -> Result<(), Kind> {
-        let from_client = !matches!(self.end, End::Client(_));
+        let from_client = !matches!(self.end, End::Client(_) | End::Bridge(_));
         let is_for_sender = |code: ReasonCode, packet: PacketType| {
             if from_client { code.is_for_client(packet) } else { code.is_for_server() }
         };
@@ -170,12 +178,15 @@ impl Decoder {
             (End::NewServer, _) => Kind::NotConnect,
             (End::Server(_), Type::Connect) => Kind::SecondConnect,
             (End::Server(_), Type::ConnAck | Type::SubAck | Type::UnsubAck | Type::PingResp)
+            | (End::Client(_), Type::PingReq)
             | (
-                End::Client(_),
-                Type::Connect | Type::Subscribe | Type::Unsubscribe | Type::PingReq,
+                End::Client(_) | End::Bridge(_),
+                Type::Connect | Type::Subscribe | Type::Unsubscribe,
             ) => Kind::WrongDirection,
             // Before MQTT 5.0 only a client ends a connection with a packet.
-            (End::Client(version), Type::Disconnect) if !version.is_v5() => Kind::WrongDirection,
+            (End::Client(version) | End::Bridge(version), Type::Disconnect) if !version.is_v5() => {
+                Kind::WrongDirection
+            }
             _ => return Ok(()),
         };
         Err(DecodeError { packet: Some(packet), kind })

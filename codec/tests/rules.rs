@@ -692,6 +692,7 @@ fn server(version: ProtocolVersion) -> Decoder {
 #[test]
 fn what_may_come_now_and_from_there() {
     let client = |version| Decoder::client(version, u32::MAX);
+    let bridge = |version| Decoder::bridge(version, u32::MAX);
     let connect = || connect4(0x02, b"\0\0");
     let from_other = Kind::ReasonCodeFromOtherEnd;
     let expiry = Kind::PropertyFromOtherEnd(PropertyId::SessionExpiryInterval);
@@ -711,6 +712,9 @@ fn what_may_come_now_and_from_there() {
         ("a SUBSCRIBE from a server", client(V5), frame(0x82, b""), Err(Kind::WrongDirection)),
         ("an UNSUBSCRIBE from a server", client(V5), frame(0xa2, b""), Err(Kind::WrongDirection)),
         ("a PINGREQ from a server", client(V5), frame(0xc0, b""), Err(Kind::WrongDirection)),
+        ("a PINGREQ to a bridge", bridge(V5), frame(0xc0, b""), Ok(())),
+        ("a SUBSCRIBE to a bridge", bridge(V5), frame(0x82, b""), Err(Kind::WrongDirection)),
+        ("a DISCONNECT to a bridge", bridge(V311), frame(0xe0, b""), Err(Kind::WrongDirection)),
         ("3.1.1 §3.14", client(V311), frame(0xe0, b""), Err(Kind::WrongDirection)),
         ("§3.14", client(V5), frame(0xe0, b""), Ok(())),
         ("[MQTT-3.3.4-6]", server(V5), publish5(b"\x0b\x01"), Err(subscription)),

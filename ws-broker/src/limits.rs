@@ -101,6 +101,18 @@ pub(crate) const SHARED_PAYLOAD_MIN: usize = 4 * 1024;
 /// would otherwise stay in memory as a whole.
 pub(crate) const COMPACT_MAX: usize = 16 * 1024;
 
+/// How long a bridge may take to open a connection to another broker.
+pub(crate) const BRIDGE_OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long another broker may take to answer the CONNECT of a bridge.
+pub(crate) const BRIDGE_CONNACK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often a bridge looks whether it is to ask for a sign of life, to connect, or to leave.
+pub(crate) const BRIDGE_LOOK_PERIOD: Duration = Duration::from_millis(500);
+
+/// How often a bridge that is connected to another address looks for its main one.
+pub(crate) const BRIDGE_MAIN_ADDRESS_PERIOD: Duration = Duration::from_secs(5);
+
 /// Bytes in one WebSocket message at most; one message holds many packets.
 pub(crate) const WS_MESSAGE_MAX: usize = 256 * 1024;
 

@@ -5,6 +5,7 @@
 
 mod access;
 mod assets;
+mod bridge;
 mod broker;
 mod cli;
 mod config;

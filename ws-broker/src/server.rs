@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::bridge::Plan;
 use crate::broker::WorkerId;
 use crate::cli::{Cli, Loaded};
 use crate::config::{Address, Protocol};
@@ -34,6 +35,7 @@ pub(crate) fn run(cli: &Cli, loaded: Loaded) -> Result<()> {
         tracing::warn!("{note}.");
     }
     let settings = Arc::new(Settings::load(loaded.config)?);
+    let bridges = Plan::all(&settings.config.bridges)?;
     // From here on there may be threads, and who goes to the background takes none along.
     if cli.daemon {
         process::go_to_background()?;
@@ -41,12 +43,12 @@ pub(crate) fn run(cli: &Cli, loaded: Loaded) -> Result<()> {
     let pid_file = settings.config.pid_file.as_deref().map(PidFile::write).transpose()?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    let served = runtime.block_on(serve(cli, settings));
+    let served = runtime.block_on(serve(cli, settings, bridges));
     drop(pid_file);
     served
 }
 
-async fn serve(cli: &Cli, settings: Arc<Settings>) -> Result<()> {
+async fn serve(cli: &Cli, settings: Arc<Settings>, bridges: Vec<Arc<Plan>>) -> Result<()> {
     process::raise_file_limit();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -64,6 +66,10 @@ async fn serve(cli: &Cli, settings: Arc<Settings>) -> Result<()> {
     }
     tracing::info!("ws-broker version {VERSION} running.");
     let mut turns = Turns::new(&shared);
+    for plan in bridges {
+        let home = shared.registry.claim(&plan.local_id, turns.skip());
+        shared.send(home, Mail::Bridge(plan));
+    }
     let mut accepting = tokio::task::JoinSet::new();
     for (number, socket) in listeners {
         accepting.spawn(accept(socket, number, turns.clone()));

@@ -26,6 +26,9 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
+    /// Stands for the listener of this broker's own bridges, which came in by none.
+    pub(crate) const NO_LISTENER: usize = usize::MAX;
+
     /// Whether a name would be a wildcard in a topic filter.
     fn has_wildcard(&self) -> bool {
         let names = [Some(&self.client_id), self.username.as_ref()];

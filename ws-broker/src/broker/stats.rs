@@ -39,6 +39,8 @@ counters! {
     dropped_too_large,
     /// Messages not sent because they had expired.
     dropped_expired,
+    /// Messages whose topic has no name at the other end of a bridge.
+    dropped_nameless,
     /// Retained messages not kept because there are too many.
     dropped_retained_full,
 }

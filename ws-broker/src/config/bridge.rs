@@ -29,15 +29,13 @@ pub(crate) struct Bridge {
     pub remote_username: Option<String>,
     pub remote_password: Option<String>,
     pub local_clientid: Option<String>,
-    pub local_username: Option<String>,
-    pub local_password: Option<String>,
     pub notifications: bool,
     pub notifications_local_only: bool,
     pub notification_topic: Option<String>,
     pub try_private: bool,
     pub attempt_unsubscribe: bool,
     pub outgoing_retain: bool,
-    /// Bytes of the largest packet that the other broker may send.
+    /// Bytes of the largest packet that is sent to the other broker.
     pub max_packet_size: Option<u32>,
     pub tls: Option<BridgeTls>,
 }
@@ -139,8 +137,6 @@ impl Bridge {
             remote_username: None,
             remote_password: None,
             local_clientid: None,
-            local_username: None,
-            local_password: None,
             notifications: true,
             notifications_local_only: false,
             notification_topic: None,

@@ -80,6 +80,8 @@ const PLUGINS: &str = "plugins are C libraries made for Mosquitto's own program;
      and enhanced authentication are built in";
 const PSK: &str = "the TLS library has no pre-shared keys; use certificates (certfile, keyfile)";
 const ENGINES: &str = "the TLS library is not OpenSSL and has no engines; keys are PEM files";
+const LOCAL_USER: &str =
+    "no password or ACL is asked of a bridge here: its topic lines say what crosses";
 const SAVES: &str = "nothing waits to be saved: see persistence";
 
 /// All words, in the order of the alphabet.
@@ -215,14 +217,8 @@ pub(super) const WORDS: &[Word] = &[
         Ok(to.bridge()?.local_clientid = Some(v.text()?.to_owned()))
     })
     .once(),
-    word("local_password", Scope::Bridge, |to, v| {
-        Ok(to.bridge()?.local_password = Some(v.text()?.to_owned()))
-    })
-    .once(),
-    word("local_username", Scope::Bridge, |to, v| {
-        Ok(to.bridge()?.local_username = Some(v.text()?.to_owned()))
-    })
-    .once(),
+    noted("local_password", Scope::Bridge, LOCAL_USER),
+    noted("local_username", Scope::Bridge, LOCAL_USER),
     word("log_dest", Scope::All, log_dest).reloads(),
     word("log_facility", Scope::All, |to, v| Ok(to.config.log.facility = Some(v.fitting(0, 7)?)))
         .reloads(),

@@ -10,6 +10,7 @@ use codec::{Connect, DecodeError, Decoder, Packet, ProtocolVersion, ReasonCode};
 
 use crate::access::Identity;
 use crate::broker::{WorkerId, count};
+use crate::worker::bridge::Crossing;
 use crate::worker::link::{Cause, SharedLink};
 use crate::worker::login::Login;
 use crate::worker::out::{OutBuffer, SpareBuffers};
@@ -168,10 +169,8 @@ struct Head {
 
 impl Head {
     fn of(incoming: &Incoming) -> Self {
-        let from =
-            if incoming.partial.is_empty() { &incoming.chunk[..] } else { &incoming.partial };
         let mut bytes = [0; 16];
-        for (to, from) in bytes.iter_mut().zip(from) {
+        for (to, from) in bytes.iter_mut().zip(incoming.bytes()) {
             *to = *from;
         }
         Self { bytes }
@@ -197,7 +196,10 @@ impl Head {
     }
 }
 
-fn decode(decoder: &mut Decoder, incoming: &mut Incoming) -> Result<Option<Packet>, DecodeError> {
+pub(super) fn decode(
+    decoder: &mut Decoder,
+    incoming: &mut Incoming,
+) -> Result<Option<Packet>, DecodeError> {
     if incoming.partial.is_empty() {
         decoder.decode(&mut incoming.chunk)
     } else {
@@ -243,6 +245,12 @@ async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, log
                     connack: Some((ReasonCode::QuotaExceeded, version)),
                     packet_size_max,
                 },
+                NoSession::OfBridge => Refused {
+                    why: "its client identifier is that of a bridge".into(),
+                    in_words: true,
+                    connack: Some((ReasonCode::ClientIdentifierNotValid, version)),
+                    packet_size_max,
+                },
                 NoSession::ConnAckTooLarge => {
                     let why = "its Maximum Packet Size leaves no room for a CONNACK";
                     Refused::silently(why.into())
@@ -256,8 +264,16 @@ async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, log
     tracing::info!("New {what} connected from {peer} as {described}.");
     let Greeting { transport, mut incoming, decoder, .. } = greeting;
     incoming.present();
-    let connection =
-        Connection { worker, transport, incoming, decoder, slot, link, flushing: false };
+    let connection = Connection {
+        worker,
+        transport,
+        incoming,
+        decoder,
+        slot,
+        link,
+        crossing: None,
+        flushing: false,
+    };
     // In a task of its own, which needs far less memory than the handshake did.
     tokio::task::spawn_local(connection.serve());
 }
@@ -295,18 +311,34 @@ fn describe(connect: &Connect, identity: &Identity) -> String {
 }
 
 /// A connection and the session it belongs to.
-struct Connection {
+pub(super) struct Connection {
     worker: Rc<Worker>,
     transport: Transport,
     incoming: Incoming,
     decoder: Decoder,
     slot: usize,
     link: SharedLink,
+    /// There if the other end is another broker, to which we connected.
+    crossing: Option<Rc<Crossing>>,
     /// Whether the transport holds bytes that it could not write yet.
     flushing: bool,
 }
 
 impl Connection {
+    /// The connection of a bridge.
+    pub(super) fn to_broker(
+        worker: &Rc<Worker>,
+        transport: Transport,
+        incoming: Incoming,
+        decoder: Decoder,
+        slot: usize,
+        link: &SharedLink,
+    ) -> Self {
+        let (worker, link) = (Rc::clone(worker), Rc::clone(link));
+        let crossing = link.borrow().crossing.clone();
+        Self { worker, transport, incoming, decoder, slot, link, crossing, flushing: false }
+    }
+
     /// Serves the connection to its end.
     async fn serve(mut self) {
         let counted = Connected::begin(&self.worker);
@@ -316,7 +348,7 @@ impl Connection {
     }
 
     /// Serves the connection until it ends.
-    async fn run(&mut self) -> Cause {
+    pub(super) async fn run(&mut self) -> Cause {
         loop {
             match poll_fn(|cx| self.poll(cx)).await {
                 ControlFlow::Break(cause) => return cause,
@@ -399,7 +431,12 @@ impl Connection {
     fn handle_all(&mut self, state: &mut State) -> Result<(), Cause> {
         loop {
             match decode(&mut self.decoder, &mut self.incoming) {
-                Ok(Some(packet)) => state.handle(self.slot, &self.link, packet)?,
+                Ok(Some(packet)) => match &self.crossing {
+                    None => state.handle(self.slot, &self.link, packet)?,
+                    Some(crossing) => {
+                        state.handle_from_broker(self.slot, &self.link, crossing, packet)?;
+                    }
+                },
                 Ok(None) => {
                     self.incoming.keep_rest();
                     return Ok(());
@@ -449,28 +486,38 @@ impl Connection {
             state.end_turn();
             (id.unwrap_or_default(), self.link.borrow().peer)
         };
-        match cause {
-            Cause::Disconnected | Cause::DisconnectedWithWill => {
-                tracing::info!("Client {client_id} disconnected.");
-            }
-            Cause::ConnectionLost(why) => {
-                tracing::info!("Client {client_id} closed its connection: {why}.");
-            }
-            Cause::Refused(_, why) => {
-                tracing::info!("Client {client_id} at {peer} disconnected: {why}.");
-            }
-            Cause::TakenOver => {
-                tracing::info!("Client {client_id} already connected, closing old connection.");
-            }
-            Cause::Silent => {
-                tracing::info!("Client {client_id} has exceeded timeout, disconnecting.");
-            }
-            Cause::ShuttingDown => {}
-        }
+        log_end(&client_id, &peer, cause);
+        self.hang_up(cause).await;
+    }
+
+    /// Closes the connection as its end wants.
+    pub(super) async fn hang_up(&mut self, cause: &Cause) {
         if !matches!(cause, Cause::ConnectionLost(_)) {
             let error = cause.is_ours() && *cause != Cause::ShuttingDown;
             hang_up(&self.worker, &mut self.transport, error).await;
         }
+    }
+}
+
+/// Says that a connection has ended, and why.
+pub(super) fn log_end(client_id: &codec::MqttString, peer: &Peer, cause: &Cause) {
+    match cause {
+        Cause::Disconnected | Cause::DisconnectedWithWill => {
+            tracing::info!("Client {client_id} disconnected.");
+        }
+        Cause::ConnectionLost(why) => {
+            tracing::info!("Client {client_id} closed its connection: {why}.");
+        }
+        Cause::Refused(_, why) => {
+            tracing::info!("Client {client_id} at {peer} disconnected: {why}.");
+        }
+        Cause::TakenOver => {
+            tracing::info!("Client {client_id} already connected, closing old connection.");
+        }
+        Cause::Silent => {
+            tracing::info!("Client {client_id} has exceeded timeout, disconnecting.");
+        }
+        Cause::ShuttingDown => {}
     }
 }
 

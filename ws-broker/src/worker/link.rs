@@ -13,6 +13,7 @@ use session::{AliasesIn, AliasesOut};
 use crate::limits::Limits;
 use crate::time::Ms;
 use crate::worker::Peer;
+use crate::worker::bridge::Crossing;
 use crate::worker::login::Authenticated;
 use crate::worker::out::{OutBuffer, SpareBuffers};
 
@@ -26,6 +27,8 @@ pub(crate) struct Link {
     pub version: ProtocolVersion,
     /// Whether the client is another broker's bridge and has said so as bridges do before MQTT 5.0.
     pub is_bridge: bool,
+    /// There if it is this broker's bridge to another.
+    pub crossing: Option<Rc<Crossing>>,
     pub out: OutBuffer,
     /// Bytes of answers that were appended to `out` while it was too full.
     pub answer_bytes: usize,
@@ -161,6 +164,10 @@ impl Link {
         code: ReasonCode,
         spare: &mut SpareBuffers,
     ) {
+        // Of an identifier that nobody knows another broker only wants the end, as before MQTT 5.0:
+        // some take the code for an error.
+        let is_unknown = code == ReasonCode::PacketIdentifierNotFound;
+        let code = if is_unknown && self.crossing.is_some() { ReasonCode::Success } else { code };
         self.send_small(&kind(Ack::new(packet_id, code)), spare);
     }
 
@@ -179,8 +186,10 @@ impl Link {
         if self.closing.is_some() {
             return;
         }
+        // Another broker is left without a word, so that it says that the bridge is gone.
         if let Some(code) = cause.reason_code()
             && self.version.is_v5()
+            && self.crossing.is_none()
         {
             let disconnect = Disconnect { code, properties: self.reason_string(&cause) };
             self.send_small(&Packet::Disconnect(disconnect), spare);

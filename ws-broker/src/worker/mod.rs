@@ -4,6 +4,7 @@
 //! Workers speak to each other through mailboxes: a message that someone else's sessions get is
 //! handed over once for each worker, with all its targets there.
 
+mod bridge;
 mod cache;
 mod connection;
 mod housekeeping;
@@ -31,6 +32,7 @@ use slab::Slab;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore, mpsc};
 
+use crate::bridge::Plan;
 use crate::broker::{
     Chosen, Counters, Message, Registry, Retained, Router, Targets, WorkerId, count,
 };
@@ -79,6 +81,8 @@ pub(crate) enum Mail {
     Accepted(std::net::TcpStream, Peer),
     /// A connection whose session lives here.
     Adopt(Box<Adopted>),
+    /// A bridge whose session lives here.
+    Bridge(Arc<Plan>),
     /// Messages for sessions that live here, and their bytes.
     Deliver(Vec<HandOver>, usize),
     /// The configuration was read again. The sender is dropped once it holds.
@@ -225,6 +229,8 @@ pub(crate) struct State {
     now: Ms,
     sessions: Slab<Session>,
     slots: hashbrown::HashMap<codec::MqttString, usize>,
+    /// Client Identifiers of bridges, which no client may use.
+    bridges: hashbrown::HashSet<codec::MqttString>,
     /// Counts sessions, so that one that has another's slot is told apart.
     next_epoch: u32,
     cache: MatchCache,
@@ -259,6 +265,7 @@ impl State {
             now: shared.clock.now(),
             sessions: Slab::new(),
             slots: hashbrown::HashMap::new(),
+            bridges: hashbrown::HashSet::new(),
             next_epoch: 0,
             cache: MatchCache::default(),
             frames: Frames::default(),
@@ -318,6 +325,9 @@ impl Worker {
                 Mail::Accepted(stream, peer) => self.accept(stream, peer),
                 Mail::Adopt(adopted) => {
                     tokio::task::spawn_local(connection::adopt(Rc::clone(&self), *adopted));
+                }
+                Mail::Bridge(plan) => {
+                    tokio::task::spawn_local(bridge::run(Rc::clone(&self), plan));
                 }
                 Mail::Deliver(batch, bytes) => self.deliver(batch, bytes),
                 Mail::Reload(settings, _done) => self.state.borrow_mut().reload(settings),

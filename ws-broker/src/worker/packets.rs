@@ -125,9 +125,17 @@ impl State {
             let why = format!("the topic has more than {max} levels");
             return Err(Cause::Refused(ReasonCode::TopicNameInvalid, why));
         }
+        let crossing = link.borrow().crossing.clone();
+        let topic = match &crossing {
+            Some(crossing) => crossing.to_local(topic, self.now),
+            None => Some(topic),
+        };
         let Some(session) = self.sessions.get_mut(slot) else { return Ok(()) };
         let key = session.key;
         if let Some(id) = publish.packet_id {
+            if crossing.is_some_and(|crossing| crossing.is_another(id, publish.dup)) {
+                session.receive.on_pubrel(id);
+            }
             match session.receive.on_publish(id, publish.qos) {
                 Ok(Arrival::New) => {}
                 Ok(Arrival::Duplicate) => {
@@ -138,14 +146,20 @@ impl State {
                 Err(error) => return Err(Cause::refused(error.reason_code(), error)),
             }
         }
-        let code = self.accept_publish(
-            topic,
-            &publish.properties,
-            publish.payload,
-            key,
-            publish.qos,
-            publish.retain,
-        );
+        let code = match topic {
+            Some(topic) => self.accept_publish(
+                topic,
+                &publish.properties,
+                publish.payload,
+                key,
+                publish.qos,
+                publish.retain,
+            ),
+            None => {
+                count(&self.counters.dropped_nameless, 1);
+                ReasonCode::Success
+            }
+        };
         let Some(id) = publish.packet_id else { return Ok(()) };
         if let Some(session) = self.sessions.get_mut(slot) {
             session.receive.acknowledged(id, publish.qos, code);
@@ -207,7 +221,7 @@ impl State {
         Ok(())
     }
 
-    fn subscribe(
+    pub(super) fn subscribe(
         &mut self,
         slot: usize,
         subscription: Subscription,

@@ -7,6 +7,7 @@ use codec::{PacketId, Properties, ProtocolVersion, PublishHead, QoS};
 use session::Outgoing;
 
 use crate::access::Access;
+use crate::bridge::Renamed;
 use crate::broker::{Counters, Expired, Message, SessionKey, StoreFull, Target, count};
 use crate::limits::SHARED_PAYLOAD_MIN;
 use crate::time::seconds;
@@ -125,7 +126,8 @@ impl State {
             return;
         }
         let frame = Frame { message, qos, retain, dup: false, packet_id: None, ids: &target.ids };
-        let sent = if link.aliases_out.is_none() && target.ids.is_empty() {
+        let is_common = link.aliases_out.is_none() && link.crossing.is_none();
+        let sent = if is_common && target.ids.is_empty() {
             self.frames.write(&frame, self.now, link, &mut self.spare)
         } else {
             frame.write(self.now, link, &mut self.spare)
@@ -240,6 +242,7 @@ fn note(counters: &Counters, sent: Result<(), NotSent>) {
         Err(NotSent::TooLarge) => count(&counters.dropped_too_large, 1),
         Err(NotSent::Expired) => count(&counters.dropped_expired, 1),
         Err(NotSent::Denied) => {}
+        Err(NotSent::Nameless) => count(&counters.dropped_nameless, 1),
     }
 }
 
@@ -259,6 +262,8 @@ enum NotSent {
     Expired,
     /// The right to read it was taken away while it waited.
     Denied,
+    /// Its topic has no name at the other end of the bridge.
+    Nameless,
 }
 
 /// A PUBLISH for one receiver.
@@ -295,7 +300,19 @@ impl Frame<'_> {
 
     /// Appends the packet to what waits for the connection.
     fn write(&self, now: u64, link: &mut Link, spare: &mut SpareBuffers) -> Result<(), NotSent> {
+        let renamed;
         let mut head = self.head(now)?;
+        if let Some(crossing) = &link.crossing {
+            head.retain = self.retain && crossing.retain;
+            match crossing.to_remote(&self.message.topic, now) {
+                Renamed::Same => {}
+                Renamed::To(topic) => {
+                    renamed = topic;
+                    head.topic = renamed.as_bytes();
+                }
+                Renamed::Nameless => return Err(NotSent::Nameless),
+            }
+        }
         // The alias that is assigned below only takes the room that is set aside for it here.
         head.topic_alias = link.aliases_out.is_some().then_some(0);
         if head.packet_len(link.version) > link.packet_size_max as usize {

@@ -23,13 +23,15 @@ use crate::worker::session::{DelayedWill, Session};
 use crate::worker::{Peer, State};
 
 /// A Session Expiry Interval that means: never (MQTT 5.0 §3.1.2.11.2).
-const FOREVER_S: u32 = u32::MAX;
+pub(super) const FOREVER_S: u32 = u32::MAX;
 
 /// Why a client can't be connected to a session.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum NoSession {
     /// The worker has as many sessions as it may have.
     TooMany,
+    /// The Client Identifier is that of a bridge.
+    OfBridge,
     /// The client takes no packet as large as the CONNACK.
     ConnAckTooLarge,
 }
@@ -75,6 +77,9 @@ impl State {
         peer: Peer,
     ) -> Result<(usize, SharedLink), NoSession> {
         let wishes = Wishes::of(&connect, self.settings.config.limits.inflight_max);
+        if self.bridges.contains(&connect.client_id) {
+            return Err(NoSession::OfBridge);
+        }
         let old = self.slots.get(&connect.client_id).copied();
         if old.is_none() && self.sessions.len() >= self.settings.config.limits.sessions_max {
             self.forget_home(&connect.client_id);
@@ -107,6 +112,7 @@ impl State {
             peer,
             version: connect.version,
             is_bridge: connect.bridge,
+            crossing: None,
             out,
             answer_bytes: 0,
             waker: None,
@@ -174,7 +180,7 @@ impl State {
         ConnAck { session_present, code: ReasonCode::Success, properties }
     }
 
-    fn begin_session(&mut self, identity: &Arc<Identity>) -> usize {
+    pub(super) fn begin_session(&mut self, identity: &Arc<Identity>) -> usize {
         let entry = self.sessions.vacant_entry();
         let slot = entry.key();
         self.next_epoch = self.next_epoch.wrapping_add(1);
@@ -288,7 +294,7 @@ impl State {
     }
 
     /// Removes a session; this worker stays home to its client identifier.
-    fn forget_session(&mut self, slot: usize) {
+    pub(super) fn forget_session(&mut self, slot: usize) {
         let Some(session) = self.sessions.try_remove(slot) else { return };
         self.slots.remove(&session.client_id);
         for filter in &session.subscriptions {

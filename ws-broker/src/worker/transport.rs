@@ -67,6 +67,11 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
+    /// All that arrived and is not decoded yet.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        if self.partial.is_empty() { &self.chunk } else { &self.partial }
+    }
+
     /// Keeps what is left of the chunk until more arrives.
     pub(crate) fn keep_rest(&mut self) {
         if !self.chunk.is_empty() {
