@@ -163,12 +163,14 @@ fn a_line_that_makes_no_sense_costs_its_own_user_alone() {
         let (ann, bob) = text.split_once('\n').unwrap();
         let bad = "plain:secret\nno colon\n:$6$\neve:$6$\neve:\n\u{feff}\n";
         std::fs::write(file, format!("# people\r\n\r\n{ann}\r\n{bad} {bob}")).unwrap();
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o644)).unwrap();
     });
     for (user, code) in [("ann", 0), ("bob", 0), ("plain", 5), ("eve", 5), ("", 5)] {
         let connect = Connect::new(Version::V311, "id").user(user, "secret");
         assert_eq!(answer(&broker, &connect), code, "{user}");
     }
     broker.wait_for_log("Line 4 of the password file", &["plain"]);
+    broker.wait_for_log("The password file", &["can be read by every user"]);
     assert!(!broker.log().contains("secret"), "no password is logged: {}", broker.log());
 }
 

@@ -3,6 +3,7 @@
 //! A line is `name:hash`. Lines that are empty or begin with `#` are passed over, and so, with a warning,
 //! is every line that makes no sense, as in Mosquitto: its user does not come in, all others do.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -13,6 +14,9 @@ use sha2::{Digest as _, Sha512};
 use super::password::{DIGEST_LEN, Hash, PBKDF2_ITERATIONS, SALT_LEN};
 use super::scram::Credentials;
 use crate::limits;
+
+/// The bit of a file's mode that lets everybody read it.
+const WORLD_READABLE: u32 = 0o004;
 
 /// The users of a password file.
 #[derive(Debug)]
@@ -42,6 +46,10 @@ impl Users {
         let file = path.display();
         let bytes = std::fs::read(path)
             .with_context(|| format!("the password file {file} can't be read"))?;
+        let mode = std::fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode());
+        if mode & WORLD_READABLE != 0 {
+            tracing::warn!("The password file {file} can be read by every user of this machine.");
+        }
         let (users, skipped) = Self::parse(&bytes);
         for Skipped { line, why } in skipped {
             tracing::warn!("Line {line} of the password file {file} is passed over: {why}.");
