@@ -115,6 +115,12 @@ impl DecodeError {
                 ReasonCode::ProtocolError
             }
             Kind::PropertyValue(PropertyId::TopicAlias) => ReasonCode::TopicAliasInvalid,
+            // The specification leaves it open which of the two it is; other brokers say this.
+            Kind::PacketIdZero
+                if matches!(self.packet, Some(PacketType::Subscribe | PacketType::Unsubscribe)) =>
+            {
+                ReasonCode::MalformedPacket
+            }
             Kind::DupWithQoS0
             | Kind::NoTopic
             | Kind::PacketIdZero

@@ -345,8 +345,8 @@ fn packet_identifiers() {
     check(vec![
         ("[MQTT-2.2.1-3]", V5, frame(0x32, b"\0\x01t\0\0\0"), zero, Protocol),
         ("3.1.1 [MQTT-2.3.1-1]", V311, frame(0x34, b"\0\x01t\0\0"), zero, Protocol),
-        ("[MQTT-2.2.1-3]", V5, frame(0x82, b"\0\0\0\0\x01a\0"), zero, Protocol),
-        ("[MQTT-2.2.1-3]", V5, frame(0xa2, b"\0\0\0\0\x01a"), zero, Protocol),
+        ("[MQTT-2.2.1-3]", V5, frame(0x82, b"\0\0\0\0\x01a\0"), zero, Malformed),
+        ("[MQTT-2.2.1-3]", V5, frame(0xa2, b"\0\0\0\0\x01a"), zero, Malformed),
         ("[MQTT-2.2.1-5]", V5, frame(0x40, b"\0\0"), zero, Protocol),
         ("[MQTT-2.2.1-5]", V5, frame(0x50, b"\0\0"), zero, Protocol),
         ("[MQTT-2.2.1-5]", V5, frame(0x62, b"\0\0"), zero, Protocol),

@@ -64,7 +64,7 @@ impl Default for Limits {
             inflight_bytes_max: usize::MAX,
             message_size_max: usize::MAX,
             memory_max: None,
-            receive_maximum: 1024,
+            receive_maximum: 20,
             queued_messages_max: 1000,
             queued_bytes_max: 64 << 20,
             out_bytes_max: 8 << 20,

@@ -170,7 +170,10 @@ fn a_refusal_fits_the_maximum_packet_size() {
     let broker = Broker::start();
     let deep = "a/".repeat(1000);
     for (maximum, words) in [(1000, true), (20, false)] {
-        let properties = properties([Property::MaximumPacketSize(maximum)]);
+        let properties = properties([
+            Property::MaximumPacketSize(maximum),
+            Property::RequestProblemInformation(true),
+        ]);
         let will = Some(will(&deep, "of too many levels"));
         let (_client, connack) =
             Client::try_connect(&broker, Connect { properties, will, ..connect(V5, "deep") });
@@ -179,12 +182,12 @@ fn a_refusal_fits_the_maximum_packet_size() {
     }
 }
 
-/// A client may do without the words that explain.
+/// A client is told in words what went wrong if it asks for that.
 #[test]
-fn problem_information_is_left_out_on_request() {
+fn problem_information_is_given_on_request() {
     let broker = Broker::start();
-    for wanted in [true, false] {
-        let properties = properties([Property::RequestProblemInformation(wanted)]);
+    for (asks, wanted) in [(Some(true), true), (Some(false), false), (None, false)] {
+        let properties = properties(asks.map(Property::RequestProblemInformation));
         let mut client = Client::connect(&broker, Connect { properties, ..connect(V5, "c") });
         client.send_bytes(&[0x00, 0x00]);
         let Packet::Disconnect(end) = client.receive() else { panic!("no DISCONNECT") };

@@ -14,7 +14,7 @@ use crate::worker::bridge::Crossing;
 use crate::worker::link::{Cause, SharedLink};
 use crate::worker::login::Login;
 use crate::worker::out::{OutBuffer, SpareBuffers};
-use crate::worker::sessions::{NoSession, refusal};
+use crate::worker::sessions::{NoSession, refusal, wants_words};
 use crate::worker::transport::{Incoming, ReadError, Transport};
 use crate::worker::{Adopted, Connected, Handshake, Mail, Peer, State, Worker};
 
@@ -107,10 +107,10 @@ impl Greeting {
                 Ok(None) => self.incoming.keep_rest(),
                 Err(error) => {
                     count(&worker.state.borrow().counters.protocol_errors, 1);
-                    let version = version.or_else(|| head.version());
+                    let version = version.or_else(|| head.version().filter(|_| has_answer(&error)));
                     return Err(Refused {
                         why: error.to_string(),
-                        in_words: true,
+                        in_words: false,
                         connack: version.map(|version| (error.reason_code(), version)),
                         packet_size_max: u32::MAX,
                     });
@@ -132,7 +132,7 @@ impl Greeting {
             if levels > worker.settings().config.limits.topic_levels_max {
                 return Err(Refused {
                     why: "the topic of its will has too many levels".into(),
-                    in_words: true,
+                    in_words: wants_words(connect),
                     connack: Some((ReasonCode::TopicNameInvalid, connect.version)),
                     packet_size_max: packet_size_max(connect),
                 });
@@ -176,7 +176,8 @@ impl Head {
         Self { bytes }
     }
 
-    /// The version to answer in: that of the CONNECT, or the nearest to it.
+    /// The version to answer in: that of the CONNECT, or the one that has a return code for a version
+    /// that nobody knows (MQTT 3.1.1 §3.1.2.2).
     fn version(&self) -> Option<ProtocolVersion> {
         let (0x10, mut rest) = self.bytes.split_first().map(|(first, rest)| (*first, rest))? else {
             return None;
@@ -192,8 +193,24 @@ impl Head {
             return Some(ProtocolVersion::V31);
         }
         let level = rest.strip_prefix(b"\0\x04MQTT")?.first()?;
-        Some(if *level < 5 { ProtocolVersion::V311 } else { ProtocolVersion::V5 })
+        Some(if *level == 5 { ProtocolVersion::V5 } else { ProtocolVersion::V311 })
     }
+}
+
+/// Whether a CONNECT that can't be taken is answered. One that can't even be read is not, as MQTT 3.1.1
+/// demands and MQTT 5.0 allows (§3.1.4): what sent it is hardly a client of MQTT.
+fn has_answer(error: &DecodeError) -> bool {
+    use codec::DecodeErrorKind as Kind;
+    matches!(
+        error.kind,
+        Kind::ProtocolVersion(_)
+            | Kind::TooLarge { .. }
+            | Kind::UnknownProperty(_)
+            | Kind::PropertyNotAllowed(_)
+            | Kind::DuplicateProperty(_)
+            | Kind::PropertyValue(_)
+            | Kind::AuthDataWithoutMethod
+    )
 }
 
 pub(super) fn decode(
@@ -224,6 +241,7 @@ async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, log
     let described = describe(&connect, &login.identity);
     let version = connect.version;
     let packet_size_max = packet_size_max(&connect);
+    let in_words = wants_words(&connect);
     let peer = greeting.peer;
     let attached = {
         let mut state = worker.state.borrow_mut();
@@ -241,7 +259,7 @@ async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, log
             let refused = match no_session {
                 NoSession::TooMany => Refused {
                     why: "there are as many sessions as there may be".into(),
-                    in_words: true,
+                    in_words,
                     connack: Some((ReasonCode::QuotaExceeded, version)),
                     packet_size_max,
                 },

@@ -47,7 +47,9 @@ pub(crate) struct Link {
     pub silence_max_ms: Ms,
     pub last_heard: Ms,
     pub will: Option<Box<Will>>,
-    /// Whether the client wants to know why something failed.
+    /// Whether the session was there before this connection.
+    pub resumed: bool,
+    /// Whether the client wants to be told in words why something failed.
     pub problem_information: bool,
     /// There if the client came in by an AUTH exchange.
     pub authenticated: Option<Box<Authenticated>>,

@@ -33,9 +33,14 @@ impl State {
                     .sessions
                     .get_mut(slot)
                     .is_some_and(|session| session.receive.on_pubrel(ack.packet_id));
-                let code =
-                    if known { ReasonCode::Success } else { ReasonCode::PacketIdentifierNotFound };
                 let link = &mut *link.borrow_mut();
+                // In a session that was resumed it is the PUBREL of a PUBCOMP that was lost, which is
+                // no error (MQTT 5.0 §3.7.2.1).
+                let code = if known || link.resumed {
+                    ReasonCode::Success
+                } else {
+                    ReasonCode::PacketIdentifierNotFound
+                };
                 link.send_ack(Packet::PubComp, ack.packet_id, code, &mut self.spare);
                 Ok(())
             }
@@ -164,7 +169,15 @@ impl State {
         if let Some(session) = self.sessions.get_mut(slot) {
             session.receive.acknowledged(id, publish.qos, code);
         }
-        let kind = if publish.qos == QoS::AtLeastOnce { Packet::PubAck } else { Packet::PubRec };
+        let (kind, code): (fn(Ack) -> Packet, _) = match (publish.qos, code) {
+            // That nobody is subscribed is said in a PUBACK; a PUBREC need not say it, and
+            // Mosquitto's never does, since there a message is passed on with its PUBREL.
+            (QoS::ExactlyOnce, ReasonCode::NoMatchingSubscribers) => {
+                (Packet::PubRec, ReasonCode::Success)
+            }
+            (QoS::ExactlyOnce, code) => (Packet::PubRec, code),
+            (_, code) => (Packet::PubAck, code),
+        };
         link.borrow_mut().send_ack(kind, id, code, &mut self.spare);
         Ok(())
     }

@@ -59,7 +59,7 @@ impl Wishes {
                 (false, true) => 0,
                 (false, false) => FOREVER_S,
             },
-            problem_information: properties.request_problem_information().unwrap_or(true),
+            problem_information: wants_words(connect),
         }
     }
 }
@@ -124,6 +124,7 @@ impl State {
             silence_max_ms: seconds(u32::from(connect.keep_alive_s)).saturating_mul(3) / 2,
             last_heard: self.now,
             will: connect.will.map(Box::new),
+            resumed: resumed.is_some(),
             problem_information: wishes.problem_information,
             authenticated: login.proof.as_ref().map(|proof| Box::new(Authenticated::by(proof))),
         };
@@ -159,12 +160,12 @@ impl State {
     ) -> ConnAck {
         let limits = &self.settings.config.limits;
         let properties = if connect.version.is_v5() {
-            let mut wanted = vec![
-                Property::ReceiveMaximum(limits.receive_maximum),
-                Property::TopicAliasMaximum(self.settings.listener(listener).max_topic_alias),
-            ];
-            if limits.packet_size_max < codec::PACKET_SIZE_MAX {
-                wanted.push(Property::MaximumPacketSize(limits.packet_size_max));
+            // In Mosquitto's order, and only what differs from the default: there are tests that
+            // compare a CONNACK byte by byte.
+            let mut wanted = Vec::new();
+            let topic_alias_max = self.settings.listener(listener).max_topic_alias;
+            if topic_alias_max > 0 {
+                wanted.push(Property::TopicAliasMaximum(topic_alias_max));
             }
             if login.assigned {
                 wanted.push(Property::AssignedClientIdentifier(connect.client_id.clone()));
@@ -172,6 +173,12 @@ impl State {
             if let Some(Proof { method, answer }) = &login.proof {
                 wanted.push(Property::AuthenticationMethod(method.clone()));
                 wanted.push(Property::AuthenticationData(answer.clone()));
+            }
+            if limits.packet_size_max < codec::PACKET_SIZE_MAX {
+                wanted.push(Property::MaximumPacketSize(limits.packet_size_max));
+            }
+            if limits.receive_maximum < u16::MAX {
+                wanted.push(Property::ReceiveMaximum(limits.receive_maximum));
             }
             Properties::new(wanted).unwrap_or_default()
         } else {
@@ -333,6 +340,13 @@ impl State {
         let linger = u64::try_from(self.settings.config.limits.linger.as_millis()).unwrap_or(0);
         self.now.saturating_add(linger)
     }
+}
+
+/// Whether a client is told in words why something failed. The specification lets it be told unless
+/// it asks not to be; we tell who asks to be, since clients that know Mosquitto may expect a
+/// DISCONNECT of three bytes (MQTT 5.0 §3.1.2.11.7).
+pub(super) fn wants_words(connect: &Connect) -> bool {
+    connect.properties.request_problem_information() == Some(true)
 }
 
 fn will_delay(will: &Will) -> u32 {
