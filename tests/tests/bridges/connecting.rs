@@ -113,21 +113,23 @@ fn nobody_takes_a_bridges_session_over() {
 
 #[test]
 fn a_lazy_bridge_connects_when_enough_waits_and_leaves_when_nothing_comes() {
-    let place = Place::open();
-    let lines = "start_type lazy\nthreshold 3\nidle_timeout 1\nnotifications false";
-    let here = Node::start(Kind::Ours, &bridge(place.port, lines));
-    let mut end = place.welcome(1);
-    end.wait_closed();
-    here.wait_for_log("idle timeout");
-    let mut client = here.client("client");
-    client.publish("t/x", "1", QoS::AtLeastOnce);
-    client.publish("t/x", "2", QoS::AtLeastOnce);
-    std::thread::sleep(Duration::from_secs(2));
-    assert!(place.next_stream().is_none(), "two are not enough");
-    client.publish("t/x", "3", QoS::AtLeastOnce);
-    let mut end = place.welcome(1);
-    for payload in ["1", "2", "3"] {
-        end.expect("t/x", payload, QoS::AtLeastOnce);
+    for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
+        let place = Place::open();
+        let lines = "start_type lazy\nthreshold 3\nidle_timeout 1\nnotifications false";
+        let here = Node::start(Kind::Ours, &bridge(place.port, lines));
+        let mut end = place.welcome(1);
+        end.wait_closed();
+        here.wait_for_log("idle timeout");
+        let mut client = here.client("client");
+        client.publish("t/x", "1", qos);
+        client.publish("t/x", "2", qos);
+        std::thread::sleep(Duration::from_secs(2));
+        assert!(place.next_stream().is_none(), "two are not enough");
+        client.publish("t/x", "3", qos);
+        let mut end = place.welcome(1);
+        for payload in ["1", "2", "3"] {
+            end.expect("t/x", payload, qos);
+        }
     }
 }
 

@@ -224,3 +224,41 @@ fn a_session_outlives_a_change_of_version() {
     let taken = client.take("next");
     assert_eq!(taken.properties.subscription_identifier(), Some(7));
 }
+
+/// QoS 0 waits for a client that is away where the broker is told to keep it, in the room that there is
+/// for all that waits.
+#[test]
+fn qos_0_waits_where_the_broker_is_told_so() {
+    for (word, waits) in [("true", true), ("false", false)] {
+        let broker = Broker::configured(|ports| {
+            format!(
+                "listener {} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 3\n\
+                 queue_qos0_messages {word}",
+                ports.mqtt
+            )
+        });
+        for version in VERSIONS {
+            let mut away = Client::connect(&broker, persistent(version, "away"));
+            away.subscribe_qos("t/#", AtLeastOnce);
+            away.disconnect();
+            let mut publisher = Client::clean(&broker, version, "publisher");
+            for payload in ["first", "second"] {
+                publisher.publish_as(publish("t/x", payload, AtMostOnce, 1));
+            }
+            publisher.publish_as(publish("t/x", "acknowledged", AtLeastOnce, 1));
+            publisher.publish_as(publish("t/x", "too many", AtMostOnce, 1));
+            publisher.disconnect();
+            let mut back = Client::connect(&broker, persistent(version, "away"));
+            if waits {
+                back.take("first");
+                back.take("second");
+            }
+            back.take("acknowledged");
+            if waits {
+                // There was room for three.
+                back.expect_nothing();
+            }
+            Client::clean(&broker, version, "away").disconnect();
+        }
+    }
+}

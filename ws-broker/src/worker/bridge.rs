@@ -428,6 +428,8 @@ impl State {
         let slot = self.begin_session(&Arc::new(identity));
         if let Some(session) = self.sessions.get_mut(slot) {
             session.expiry_interval_s = FOREVER_S;
+            // What starts a lazy bridge is what waits for it, of any QoS.
+            session.keeps_qos0 = plan.is_lazy();
         }
         slot
     }
@@ -476,9 +478,8 @@ impl State {
     /// How many messages wait for a bridge.
     fn waiting_for_bridge(&self, plan: &Plan) -> usize {
         let session = self.slots.get(&plan.local_id).and_then(|slot| self.sessions.get(*slot));
-        session.map_or(0, |session| {
-            session.send.queued_len().saturating_add(session.send.inflight_len())
-        })
+        session
+            .map_or(0, |session| session.queued_len().saturating_add(session.send.inflight_len()))
     }
 
     /// Joins a connection to the session of its bridge, and asks the other broker for its messages.

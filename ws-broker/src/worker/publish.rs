@@ -104,11 +104,7 @@ impl State {
         let limits = &self.settings.config.limits;
         if qos != QoS::AtMostOnce {
             if !session.has_room(message, limits) {
-                count(&self.counters.dropped_queue_full, 1);
-                if !std::mem::replace(&mut session.is_dropping, true) {
-                    let id = &session.client_id;
-                    tracing::warn!("Outgoing messages are being dropped for client {id}.");
-                }
+                drop_for(session, &self.counters);
                 return;
             }
             let ids = target.ids.clone();
@@ -116,7 +112,17 @@ impl State {
             self.pump(target.slot as usize);
             return;
         }
-        let Some(link) = &session.link else { return };
+        let Some(link) = &session.link else {
+            if session.keeps_qos0 || self.settings.config.rules.queue_qos0_messages {
+                if session.has_room(message, limits) {
+                    let ids = target.ids.clone();
+                    session.push_qos0(Delivery { message: routed.keep(), retain, ids });
+                } else {
+                    drop_for(session, &self.counters);
+                }
+            }
+            return;
+        };
         let link = &mut *link.borrow_mut();
         if link.closing.is_some() {
             return;
@@ -143,6 +149,7 @@ impl State {
         let Some(shared_link) = session.link.clone() else { return };
         let link = &mut *shared_link.borrow_mut();
         let before = link.out.len();
+        self.pump_qos0(slot, link);
         loop {
             self.pump_flow(slot, link);
             if !self.pump_retained(slot, link) {
@@ -154,13 +161,34 @@ impl State {
         }
     }
 
+    /// Sends what was kept of QoS 0 while the client was away.
+    fn pump_qos0(&mut self, slot: usize, link: &mut Link) {
+        let room = self.settings.config.limits.out_bytes_max;
+        while link.closing.is_none() && link.out.len() <= room {
+            let Some(session) = self.sessions.get_mut(slot) else { return };
+            let Some(delivery) = session.pop_qos0() else { return };
+            let message = &delivery.message;
+            let denied =
+                session.is_doubtful && !may(&session.rights, Access::Read, message.topic.as_str());
+            let (qos, retain) = (QoS::AtMostOnce, delivery.retain);
+            let ids = &delivery.ids;
+            let frame = Frame { message, qos, retain, dup: false, packet_id: None, ids };
+            let sent = if denied {
+                Err(NotSent::Denied)
+            } else {
+                frame.write(self.now, link, &mut self.spare)
+            };
+            note(&self.counters, sent);
+        }
+    }
+
     fn pump_flow(&mut self, slot: usize, link: &mut Link) {
         let room = self.settings.config.limits.out_bytes_max;
         while link.closing.is_none() && link.out.len() <= room {
             let Some(session) = self.sessions.get_mut(slot) else { return };
             let (packet_id, qos, sent) = match session.send.poll_transmit() {
                 None => {
-                    session.is_doubtful &= session.send.queued_len() > 0;
+                    session.is_doubtful &= session.queued_len() > 0;
                     return;
                 }
                 Some(Outgoing::PubRel { id }) => {
@@ -243,6 +271,15 @@ fn note(counters: &Counters, sent: Result<(), NotSent>) {
         Err(NotSent::Expired) => count(&counters.dropped_expired, 1),
         Err(NotSent::Denied) => {}
         Err(NotSent::Nameless) => count(&counters.dropped_nameless, 1),
+    }
+}
+
+/// Counts a message for which a session has no room, and says so once for each time its queue fills.
+fn drop_for(session: &mut Session, counters: &Counters) {
+    count(&counters.dropped_queue_full, 1);
+    if !std::mem::replace(&mut session.is_dropping, true) {
+        let id = &session.client_id;
+        tracing::warn!("Outgoing messages are being dropped for client {id}.");
     }
 }
 

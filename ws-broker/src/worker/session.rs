@@ -1,6 +1,7 @@
 //! A session as one worker holds it (MQTT 5.0 §4.1).
 
 use std::collections::VecDeque;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -32,7 +33,11 @@ pub(crate) struct Session {
     /// What it is subscribed to; how, stands in the router.
     pub subscriptions: HashSet<TopicFilter>,
     pub send: SendFlow<Delivery>,
-    /// Bytes of the messages that `send` has not sent yet.
+    /// Messages of QoS 0 that came while the client was away, where they are kept.
+    qos0: VecDeque<Delivery>,
+    /// Whether they are kept for this session whatever the configuration says.
+    pub keeps_qos0: bool,
+    /// Bytes of the messages that `send` and `qos0` have not sent yet.
     pub queued_bytes: usize,
     /// No message in the queue expires before this; `None` if none ever does.
     pub first_expiry: Option<Ms>,
@@ -52,6 +57,53 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// A session that begins now.
+    pub(crate) fn new(key: SessionKey, identity: &Arc<Identity>) -> Self {
+        Self {
+            key,
+            client_id: identity.client_id.clone(),
+            identity: Arc::clone(identity),
+            rights: None,
+            is_doubtful: false,
+            link: None,
+            connected: Arc::default(),
+            subscriptions: HashSet::new(),
+            send: SendFlow::new(NonZeroU16::MIN),
+            qos0: VecDeque::new(),
+            keeps_qos0: false,
+            queued_bytes: 0,
+            first_expiry: None,
+            receive: ReceiveFlow::new(NonZeroU16::MAX),
+            is_dropping: false,
+            retained: VecDeque::new(),
+            expiry_interval_s: 0,
+            expires_at: None,
+            will: None,
+        }
+    }
+
+    /// How many messages wait to be sent for the first time.
+    pub(crate) fn queued_len(&self) -> usize {
+        self.send.queued_len().saturating_add(self.qos0.len())
+    }
+
+    /// Keeps a message of QoS 0.
+    pub(crate) fn push_qos0(&mut self, delivery: Delivery) {
+        self.queued_bytes = self.queued_bytes.saturating_add(delivery.message.size());
+        self.first_expiry = earlier(self.first_expiry, delivery.message.expires_at);
+        self.qos0.push_back(delivery);
+    }
+
+    /// The next message of QoS 0 that was kept.
+    pub(crate) fn pop_qos0(&mut self) -> Option<Delivery> {
+        let delivery = self.qos0.pop_front()?;
+        self.queued_bytes = self.queued_bytes.saturating_sub(delivery.message.size());
+        if self.qos0.is_empty() {
+            self.qos0 = VecDeque::new();
+        }
+        Some(delivery)
+    }
+
     /// Puts a message of QoS 1 or 2 into the queue.
     pub(crate) fn push(&mut self, qos: QoS, delivery: Delivery) {
         self.queued_bytes = self.queued_bytes.saturating_add(delivery.message.size());
@@ -62,7 +114,7 @@ impl Session {
     /// Whether a message may still enter the queue.
     pub(crate) fn has_room(&self, message: &Message, limits: &Limits) -> bool {
         let bytes = self.queued_bytes.saturating_add(message.size());
-        let queued = self.send.queued_len();
+        let queued = self.queued_len();
         queued == 0 || queued < limits.queued_messages_max && bytes <= limits.queued_bytes_max
     }
 
@@ -73,7 +125,7 @@ impl Session {
         }
         let queued_bytes = &mut self.queued_bytes;
         let mut first_expiry = None;
-        let dropped = self.send.retain_queued(|held| {
+        let mut lives = |held: &Delivery| {
             let expired = held.message.is_expired(now);
             if expired {
                 *queued_bytes = queued_bytes.saturating_sub(held.message.size());
@@ -81,7 +133,11 @@ impl Session {
                 first_expiry = earlier(first_expiry, held.message.expires_at);
             }
             !expired
-        });
+        };
+        let before = self.qos0.len();
+        self.qos0.retain(&mut lives);
+        let dropped = before.saturating_sub(self.qos0.len());
+        let dropped = dropped.saturating_add(self.send.retain_queued(lives));
         self.first_expiry = first_expiry;
         dropped
     }

@@ -1,7 +1,6 @@
 //! How sessions begin, go on, wait and end (MQTT 5.0 §4.1, §3.1.2.4).
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::num::NonZeroU16;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use std::sync::atomic::Ordering;
 use codec::{
     ConnAck, Connect, Packet, Properties, PropertiesBuilder, Property, PropertyId, ReasonCode, Will,
 };
-use session::{AliasesIn, AliasesOut, ReceiveFlow, SendFlow};
+use session::{AliasesIn, AliasesOut};
 
 use crate::access::Identity;
 use crate::broker::{Message, SessionKey, count};
@@ -198,25 +197,7 @@ impl State {
             epoch: self.next_epoch,
         };
         let client_id = identity.client_id.clone();
-        entry.insert(Session {
-            key,
-            client_id: client_id.clone(),
-            identity: Arc::clone(identity),
-            rights: None,
-            is_doubtful: false,
-            link: None,
-            connected: Arc::default(),
-            subscriptions: hashbrown::HashSet::new(),
-            send: SendFlow::new(NonZeroU16::MIN),
-            queued_bytes: 0,
-            first_expiry: None,
-            receive: ReceiveFlow::new(NonZeroU16::MAX),
-            is_dropping: false,
-            retained: VecDeque::new(),
-            expiry_interval_s: 0,
-            expires_at: None,
-            will: None,
-        });
+        entry.insert(Session::new(key, identity));
         self.slots.insert(client_id, slot);
         slot
     }
