@@ -388,24 +388,33 @@ fn publish_acknowledged(client: &mut Client, version: Version, topic: &str, reta
     puback.body.get(2).copied().unwrap_or(0)
 }
 
-/// The topics of the messages that come before the answer to a PINGREQ.
+/// The messages that come before the answer to a PINGREQ; those of QoS 1 are acknowledged.
 #[track_caller]
-fn received(client: &mut Client, version: Version) -> Vec<String> {
+fn received_packets(client: &mut Client) -> Vec<Packet> {
     client.send(&PINGREQ);
-    let mut topics = Vec::new();
+    let mut packets = Vec::new();
     loop {
         let packet = client.receive();
         if packet.first_byte == PINGRESP[0] {
-            topics.sort();
-            return topics;
+            return packets;
         }
         if packet.first_byte & 0b0110 == 0b0010 {
             let id_at = 2 + usize::from(u16::from_be_bytes([packet.body[0], packet.body[1]]));
             let id = &packet.body[id_at..id_at + 2];
             client.send(&wire::packet(first_byte::PUBACK, id));
         }
-        topics.push(packet.publication(version).unwrap_or_else(|| panic!("{packet:?}")).0);
+        packets.push(packet);
     }
+}
+
+/// The topics of these messages, in the order of the alphabet.
+#[track_caller]
+fn received(client: &mut Client, version: Version) -> Vec<String> {
+    let packets = received_packets(client);
+    let topic = |packet: &Packet| packet.publication(version).expect("a PUBLISH").0;
+    let mut topics: Vec<_> = packets.iter().map(topic).collect();
+    topics.sort();
+    topics
 }
 
 #[test]
@@ -772,5 +781,37 @@ fn wills_after_a_right_was_revoked() {
     assert_eq!(received(&mut reader, Version::V5), ["will/one"]);
     change_acl(&broker, "user ann\ntopic read will/#\n");
     ended_by("will/four", three);
+    assert_eq!(received(&mut reader, Version::V5), [""; 0]);
+}
+
+/// What the broker says of itself is nobody else's to say, whatever an ACL file allows.
+#[test]
+fn writing_to_sys() {
+    let broker = with_acl("topic #\ntopic $SYS/#\ntopic $share/#\n");
+    let mut reader = broker.connect(Version::V5, "reader");
+    reader.subscribe("#");
+    for topic in ["$SYS/broker/uptime", "$SYS/broker/version", "$SYS", "$share/group/a"] {
+        let mut writer = broker.connect(Version::V5, "writer");
+        for retain in [false, true] {
+            assert_eq!(
+                publish_acknowledged(&mut writer, Version::V5, topic, retain),
+                0x87,
+                "{topic}"
+            );
+        }
+        let will = Some(Will { topic, payload: "will", properties: &[] });
+        let connect = Connect { will, ..Connect::new(Version::V5, "dying") };
+        drop(broker.connect_with(&connect));
+    }
+    broker.wait_for_log("Denied PUBLISH from dying to $share/group/a", &[""]);
+    let mut late = broker.connect(Version::V5, "late");
+    for filter in ["$SYS/broker/version", "$SYS/broker/uptime"] {
+        late.subscribe(filter);
+        for packet in received_packets(&mut late) {
+            let (_, payload) = packet.publication(Version::V5).unwrap();
+            assert_ne!(payload, filter.as_bytes(), "the broker's own value stands");
+            assert_ne!(payload, b"will");
+        }
+    }
     assert_eq!(received(&mut reader, Version::V5), [""; 0]);
 }

@@ -14,6 +14,9 @@ use crate::worker::State;
 use crate::worker::packets::{is_bridge_state, is_sys};
 use crate::worker::session::{RetainedDelivery, Session};
 
+/// How the filter of a shared subscription begins (MQTT 5.0 §4.8.2).
+const SHARED_SUBSCRIPTION: &str = "$share/";
+
 /// Whether these rights allow something; no rights at all are those of a session that may do everything.
 pub(super) fn may(rights: &Option<Arc<Rights>>, access: Access, topic: &str) -> bool {
     rights.as_ref().is_none_or(|rights| rights.allow(access, topic))
@@ -68,8 +71,9 @@ impl State {
         }
     }
 
-    /// Whether a session may publish to a topic: what the broker says of itself is nobody else's to say.
-    /// The answer is who to remember as the publisher, which is worth it for a retained message alone.
+    /// Whether a session may publish to a topic: what the broker says of itself is nobody else's to say,
+    /// and what looks like a shared subscription could be read by nobody. The answer is who to remember
+    /// as the publisher, which is worth it for a retained message alone.
     pub(super) fn may_publish(
         &self,
         slot: usize,
@@ -77,7 +81,8 @@ impl State {
         retain: bool,
     ) -> Option<Option<Arc<Identity>>> {
         let session = self.sessions.get(slot)?;
-        let is_reserved = is_sys(topic) && !is_bridge_state(topic);
+        let is_reserved = is_sys(topic) && !is_bridge_state(topic)
+            || topic.as_str().starts_with(SHARED_SUBSCRIPTION);
         if is_reserved || !may(&session.rights, Access::Write, topic.as_str()) {
             tracing::debug!("Denied PUBLISH from {} to {topic}.", session.client_id);
             return None;
