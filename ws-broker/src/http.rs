@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::assets::{self, Asset};
+use crate::log::WEBSOCKETS;
 use crate::worker::{Handshake, Peer, Transport, Worker};
 
 /// Where a WebSocket may be opened.
@@ -60,14 +61,14 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Peer) {
         .await;
     drop(handshake);
     if let Err(error) = served {
-        tracing::debug!("HTTP connection from {peer} closed: {error}.");
+        tracing::info!(target: WEBSOCKETS, "HTTP connection from {peer} closed: {error}.");
         return;
     }
     let Some(upgrade) = upgrade.take() else { return };
     let upgraded = match upgrade.await {
         Ok(upgraded) => upgraded,
         Err(error) => {
-            tracing::debug!("WebSocket from {peer} could not be opened: {error}.");
+            tracing::info!(target: WEBSOCKETS, "WebSocket from {peer} could not be opened: {error}.");
             return;
         }
     };

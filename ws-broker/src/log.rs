@@ -1,73 +1,430 @@
-//! Log lines as Mosquitto writes them: seconds since 1970, a colon, a sentence; on standard error.
+//! Log lines as Mosquitto writes them: the time, a colon, a sentence; or one JSON object a line.
+//!
+//! Events are `tracing`'s. Its levels are error, warning, information and debug; what is none of these
+//! has a target of its own, such as [`NOTICE`]. Where lines go and which are written is a matter of the
+//! configuration, which a reload changes.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
+use anyhow::{Context as _, Result};
+use jiff::{Timestamp, Zoned};
+use parking_lot::{Mutex, RwLock};
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::Interest;
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-/// Writes log lines from now on; with `verbose`, those too that only help to find a fault.
-pub(crate) fn start(verbose: bool) {
-    tracing_subscriber::fmt()
-        .with_max_level(if verbose { Level::DEBUG } else { Level::INFO })
-        .with_writer(std::io::stderr)
-        .event_format(Lines)
-        .init();
+use crate::config::{Destination, Format, Log, LogTypes};
+
+/// What an operator should notice, though nothing is wrong.
+pub(crate) const NOTICE: &str = "notice";
+
+/// A client that comes or goes; `connection_messages` has these left out.
+pub(crate) const CONNECTION: &str = "connection";
+
+/// A client that subscribes.
+pub(crate) const SUBSCRIBE: &str = "subscribe";
+
+/// A client that unsubscribes.
+pub(crate) const UNSUBSCRIBE: &str = "unsubscribe";
+
+/// What happens between a connection and MQTT on it.
+pub(crate) const WEBSOCKETS: &str = "websockets";
+
+/// The kinds of lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Error,
+    Warning,
+    Notice,
+    Connection,
+    Information,
+    Debug,
+    Subscribe,
+    Unsubscribe,
+    WebSockets,
 }
 
+impl Kind {
+    fn of(metadata: &Metadata<'_>) -> Self {
+        match metadata.target() {
+            NOTICE => Self::Notice,
+            CONNECTION => Self::Connection,
+            SUBSCRIBE => Self::Subscribe,
+            UNSUBSCRIBE => Self::Unsubscribe,
+            WEBSOCKETS => Self::WebSockets,
+            _ => match *metadata.level() {
+                Level::ERROR => Self::Error,
+                Level::WARN => Self::Warning,
+                Level::INFO => Self::Information,
+                _ => Self::Debug,
+            },
+        }
+    }
+
+    /// What a line begins with.
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Error => "Error: ",
+            Self::Warning => "Warning: ",
+            _ => "",
+        }
+    }
+
+    /// The word for it in `log_type`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Notice | Self::Connection => "notice",
+            Self::Information => "information",
+            Self::Debug => "debug",
+            Self::Subscribe => "subscribe",
+            Self::Unsubscribe => "unsubscribe",
+            Self::WebSockets => "websockets",
+        }
+    }
+
+    /// The topic that lines of this kind are published on, if they are; debug lines never are, because
+    /// each would be the cause of more.
+    fn topic(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Error => "$SYS/broker/log/E",
+            Self::Warning => "$SYS/broker/log/W",
+            Self::Notice | Self::Connection => "$SYS/broker/log/N",
+            Self::Information => "$SYS/broker/log/I",
+            Self::Subscribe => "$SYS/broker/log/M/subscribe",
+            Self::Unsubscribe => "$SYS/broker/log/M/unsubscribe",
+            Self::WebSockets => "$SYS/broker/log/WS",
+            Self::Debug => return None,
+        })
+    }
+
+    fn is_on(self, log: &Log) -> bool {
+        let LogTypes {
+            error,
+            warning,
+            notice,
+            information,
+            debug,
+            subscribe,
+            unsubscribe,
+            websockets,
+        } = log.types;
+        match self {
+            Self::Error => error,
+            Self::Warning => warning,
+            Self::Notice => notice,
+            Self::Connection => notice && log.connection_messages,
+            Self::Information => information,
+            Self::Debug => debug,
+            Self::Subscribe => subscribe,
+            Self::Unsubscribe => unsubscribe,
+            Self::WebSockets => websockets,
+        }
+    }
+}
+
+/// Publishes a line on a topic.
+pub(crate) type Publish = Box<dyn Fn(&'static str, String) + Send + Sync>;
+
+/// Where lines go now.
+static OUTPUT: OnceLock<Output> = OnceLock::new();
+
+/// What publishes lines, once there are workers.
+static PUBLISH: OnceLock<Publish> = OnceLock::new();
+
+struct Output(RwLock<Arc<Outlets>>);
+
+/// The configuration, and what it has opened.
+struct Outlets {
+    log: Log,
+    file: Option<Mutex<File>>,
+    syslog: Option<Mutex<Syslog>>,
+}
+
+type Syslog = syslog::Logger<syslog::LoggerBackend, syslog::Formatter3164>;
+
+/// Writes log lines on standard error from now on, as long as nothing else is said.
+pub(crate) fn start() {
+    let outlets = Outlets { log: Log::default(), file: None, syslog: None };
+    // Only the first call has an effect, and there is only one.
+    let _ = OUTPUT.set(Output(RwLock::new(Arc::new(outlets))));
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Lines));
+}
+
+/// Writes log lines as a configuration says. Files are closed and opened anew.
+///
+/// # Errors
+/// A place that lines are to go to can't be opened, or the format of the time makes no sense; then all
+/// stays as it was.
+pub(crate) fn configure(log: &Log) -> Result<()> {
+    if let Some(format) = &log.timestamp_format {
+        jiff::fmt::strtime::format(format, &Zoned::now())
+            .with_context(|| format!("log_timestamp_format {format} makes no sense"))?;
+    }
+    let file = log.files().first().map(|path| open(path)).transpose()?;
+    let to_syslog = log.destinations.contains(&Destination::Syslog);
+    let syslog = to_syslog.then(|| open_syslog(log.facility)).transpose()?;
+    let outlets = Outlets { log: log.clone(), file: file.map(Mutex::new), syslog };
+    if let Some(output) = OUTPUT.get() {
+        *output.0.write() = Arc::new(outlets);
+        tracing::callsite::rebuild_interest_cache();
+    }
+    Ok(())
+}
+
+/// Has lines published that are to go to topics.
+pub(crate) fn publish_with(publish: Publish) {
+    // Only the first call has an effect, and there is only one.
+    let _ = PUBLISH.set(publish);
+}
+
+fn open(path: &Path) -> Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .with_context(|| format!("Unable to open log file {} for writing", path.display()))
+}
+
+fn open_syslog(facility: Option<u8>) -> Result<Mutex<Syslog>> {
+    use syslog::Facility;
+    let facility = match facility {
+        Some(0) => Facility::LOG_LOCAL0,
+        Some(1) => Facility::LOG_LOCAL1,
+        Some(2) => Facility::LOG_LOCAL2,
+        Some(3) => Facility::LOG_LOCAL3,
+        Some(4) => Facility::LOG_LOCAL4,
+        Some(5) => Facility::LOG_LOCAL5,
+        Some(6) => Facility::LOG_LOCAL6,
+        Some(7) => Facility::LOG_LOCAL7,
+        _ => Facility::LOG_DAEMON,
+    };
+    let formatter = syslog::Formatter3164 {
+        facility,
+        hostname: None,
+        process: env!("CARGO_PKG_NAME").into(),
+        pid: std::process::id(),
+    };
+    let logger =
+        syslog::unix(formatter).context("there is no syslog to log to (log_dest syslog)")?;
+    Ok(Mutex::new(logger))
+}
+
+fn outlets() -> Option<Arc<Outlets>> {
+    OUTPUT.get().map(|output| Arc::clone(&output.0.read()))
+}
+
+fn is_on(metadata: &Metadata<'_>) -> bool {
+    outlets().is_some_and(|outlets| Kind::of(metadata).is_on(&outlets.log))
+}
+
+/// Turns events into lines.
 struct Lines;
 
-impl<S, N> FormatEvent<S, N> for Lines
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let level = match *event.metadata().level() {
-            Level::ERROR => "Error: ",
-            Level::WARN => "Warning: ",
-            _ => "",
-        };
-        write!(writer, "{}: {level}", now.as_secs())?;
-        context.field_format().format_fields(Writer::new(&mut OneLine(&mut writer)), event)?;
-        writeln!(writer)
+impl<S: Subscriber> Layer<S> for Lines {
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        let debug = outlets()?.log.types.debug;
+        Some(if debug { LevelFilter::DEBUG } else { LevelFilter::INFO })
+    }
+
+    /// Each place that logs is asked about once, and again after a reload.
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if is_on(metadata) { Interest::always() } else { Interest::never() }
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        is_on(metadata)
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut said = Said::default();
+        event.record(&mut said);
+        if let Some(outlets) = outlets() {
+            outlets.write(Kind::of(event.metadata()), &said);
+        }
+    }
+}
+
+/// What an event says.
+#[derive(Debug, Default)]
+struct Said {
+    message: String,
+    /// What it says apart from its sentence.
+    fields: Map<String, Value>,
+}
+
+impl Visit for Said {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            // Writing to a text can't fail.
+            let _ = write!(OneLine(&mut self.message), "{value:?}");
+        } else {
+            self.fields.insert(field.name().to_owned(), format!("{value:?}").into());
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.fields.insert(field.name().to_owned(), value.into());
     }
 }
 
 /// Keeps what a client named itself from looking like a line of ours.
-struct OneLine<'a, 'w>(&'a mut Writer<'w>);
+struct OneLine<'a>(&'a mut String);
 
-impl fmt::Write for OneLine<'_, '_> {
+impl fmt::Write for OneLine<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for (index, part) in text.split(char::is_control).enumerate() {
             if index > 0 {
-                self.0.write_char('\u{fffd}')?;
+                self.0.push('\u{fffd}');
             }
-            self.0.write_str(part)?;
+            self.0.push_str(part);
         }
         Ok(())
     }
 }
 
+impl Outlets {
+    fn write(&self, kind: Kind, said: &Said) {
+        let mut line = match self.log.format {
+            Format::Text => text_line(&self.log, kind, said),
+            Format::Json => json_line(kind, said),
+        };
+        if let (Some(topic), Some(publish)) = (self.topic_of(kind), PUBLISH.get()) {
+            publish(topic, line.clone());
+        }
+        line.push('\n');
+        for destination in &self.log.destinations {
+            // There is nowhere to tell that a line could not be written.
+            let _ = match destination {
+                Destination::Stdout => std::io::stdout().lock().write_all(line.as_bytes()),
+                Destination::Stderr => std::io::stderr().lock().write_all(line.as_bytes()),
+                Destination::File(_) => match &self.file {
+                    Some(file) => file.lock().write_all(line.as_bytes()),
+                    None => Ok(()),
+                },
+                Destination::Syslog => {
+                    self.write_to_syslog(kind, &said.message);
+                    Ok(())
+                }
+                Destination::Topic => Ok(()),
+            };
+        }
+    }
+
+    fn topic_of(&self, kind: Kind) -> Option<&'static str> {
+        kind.topic().filter(|_| self.log.destinations.contains(&Destination::Topic))
+    }
+
+    /// The syslog has its own time and its own word for the kind.
+    fn write_to_syslog(&self, kind: Kind, message: &str) {
+        let Some(syslog) = &self.syslog else { return };
+        let syslog = &mut *syslog.lock();
+        let _ = match kind {
+            Kind::Error => syslog.err(message),
+            Kind::Warning => syslog.warning(message),
+            Kind::Notice | Kind::Connection | Kind::Subscribe | Kind::Unsubscribe => {
+                syslog.notice(message)
+            }
+            Kind::Information => syslog.info(message),
+            Kind::Debug | Kind::WebSockets => syslog.debug(message),
+        };
+    }
+}
+
+fn text_line(log: &Log, kind: Kind, said: &Said) -> String {
+    let time = match (log.timestamp, &log.timestamp_format) {
+        (false, _) => String::new(),
+        (true, None) => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            format!("{}: ", now.as_secs())
+        }
+        (true, Some(format)) => {
+            let time = jiff::fmt::strtime::format(format, &Zoned::now());
+            format!("{}: ", time.unwrap_or_default())
+        }
+    };
+    format!("{time}{}{}", kind.prefix(), said.message)
+}
+
+fn json_line(kind: Kind, said: &Said) -> String {
+    let mut line = Map::new();
+    line.insert("time".into(), Timestamp::now().to_string().into());
+    line.insert("level".into(), kind.name().into());
+    line.insert("message".into(), said.message.as_str().into());
+    for (name, value) in &said.fields {
+        line.insert(name.clone(), value.clone());
+    }
+    Value::Object(line).to_string()
+}
+
 #[cfg(test)]
 mod tests {
-    use std::fmt::Write;
-
     use super::*;
+
+    fn said(message: &str) -> Said {
+        Said { message: message.into(), fields: Map::new() }
+    }
 
     #[test]
     fn a_client_can_not_forge_a_line() {
         let mut line = String::new();
-        let mut writer = Writer::new(&mut line);
-        OneLine(&mut writer).write_str("Client a\n1: Error: b\x1b[2J left").unwrap();
+        OneLine(&mut line).write_str("Client a\n1: Error: b\x1b[2J left").unwrap();
         assert_eq!(line, "Client a\u{fffd}1: Error: b\u{fffd}[2J left");
+    }
+
+    #[test]
+    fn the_time_stands_before_a_line_as_it_is_asked_for() {
+        let log = Log { timestamp: false, ..Log::default() };
+        assert_eq!(text_line(&log, Kind::Warning, &said("w")), "Warning: w");
+        let log = Log { timestamp_format: Some("%Y!".into()), ..Log::default() };
+        let year = Zoned::now().year();
+        assert_eq!(text_line(&log, Kind::Notice, &said("n")), format!("{year}!: n"));
+        let line = text_line(&Log::default(), Kind::Information, &said("i"));
+        let (seconds, rest) = line.split_once(": ").unwrap();
+        assert!(seconds.parse::<u64>().is_ok_and(|seconds| seconds > 1_700_000_000), "{line}");
+        assert_eq!(rest, "i");
+    }
+
+    #[test]
+    fn json_names_the_time_the_level_and_what_is_known() {
+        let mut said = said("Client a\"b disconnected.");
+        said.fields.insert("client".into(), "a\"b".into());
+        let line: Value = serde_json::from_str(&json_line(Kind::Connection, &said)).unwrap();
+        assert_eq!(line["level"], "notice");
+        assert_eq!(line["message"], "Client a\"b disconnected.");
+        assert_eq!(line["client"], "a\"b");
+        assert!(line["time"].as_str().unwrap().parse::<Timestamp>().is_ok());
+    }
+
+    #[test]
+    fn what_is_written_is_what_was_asked_for() {
+        let quiet = Log { types: LogTypes::NONE, ..Log::default() };
+        let usual = Log::default();
+        let no_clients = Log { connection_messages: false, ..Log::default() };
+        let all = Log { types: LogTypes::ALL, ..Log::default() };
+        for (kind, in_usual, without_clients) in [
+            (Kind::Error, true, true),
+            (Kind::Warning, true, true),
+            (Kind::Notice, true, true),
+            (Kind::Connection, true, false),
+            (Kind::Information, true, true),
+            (Kind::Debug, false, false),
+            (Kind::Subscribe, false, false),
+            (Kind::Unsubscribe, false, false),
+            (Kind::WebSockets, false, false),
+        ] {
+            assert!(!kind.is_on(&quiet) && kind.is_on(&all), "{kind:?}");
+            assert_eq!(kind.is_on(&usual), in_usual, "{kind:?}");
+            assert_eq!(kind.is_on(&no_clients), without_clients, "{kind:?}");
+        }
     }
 }

@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     if let Some(cli::Command::Passwd { arguments }) = cli.command {
         return ExitCode::from(access::manage(arguments));
     }
-    log::start(cli.verbose);
+    log::start();
     let loaded = match cli.load() {
         Ok(loaded) => loaded,
         Err(error) => {

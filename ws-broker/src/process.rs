@@ -60,11 +60,12 @@ impl Drop for PidFile {
     }
 }
 
-/// Becomes another user for good, if root has started the broker.
+/// Becomes another user for good, if root has started the broker. `files` become that user's, so that it
+/// can open them again.
 ///
 /// # Errors
 /// There is no such user, or the operating system does not let it.
-pub(crate) fn drop_privileges(user: Option<&str>) -> Result<()> {
+pub(crate) fn drop_privileges(user: Option<&str>, files: &[&Path]) -> Result<()> {
     if !Uid::effective().is_root() {
         return Ok(());
     }
@@ -74,6 +75,10 @@ pub(crate) fn drop_privileges(user: Option<&str>) -> Result<()> {
     }
     let user = find_user(user)?;
     let name = &user.name;
+    for file in files.iter().filter(|file| file.is_file()) {
+        std::os::unix::fs::chown(file, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
+            .with_context(|| format!("can't make {} a file of user {name}", file.display()))?;
+    }
     set_groups(&user).with_context(|| format!("can't take on the groups of user {name}"))?;
     unistd::setgid(user.gid).with_context(|| format!("can't take on the group of user {name}"))?;
     unistd::setuid(user.uid).with_context(|| format!("can't become user {name}"))?;

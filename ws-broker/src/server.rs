@@ -5,13 +5,15 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use codec::{Properties, QoS, TopicName};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::bridge::Plan;
-use crate::broker::WorkerId;
+use crate::broker::{Message, WorkerId};
 use crate::cli::{Cli, Loaded};
 use crate::config::{Address, Protocol};
+use crate::log;
 use crate::process::{self, PidFile};
 use crate::settings::Settings;
 use crate::worker::{self, Mail, Peer, Shared};
@@ -26,6 +28,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// # Errors
 /// A port can't be listened on, or the operating system refuses what the broker needs.
 pub(crate) fn run(cli: &Cli, loaded: Loaded) -> Result<()> {
+    log::configure(&loaded.config.log)?;
     tracing::info!("ws-broker version {VERSION} starting.");
     match cli.config_file() {
         Some(file) => tracing::info!("Config loaded from {file}."),
@@ -54,7 +57,7 @@ async fn serve(cli: &Cli, settings: Arc<Settings>, bridges: Vec<Arc<Plan>>) -> R
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     let listeners = listen_everywhere(&settings).await?;
-    process::drop_privileges(settings.config.user.as_deref())?;
+    process::drop_privileges(settings.config.user.as_deref(), &settings.config.log.files())?;
 
     let count = thread::available_parallelism().map_or(1, usize::from);
     let (shared, mails) = Shared::new(WorkerId::try_from(count).unwrap_or(1), settings);
@@ -64,6 +67,7 @@ async fn serve(cli: &Cli, settings: Arc<Settings>, bridges: Vec<Arc<Plan>>) -> R
         let thread = thread::Builder::new().name(format!("worker-{id}"));
         threads.push(thread.spawn(move || worker::run(id, shared, mail))?);
     }
+    publish_log(&shared);
     tracing::info!("ws-broker version {VERSION} running.");
     let mut turns = Turns::new(&shared);
     for plan in bridges {
@@ -93,6 +97,18 @@ async fn serve(cli: &Cli, settings: Arc<Settings>, bridges: Vec<Arc<Plan>>) -> R
     Ok(())
 }
 
+/// Has log lines published, where they are to go to topics.
+fn publish_log(shared: &Arc<Shared>) {
+    let shared = Arc::clone(shared);
+    log::publish_with(Box::new(move |topic, line| {
+        if let Ok(topic) = TopicName::new(topic) {
+            let (qos, properties) = (QoS::ExactlyOnce, Properties::EMPTY);
+            let message = Message::new(topic, line.into(), qos, false, properties);
+            shared.send(0, Mail::Publish(Box::new(message)));
+        }
+    }));
+}
+
 /// Reads the configuration again; one that makes no sense changes nothing.
 async fn reload(cli: &Cli, shared: &Shared) {
     tracing::info!("Reloading config.");
@@ -100,7 +116,9 @@ async fn reload(cli: &Cli, shared: &Shared) {
         for note in &loaded.notes {
             tracing::warn!("{note}.");
         }
-        shared.settings().reload(loaded.config)
+        let settings = shared.settings().reload(loaded.config)?;
+        log::configure(&settings.config.log)?;
+        Ok(settings)
     });
     match settings.context("Config not reloaded, and what was in force stays so") {
         Ok(settings) => {

@@ -1,6 +1,6 @@
 //! Where log lines go, and which are written.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What is logged, where to, and how a line looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +49,18 @@ pub(crate) struct LogTypes {
     pub subscribe: bool,
     pub unsubscribe: bool,
     pub websockets: bool,
+}
+
+impl Log {
+    /// The files among the destinations.
+    pub(crate) fn files(&self) -> Vec<&Path> {
+        let destinations = self.destinations.iter();
+        let files = destinations.filter_map(|destination| match destination {
+            Destination::File(path) => Some(path.as_path()),
+            _ => None,
+        });
+        files.collect()
+    }
 }
 
 impl LogTypes {

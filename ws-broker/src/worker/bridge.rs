@@ -492,6 +492,7 @@ impl State {
         crossing.crossed_at.set(self.now);
         let link = Link {
             peer: Peer { address, listener: Identity::NO_LISTENER },
+            client_id: plan.local_id.clone(),
             version: abilities.version,
             is_bridge: true,
             crossing: Some(Rc::clone(crossing)),

@@ -10,6 +10,7 @@ use codec::{Connect, DecodeError, Decoder, Packet, ProtocolVersion, ReasonCode};
 
 use crate::access::Identity;
 use crate::broker::{WorkerId, count};
+use crate::log::CONNECTION;
 use crate::worker::bridge::Crossing;
 use crate::worker::link::{Cause, SharedLink};
 use crate::worker::login::Login;
@@ -143,7 +144,7 @@ impl Greeting {
 
     /// Tells the client why it is turned down, where its version has words for it, and hangs up.
     async fn refuse(mut self, worker: &Worker, refused: Refused) {
-        tracing::info!("Connection from {} closed: {}.", self.peer, refused.why);
+        tracing::info!(target: CONNECTION, "Connection from {} closed: {}.", self.peer, refused.why);
         if let Some((code, version)) = refused.connack {
             let (mut out, mut spare) = (OutBuffer::default(), SpareBuffers::default());
             // Words are left out where they would make the packet too large [MQTT-3.2.2-19].
@@ -279,7 +280,7 @@ async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, log
         }
     };
     let what = if link.borrow().is_bridge { "bridge" } else { "client" };
-    tracing::info!("New {what} connected from {peer} as {described}.");
+    tracing::info!(target: CONNECTION, "New {what} connected from {peer} as {described}.");
     let Greeting { transport, mut incoming, decoder, .. } = greeting;
     incoming.present();
     let connection = Connection {
@@ -521,19 +522,19 @@ impl Connection {
 pub(super) fn log_end(client_id: &codec::MqttString, peer: &Peer, cause: &Cause) {
     match cause {
         Cause::Disconnected | Cause::DisconnectedWithWill => {
-            tracing::info!("Client {client_id} disconnected.");
+            tracing::info!(target: CONNECTION, "Client {client_id} disconnected.");
         }
         Cause::ConnectionLost(why) => {
-            tracing::info!("Client {client_id} closed its connection: {why}.");
+            tracing::info!(target: CONNECTION, "Client {client_id} closed its connection: {why}.");
         }
         Cause::Refused(_, why) => {
-            tracing::info!("Client {client_id} at {peer} disconnected: {why}.");
+            tracing::info!(target: CONNECTION, "Client {client_id} at {peer} disconnected: {why}.");
         }
         Cause::TakenOver => {
-            tracing::info!("Client {client_id} already connected, closing old connection.");
+            tracing::info!(target: CONNECTION, "Client {client_id} already connected, closing old connection.");
         }
         Cause::Silent => {
-            tracing::info!("Client {client_id} has exceeded timeout, disconnecting.");
+            tracing::info!(target: CONNECTION, "Client {client_id} has exceeded timeout, disconnecting.");
         }
         Cause::ShuttingDown => {}
     }

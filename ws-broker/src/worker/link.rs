@@ -6,16 +6,17 @@ use std::rc::Rc;
 use std::task::Waker;
 
 use codec::{
-    Ack, Disconnect, EncodeError, Packet, Properties, Property, ProtocolVersion, ReasonCode, Will,
+    Ack, Disconnect, EncodeError, MqttString, Packet, Properties, Property, ProtocolVersion,
+    ReasonCode, Will,
 };
 use session::{AliasesIn, AliasesOut};
 
 use crate::limits::Limits;
 use crate::time::Ms;
-use crate::worker::Peer;
 use crate::worker::bridge::Crossing;
 use crate::worker::login::Authenticated;
 use crate::worker::out::{OutBuffer, SpareBuffers};
+use crate::worker::{Peer, trace};
 
 /// A link is shared by its connection's task and by the session, both in one worker.
 pub(crate) type SharedLink = Rc<RefCell<Link>>;
@@ -24,6 +25,8 @@ pub(crate) type SharedLink = Rc<RefCell<Link>>;
 #[derive(Debug)]
 pub(crate) struct Link {
     pub peer: Peer,
+    /// For log lines.
+    pub client_id: MqttString,
     pub version: ProtocolVersion,
     /// Whether the client is another broker's bridge and has said so as bridges do before MQTT 5.0.
     pub is_bridge: bool,
@@ -142,6 +145,7 @@ impl Link {
     }
 
     fn append(&mut self, packet: &Packet, spare: &mut SpareBuffers) -> Result<(), EncodeError> {
+        trace::sending(&self.client_id, packet);
         let before = self.out.len();
         let done = self.out.append(packet, self.version, self.packet_size_max, spare);
         let appended = self.out.len().saturating_sub(before);

@@ -16,6 +16,7 @@ mod publish;
 mod rights;
 mod session;
 mod sessions;
+mod trace;
 mod transport;
 
 use std::cell::RefCell;
@@ -38,6 +39,7 @@ use crate::broker::{
 };
 use crate::config::Protocol;
 use crate::http;
+use crate::log::CONNECTION;
 use crate::settings::Settings;
 use crate::time::{Clock, Ms};
 
@@ -85,6 +87,8 @@ pub(crate) enum Mail {
     Bridge(Arc<Plan>),
     /// Messages for sessions that live here, and their bytes.
     Deliver(Vec<HandOver>, usize),
+    /// A message of the broker's own.
+    Publish(Box<Message>),
     /// The configuration was read again. The sender is dropped once it holds.
     Reload(Arc<Settings>, mpsc::UnboundedSender<()>),
     /// The broker stops.
@@ -330,11 +334,19 @@ impl Worker {
                     tokio::task::spawn_local(bridge::run(Rc::clone(&self), plan));
                 }
                 Mail::Deliver(batch, bytes) => self.deliver(batch, bytes),
+                Mail::Publish(message) => self.publish(&message),
                 Mail::Reload(settings, _done) => self.state.borrow_mut().reload(settings),
                 Mail::ShutDown => break,
             }
         }
         self.stop().await;
+    }
+
+    fn publish(&self, message: &Message) {
+        let mut state = self.state.borrow_mut();
+        state.begin_turn();
+        state.publish(message);
+        state.end_turn();
     }
 
     fn deliver(&self, batch: Vec<HandOver>, bytes: usize) {
@@ -372,6 +384,7 @@ impl Worker {
                 return;
             }
         };
+        tracing::info!(target: CONNECTION, "New connection from {peer}.");
         match protocol {
             Protocol::Mqtt => {
                 let transport = Transport::Tcp(stream);

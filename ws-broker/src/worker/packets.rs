@@ -7,11 +7,12 @@ use codec::{
 use session::{Arrival, FlowError, PubRecOutcome};
 
 use crate::broker::{Message, count};
+use crate::log::{SUBSCRIBE, UNSUBSCRIBE};
 use crate::time::{Ms, seconds};
-use crate::worker::State;
 use crate::worker::link::{Cause, SharedLink};
 use crate::worker::publish::passed_through;
 use crate::worker::session::RetainedDelivery;
+use crate::worker::{State, trace};
 
 impl State {
     /// Does what a packet asks for. An error ends the connection.
@@ -21,6 +22,7 @@ impl State {
         link: &SharedLink,
         packet: Packet,
     ) -> Result<(), Cause> {
+        trace::received(&link.borrow().client_id, &packet);
         match packet {
             Packet::Publish(publish) => self.on_publish(slot, link, publish),
             Packet::PubAck(ack) => {
@@ -255,7 +257,8 @@ impl State {
         let shared = &self.shared;
         let is_new = shared.router.subscribe(&filter, session.key, options, id, &session.connected);
         session.subscriptions.insert(filter.clone());
-        tracing::debug!("{} {} (QoS {})", session.client_id, filter, options.qos as u8);
+        let (client_id, qos) = (&session.client_id, options.qos as u8);
+        tracing::info!(target: SUBSCRIBE, "{client_id} {qos} {filter}");
         // Retained messages do not go to shared subscriptions (MQTT 5.0 §4.8.2).
         let wants_retained = filter.share_name().is_none()
             && match options.retain_handling {
@@ -291,6 +294,7 @@ impl State {
         let Some(session) = self.sessions.get_mut(slot) else { return Ok(()) };
         let mut codes = Vec::with_capacity(unsubscribe.filters.len());
         for filter in &unsubscribe.filters {
+            tracing::info!(target: UNSUBSCRIBE, "{} {filter}", session.client_id);
             let existed = session.subscriptions.remove(filter);
             self.shared.router.unsubscribe(filter, session.key);
             codes.push(if existed {

@@ -10,12 +10,13 @@ use crate::access::Access;
 use crate::bridge::Renamed;
 use crate::broker::{Counters, Expired, Message, SessionKey, StoreFull, Target, count};
 use crate::limits::SHARED_PAYLOAD_MIN;
+use crate::log::NOTICE;
 use crate::time::seconds;
 use crate::worker::link::Link;
 use crate::worker::out::SpareBuffers;
 use crate::worker::rights::{may, may_get};
 use crate::worker::session::{Delivery, RetainedDelivery, Session};
-use crate::worker::{HandOver, State};
+use crate::worker::{HandOver, State, trace};
 
 /// A message while it is handed to one receiver after the other. Only when one of them must keep it
 /// is it put on the heap, once for all.
@@ -279,7 +280,7 @@ fn drop_for(session: &mut Session, counters: &Counters) {
     count(&counters.dropped_queue_full, 1);
     if !std::mem::replace(&mut session.is_dropping, true) {
         let id = &session.client_id;
-        tracing::warn!("Outgoing messages are being dropped for client {id}.");
+        tracing::info!(target: NOTICE, "Outgoing messages are being dropped for client {id}.");
     }
 }
 
@@ -335,6 +336,20 @@ impl Frame<'_> {
         })
     }
 
+    fn trace(&self, link: &Link) {
+        if trace::is_on() {
+            let said = trace::Said {
+                dup: self.dup,
+                qos: self.qos,
+                retain: self.retain,
+                packet_id: self.packet_id,
+                topic: self.message.topic.as_str(),
+                payload_len: self.message.payload.len(),
+            };
+            trace::sending_publish(&link.client_id, &said);
+        }
+    }
+
     /// Appends the packet to what waits for the connection.
     fn write(&self, now: u64, link: &mut Link, spare: &mut SpareBuffers) -> Result<(), NotSent> {
         let renamed;
@@ -362,6 +377,7 @@ impl Frame<'_> {
                 head.topic = &[];
             }
         }
+        self.trace(link);
         let tail = link.out.tail(spare);
         head.encode(link.version, tail).map_err(|_| NotSent::TooLarge)?;
         let payload = &self.message.payload;
@@ -425,6 +441,7 @@ impl Frames {
         if layout.packet_len > link.packet_size_max as usize {
             return Err(NotSent::TooLarge);
         }
+        frame.trace(link);
         link.out.tail(spare).extend_from_slice(&layout.bytes);
         if is_shared {
             link.out.push_shared(payload.clone());

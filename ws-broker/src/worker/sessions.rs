@@ -19,7 +19,7 @@ use crate::worker::login::{Authenticated, Login, Proof};
 use crate::worker::out::OutBuffer;
 use crate::worker::packets::expiry;
 use crate::worker::session::{DelayedWill, Session};
-use crate::worker::{Peer, State};
+use crate::worker::{Peer, State, trace};
 
 /// A Session Expiry Interval that means: never (MQTT 5.0 §3.1.2.11.2).
 pub(super) const FOREVER_S: u32 = u32::MAX;
@@ -86,12 +86,11 @@ impl State {
         }
         let resumed = old.filter(|slot| !connect.clean_start && self.lasts(*slot));
         let connack = self.connack(&connect, login, resumed.is_some(), peer.listener);
+        let connack = Packet::ConnAck(connack);
+        trace::sending(&connect.client_id, &connack);
         let mut out = OutBuffer::default();
         let size_max = wishes.packet_size_max;
-        if out
-            .append(&Packet::ConnAck(connack), connect.version, size_max, &mut self.spare)
-            .is_err()
-        {
+        if out.append(&connack, connect.version, size_max, &mut self.spare).is_err() {
             self.forget_home(&connect.client_id);
             return Err(NoSession::ConnAckTooLarge);
         }
@@ -109,6 +108,7 @@ impl State {
         let aliases_in_max = if connect.version.is_v5() { listener.max_topic_alias } else { 0 };
         let link = Link {
             peer,
+            client_id: connect.client_id.clone(),
             version: connect.version,
             is_bridge: connect.bridge,
             crossing: None,
