@@ -178,3 +178,87 @@ fn a_bridge_shows_that_it_lives() {
     // Whoever does not answer is left.
     end.wait_closed();
 }
+
+/// Line by line it subscribes to what is to come in, and makes sure that nothing comes of the rest.
+#[test]
+fn a_bridge_asks_for_what_its_lines_say() {
+    for (version, marked) in [("mqttv31", false), ("mqttv311", false), ("mqttv50", true)] {
+        let place = Place::open();
+        let lines = format!(
+            "topic in/# in 0 l/ r/\ntopic out/# out 2\nbridge_protocol_version {version}\n\
+             notifications false"
+        );
+        let _here = Node::start(Kind::Ours, &bridge(place.port, &lines));
+        let (mut end, _) = place.accept();
+        end.send_connack(ReasonCode::Success);
+        let mut expected_id = 1..;
+        for (filter, qos) in [("t/#", Some(1)), ("r/in/#", Some(0)), ("out/#", None)] {
+            let id = expected_id.next();
+            match (end.grant(), qos) {
+                (Packet::Subscribe(subscribe), Some(qos)) => {
+                    let [line] = &subscribe.subscriptions[..] else { panic!("{subscribe:?}") };
+                    assert_eq!((line.filter.as_str(), line.options.qos as u8), (filter, qos));
+                    assert_eq!(line.options.no_local, marked, "{version}");
+                    assert_eq!(line.options.retain_as_published, marked, "{version}");
+                    assert_eq!(Some(subscribe.packet_id.get()), id);
+                }
+                (Packet::Unsubscribe(unsubscribe), None) => {
+                    assert_eq!(unsubscribe.filters, [codec::TopicFilter::new(filter).unwrap()]);
+                    assert_eq!(Some(unsubscribe.packet_id.get()), id);
+                }
+                (other, _) => panic!("{other:?}"),
+            }
+        }
+        end.ping();
+    }
+}
+
+#[test]
+fn a_bridge_keeps_to_the_limits_of_both_brokers() {
+    let place = Place::open();
+    let lines = "topic big/# out 2\nbridge_protocol_version mqttv50\nnotifications false\n\
+                 bridge_attempt_unsubscribe false\nbridge_max_packet_size 100";
+    let here = Node::start(Kind::Ours, &bridge(place.port, lines));
+    let mut client = here.client("client");
+    // Before anything is known of the other broker.
+    client.publish("big/x", "early", QoS::ExactlyOnce);
+    let (mut end, _) = place.accept();
+    let properties = codec::Properties::new([
+        codec::Property::MaximumQoS(QoS::AtLeastOnce),
+        codec::Property::RetainAvailable(false),
+        codec::Property::ReceiveMaximum(1),
+    ]);
+    let properties = properties.unwrap();
+    let code = ReasonCode::Success;
+    end.send(Packet::ConnAck(codec::ConnAck { session_present: false, code, properties }));
+    match end.grant() {
+        Packet::Subscribe(subscribe) => {
+            assert_eq!(subscribe.subscriptions[0].options.qos, QoS::AtLeastOnce);
+        }
+        other => panic!("{other:?}"),
+    }
+    end.expect("big/x", "early", QoS::AtLeastOnce);
+    let publish = |client: &mut End, payload: &str| {
+        let message = message("big/x", payload, QoS::ExactlyOnce);
+        client.publish_message(codec::Publish { retain: true, ..message });
+    };
+    publish(&mut client, &"x".repeat(100));
+    publish(&mut client, "small");
+    publish(&mut client, "smaller");
+    let first = end.receive_publish();
+    assert_eq!((&first.payload[..], first.qos), (&b"small"[..], QoS::AtLeastOnce));
+    assert!(!first.retain);
+    // One at a time.
+    end.ping();
+    let ack = codec::Ack::new(first.packet_id.unwrap(), ReasonCode::Success);
+    end.send(Packet::PubAck(ack));
+    end.expect("big/x", "smaller", QoS::AtLeastOnce);
+}
+
+#[test]
+fn a_bridge_comes_from_where_it_is_told_to() {
+    let place = Place::open();
+    let _here = Node::start(Kind::Ours, &bridge(place.port, "bridge_bind_address 127.0.0.2"));
+    let (end, _) = place.accept();
+    assert_eq!(end.peer_ip(), std::net::Ipv4Addr::new(127, 0, 0, 2));
+}

@@ -187,6 +187,11 @@ impl End {
         Self { stream, arrived, decoder, version, set_aside }
     }
 
+    /// Where the other end is.
+    pub(crate) fn peer_ip(&self) -> std::net::IpAddr {
+        self.stream.peer_addr().unwrap().ip()
+    }
+
     #[track_caller]
     pub(crate) fn send(&mut self, packet: Packet) {
         let mut bytes = BytesMut::new();

@@ -531,6 +531,7 @@ impl State {
             }
             let expired = session.drop_expired(now);
             count(&self.counters.dropped_expired, expired as u64);
+            session.lower_queued(abilities.qos_max);
             session.send.resume(NonZeroU16::new(receive_maximum).unwrap_or(NonZeroU16::MIN));
         }
         self.notify(&plan, UP);

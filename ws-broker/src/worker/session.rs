@@ -94,6 +94,20 @@ impl Session {
         self.qos0.push_back(delivery);
     }
 
+    /// Lowers the QoS of what was not sent yet, for a receiver that takes no higher one.
+    pub(crate) fn lower_queued(&mut self, qos_max: QoS) {
+        if qos_max == QoS::ExactlyOnce {
+            return;
+        }
+        for delivery in self.send.extract_queued(|_| true) {
+            if qos_max == QoS::AtMostOnce {
+                self.qos0.push_back(delivery);
+            } else {
+                self.send.push(qos_max, delivery);
+            }
+        }
+    }
+
     /// The next message of QoS 0 that was kept.
     pub(crate) fn pop_qos0(&mut self) -> Option<Delivery> {
         let delivery = self.qos0.pop_front()?;
