@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -17,6 +18,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::assets::{self, Asset};
 use crate::log::WEBSOCKETS;
+use crate::metrics;
 use crate::worker::{Handshake, Peer, Transport, Worker};
 
 /// Where a WebSocket may be opened.
@@ -44,8 +46,12 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Peer) {
     let head_max = settings.listener(peer.listener).http_head_max;
     let answer = service_fn({
         let upgrade = Rc::clone(&upgrade);
+        let shared = Arc::clone(&worker.shared);
+        let metrics_public = settings.config.public_metrics;
         move |mut request: Request<hyper::body::Incoming>| {
-            let answer = answer(&request);
+            let figures = || shared.figures();
+            let answer = metrics::answer(&request, peer.address, metrics_public, figures)
+                .unwrap_or_else(|| answer(&request));
             if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
                 upgrade.set(Some(hyper::upgrade::on(&mut request)));
             }
@@ -203,7 +209,8 @@ fn accepts_encoding(headers: &HeaderMap, coding: &str) -> bool {
         })
 }
 
-fn say(status: StatusCode, text: &str) -> Answer {
+/// An answer in words.
+pub(crate) fn say(status: StatusCode, text: &str) -> Answer {
     let mut answer = Response::new(Full::new(Bytes::copy_from_slice(text.as_bytes())));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();

@@ -12,9 +12,11 @@ mod config;
 mod http;
 mod limits;
 mod log;
+mod metrics;
 mod process;
 mod server;
 mod settings;
+mod sys;
 mod time;
 mod worker;
 

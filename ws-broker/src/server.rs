@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::bridge::Plan;
-use crate::broker::{Message, WorkerId};
+use crate::broker::{Message, Totals, WorkerId};
 use crate::cli::{Cli, Loaded};
 use crate::config::{Address, Protocol};
 use crate::log;
@@ -139,11 +139,13 @@ fn join(threads: Vec<JoinHandle<()>>) {
 
 fn log_counters(shared: &Shared) {
     for (index, counters) in shared.counters.iter().enumerate() {
-        let counted: Vec<_> = counters
-            .read()
+        let mut totals = Totals::default();
+        counters.add_to(&mut totals);
+        let counted: Vec<_> = totals
+            .each()
             .into_iter()
-            .filter(|(_, value)| *value > 0)
-            .map(|(name, value)| format!("{name} {value}"))
+            .filter(|figure| figure.value > 0)
+            .map(|figure| format!("{} {}", figure.name, figure.value))
             .collect();
         if !counted.is_empty() {
             tracing::debug!("Worker {index} counted: {}.", counted.join(", "));

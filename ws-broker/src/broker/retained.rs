@@ -20,6 +20,15 @@ pub(crate) struct Retained {
 struct Tree {
     root: Node,
     len: usize,
+    /// Bytes of payload.
+    bytes: usize,
+}
+
+impl Tree {
+    fn forget(&mut self, message: &Message) {
+        self.len = self.len.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(message.payload.len());
+    }
 }
 
 #[derive(Debug, Default)]
@@ -53,8 +62,9 @@ impl Retained {
         let mut tree = self.tree.write();
         if message.payload.is_empty() {
             let topic = message.topic.clone();
-            if remove(&mut tree.root, &mut topic.as_str().split('/')) {
-                tree.len = tree.len.saturating_sub(1);
+            if let Some(old) = remove(&mut tree.root, &mut topic.as_str().split('/')) {
+                old.supersede();
+                tree.forget(&old);
             }
             return Ok(());
         }
@@ -67,9 +77,13 @@ impl Retained {
             node = node.children.entry_ref(level).or_default();
         }
         node.until = until;
-        match node.message.replace(message) {
-            Some(old) => old.supersede(),
-            None => tree.len = tree.len.saturating_add(1),
+        let bytes = message.payload.len();
+        let old = node.message.replace(message);
+        tree.len = tree.len.saturating_add(1);
+        tree.bytes = tree.bytes.saturating_add(bytes);
+        if let Some(old) = old {
+            old.supersede();
+            tree.forget(&old);
         }
         Ok(())
     }
@@ -84,17 +98,20 @@ impl Retained {
         found
     }
 
-    /// How many there are.
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.tree.read().len
+    /// How many there are, and the bytes of their payloads.
+    pub(crate) fn len(&self) -> (usize, usize) {
+        let tree = self.tree.read();
+        (tree.len, tree.bytes)
     }
 
     /// Drops the messages that have expired.
     pub(crate) fn drop_expired(&self, now: Ms) {
         let mut tree = self.tree.write();
-        let dropped = prune(&mut tree.root, now);
-        tree.len = tree.len.saturating_sub(dropped);
+        let mut dropped = Vec::new();
+        prune(&mut tree.root, now, &mut dropped);
+        for message in &dropped {
+            tree.forget(message);
+        }
     }
 }
 
@@ -107,14 +124,9 @@ fn find<'a>(root: &'a Node, topic: &str) -> Option<&'a Arc<Message>> {
 }
 
 /// Removes the message at the end of `levels` and the nodes that lead to nothing else.
-fn remove<'a>(node: &mut Node, levels: &mut impl Iterator<Item = &'a str>) -> bool {
-    let Some(level) = levels.next() else {
-        return node.message.take().is_some_and(|old| {
-            old.supersede();
-            true
-        });
-    };
-    let Some(child) = node.children.get_mut(level) else { return false };
+fn remove<'a>(node: &mut Node, levels: &mut impl Iterator<Item = &'a str>) -> Option<Arc<Message>> {
+    let Some(level) = levels.next() else { return node.message.take() };
+    let child = node.children.get_mut(level)?;
     let removed = remove(child, levels);
     if child.message.is_none() && child.children.is_empty() {
         node.children.remove(level);
@@ -150,17 +162,14 @@ fn visit(node: &Node, levels: &[&str], is_root: bool, take: &mut impl FnMut(&Nod
     }
 }
 
-fn prune(node: &mut Node, now: Ms) -> usize {
-    let mut dropped = 0usize;
+fn prune(node: &mut Node, now: Ms, dropped: &mut Vec<Arc<Message>>) {
     if node.message.is_some() && node.current(now).is_none() {
-        node.message = None;
-        dropped = 1;
+        dropped.extend(node.message.take());
     }
     node.children.retain(|_, child| {
-        dropped = dropped.saturating_add(prune(child, now));
+        prune(child, now, dropped);
         child.message.is_some() || !child.children.is_empty()
     });
-    dropped
 }
 
 #[cfg(test)]
@@ -210,11 +219,12 @@ mod tests {
         let first = message("a/b", "1");
         retained.set(Arc::clone(&first), None).unwrap();
         assert_eq!(retained.set(message("c", "1"), None), Err(StoreFull));
-        retained.set(message("a/b", "2"), None).unwrap();
+        retained.set(message("a/b", "two"), None).unwrap();
+        assert_eq!(retained.len(), (1, 3));
         assert!(first.is_superseded());
         retained.set(message("a/b", ""), None).unwrap();
         retained.set(message("a/b", ""), None).unwrap();
-        assert_eq!(retained.len(), 0);
+        assert_eq!(retained.len(), (0, 0));
         assert!(retained.tree.read().root.children.is_empty());
     }
 
@@ -234,7 +244,7 @@ mod tests {
         assert_eq!(retained.matching(&all, 999).len(), 1);
         assert_eq!(retained.matching(&all, 1000).len(), 0);
         retained.drop_expired(1000);
-        assert_eq!(retained.len(), 0);
+        assert_eq!(retained.len(), (0, 0));
     }
 
     #[test]
@@ -247,6 +257,6 @@ mod tests {
         assert_eq!(retained.matching(&all, 999).len(), 2);
         assert_eq!(retained.matching(&all, 1000).len(), 1);
         retained.drop_expired(1000);
-        assert_eq!(retained.len(), 1);
+        assert_eq!(retained.len(), (1, 1));
     }
 }

@@ -19,6 +19,10 @@ use crate::broker::{SessionKey, WorkerId};
 pub(crate) struct Router {
     table: RwLock<Table>,
     generation: AtomicU64,
+    /// How many subscriptions there are, apart from the shared ones.
+    subscriptions: AtomicUsize,
+    /// How many members shared subscriptions have.
+    shared_subscriptions: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -187,6 +191,9 @@ impl Router {
             }
         };
         self.generation.fetch_add(1, Ordering::Release);
+        if new {
+            self.counter(filter).fetch_add(1, Ordering::Relaxed);
+        }
         new
     }
 
@@ -195,7 +202,20 @@ impl Router {
         let mut table = self.table.write();
         let removed = table.remove(filter, key);
         self.generation.fetch_add(1, Ordering::Release);
+        if removed {
+            self.counter(filter).fetch_sub(1, Ordering::Relaxed);
+        }
         removed
+    }
+
+    /// How many subscriptions there are that are not shared, and how many that are.
+    pub(crate) fn len(&self) -> (usize, usize) {
+        let len = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+        (len(&self.subscriptions), len(&self.shared_subscriptions))
+    }
+
+    fn counter(&self, filter: &TopicFilter) -> &AtomicUsize {
+        if filter.share_name().is_some() { &self.shared_subscriptions } else { &self.subscriptions }
     }
 
     /// Sets what a session may read; `None` for everything.
@@ -510,12 +530,14 @@ mod tests {
                 .collect();
             assert_eq!(slots(&router, topic), want, "{topic}");
         }
+        assert_eq!(router.len(), (filters.len(), 0));
         for (slot, text) in (0..).zip(filters) {
             assert!(router.unsubscribe(&filter(text), key(slot)), "{text}");
             assert!(!router.unsubscribe(&filter(text), key(slot)), "{text}");
         }
         let table = router.table.read();
         assert!(table.exact.is_empty() && table.wild.is_empty(), "nothing is left behind");
+        assert_eq!(router.len(), (0, 0));
     }
 
     #[test]

@@ -201,7 +201,8 @@ impl Bridge {
         let (mut out, mut spare) = (OutBuffer::default(), SpareBuffers::default());
         out.append(&Packet::Connect(Box::new(connect)), version, u32::MAX, &mut spare)
             .map_err(|error| anyhow!("its settings make no CONNECT: {error}"))?;
-        poll_fn(|cx| transport.poll_write(cx, &mut out)).await?;
+        let counters = Arc::clone(&self.worker.state.borrow().counters);
+        poll_fn(|cx| connection::poll_write(&mut transport, cx, &mut out, &counters)).await?;
 
         let packet_size_max = self.worker.settings().config.limits.packet_size_max;
         let mut decoder = Decoder::bridge(version, packet_size_max);
@@ -209,7 +210,7 @@ impl Bridge {
         loop {
             poll_fn(|cx| {
                 let mut state = self.worker.state.borrow_mut();
-                transport.poll_read(cx, &mut incoming, &mut state.read_buffer)
+                connection::poll_read(&mut transport, cx, &mut incoming, &mut state)
             })
             .await
             .context("the other broker did not answer CONNECT")?;

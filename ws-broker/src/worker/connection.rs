@@ -1,15 +1,17 @@
 //! The task of one connection: from its first byte to its last.
 
 use std::future::poll_fn;
+use std::io;
 use std::ops::ControlFlow;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use codec::{Connect, DecodeError, Decoder, Packet, ProtocolVersion, ReasonCode};
 
 use crate::access::Identity;
-use crate::broker::{WorkerId, count};
+use crate::broker::{Counters, WorkerId, count};
 use crate::log::CONNECTION;
 use crate::worker::bridge::Crossing;
 use crate::worker::link::{Cause, SharedLink};
@@ -86,6 +88,7 @@ impl Greeting {
             // The decoder lets nothing else through.
             return Err(Refused::silently("its first packet is no CONNECT".into()));
         };
+        count(&worker.state.borrow().counters.connects_received, 1);
         let mut connect = *connect;
         self.check(worker, &connect)?;
         let login = self.log_in(worker, &mut connect).await?;
@@ -104,7 +107,10 @@ impl Greeting {
             // The first packet is read while it may still be looked at for its version.
             let head = Head::of(&self.incoming);
             match decode(&mut self.decoder, &mut self.incoming) {
-                Ok(Some(packet)) => return Ok(packet),
+                Ok(Some(packet)) => {
+                    count(&worker.state.borrow().counters.packets_received, 1);
+                    return Ok(packet);
+                }
                 Ok(None) => self.incoming.keep_rest(),
                 Err(error) => {
                     count(&worker.state.borrow().counters.protocol_errors, 1);
@@ -119,11 +125,17 @@ impl Greeting {
             }
             poll_fn(|cx| {
                 let mut state = worker.state.borrow_mut();
-                self.transport.poll_read(cx, &mut self.incoming, &mut state.read_buffer)
+                poll_read(&mut self.transport, cx, &mut self.incoming, &mut state)
             })
             .await
             .map_err(|error| Refused::silently(error.to_string()))?;
         }
+    }
+
+    /// Writes all that waits.
+    pub(super) async fn write(&mut self, worker: &Worker, out: &mut OutBuffer) -> io::Result<()> {
+        let counters = Arc::clone(&worker.state.borrow().counters);
+        poll_fn(|cx| poll_write(&mut self.transport, cx, out, &counters)).await
     }
 
     /// What a CONNECT must hold beyond being well formed.
@@ -155,8 +167,8 @@ impl Greeting {
                 .iter()
                 .any(|why| out.append(&refusal(code, why), version, max, &mut spare).is_ok());
             if fits {
-                let written = poll_fn(|cx| self.transport.poll_write(cx, &mut out));
-                let _ = tokio::time::timeout(worker.settings().config.limits.linger, written).await;
+                let linger = worker.settings().config.limits.linger;
+                let _ = tokio::time::timeout(linger, self.write(worker, &mut out)).await;
             }
         }
         hang_up(worker, &mut self.transport, true).await;
@@ -373,7 +385,7 @@ impl Connection {
                 ControlFlow::Break(cause) => return cause,
                 // Who publishes faster than another worker takes it waits for that worker.
                 ControlFlow::Continue(worker) => {
-                    let shared = std::sync::Arc::clone(&self.worker.shared);
+                    let shared = Arc::clone(&self.worker.shared);
                     shared.decongested(worker).await;
                 }
             }
@@ -428,8 +440,7 @@ impl Connection {
             }
             // What is left from the handshake is there before anything is read.
             if self.incoming.chunk.is_empty() {
-                let buffer: &mut BytesMut = &mut state.read_buffer;
-                match self.transport.poll_read(cx, &mut self.incoming, buffer) {
+                match poll_read(&mut self.transport, cx, &mut self.incoming, state) {
                     Poll::Pending => return false,
                     Poll::Ready(Ok(())) => self.link.borrow_mut().last_heard = state.now,
                     Poll::Ready(Err(error)) => {
@@ -450,12 +461,15 @@ impl Connection {
     fn handle_all(&mut self, state: &mut State) -> Result<(), Cause> {
         loop {
             match decode(&mut self.decoder, &mut self.incoming) {
-                Ok(Some(packet)) => match &self.crossing {
-                    None => state.handle(self.slot, &self.link, packet)?,
-                    Some(crossing) => {
-                        state.handle_from_broker(self.slot, &self.link, crossing, packet)?;
+                Ok(Some(packet)) => {
+                    count(&state.counters.packets_received, 1);
+                    match &self.crossing {
+                        None => state.handle(self.slot, &self.link, packet)?,
+                        Some(crossing) => {
+                            state.handle_from_broker(self.slot, &self.link, crossing, packet)?;
+                        }
                     }
-                },
+                }
                 Ok(None) => {
                     self.incoming.keep_rest();
                     return Ok(());
@@ -481,7 +495,7 @@ impl Connection {
                     link.out.release(&mut state.spare);
                     return Ok(());
                 }
-                match self.transport.poll_write(cx, &mut link.out) {
+                match poll_write(&mut self.transport, cx, &mut link.out, &state.counters) {
                     Poll::Ready(Ok(())) => self.flushing = false,
                     Poll::Ready(Err(error)) => return Err(error.to_string()),
                     Poll::Pending => {
@@ -538,6 +552,34 @@ pub(super) fn log_end(client_id: &codec::MqttString, peer: &Peer, cause: &Cause)
         }
         Cause::ShuttingDown => {}
     }
+}
+
+/// Reads what has arrived, and counts it.
+pub(super) fn poll_read(
+    transport: &mut Transport,
+    cx: &mut Context<'_>,
+    incoming: &mut Incoming,
+    state: &mut State,
+) -> Poll<Result<(), ReadError>> {
+    let before = incoming.bytes().len();
+    let read = transport.poll_read(cx, incoming, &mut state.read_buffer);
+    let arrived = incoming.bytes().len().saturating_sub(before);
+    count(&state.counters.bytes_received, arrived as u64);
+    read
+}
+
+/// Writes what waits, and counts it.
+pub(super) fn poll_write(
+    transport: &mut Transport,
+    cx: &mut Context<'_>,
+    out: &mut OutBuffer,
+    counters: &Counters,
+) -> Poll<io::Result<()>> {
+    let before = out.len();
+    let written = transport.poll_write(cx, out);
+    count(&counters.bytes_sent, before.saturating_sub(out.len()) as u64);
+    count(&counters.packets_sent, u64::from(out.take_packets()));
+    written
 }
 
 fn read_cause(error: ReadError) -> Cause {

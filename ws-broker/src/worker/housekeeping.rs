@@ -1,6 +1,8 @@
 //! What happens because time passes: silent clients, wills, sessions and messages that expire.
 
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::broker::count;
@@ -8,6 +10,7 @@ use crate::time::Ms;
 use crate::worker::State;
 use crate::worker::Worker;
 use crate::worker::link::Cause;
+use crate::worker::session::Session;
 
 /// How often a worker looks at its sessions. Deadlines are met this much late at most.
 const PERIOD: Duration = Duration::from_millis(250);
@@ -25,12 +28,33 @@ pub(super) async fn run(worker: Rc<Worker>) {
         let mut state = worker.state.borrow_mut();
         state.begin_turn();
         state.look_after_sessions();
+        if worker.id == 0 {
+            state.tell_of_oneself();
+        }
         state.end_turn();
         // One worker does it for all.
         if worker.id == 0 && state.now >= retained_at {
             retained_at = state.now.saturating_add(RETAINED_PERIOD_MS);
             worker.shared.retained.drop_expired(state.now);
         }
+    }
+}
+
+/// What sessions hold, added up.
+#[derive(Default)]
+struct Held {
+    connected: usize,
+    queued: usize,
+    queued_bytes: usize,
+    inflight: usize,
+}
+
+impl Held {
+    fn take(&mut self, session: &Session) {
+        self.connected = self.connected.saturating_add(usize::from(session.link.is_some()));
+        self.queued = self.queued.saturating_add(session.queued_len());
+        self.queued_bytes = self.queued_bytes.saturating_add(session.queued_bytes);
+        self.inflight = self.inflight.saturating_add(session.send.inflight_len());
     }
 }
 
@@ -41,10 +65,37 @@ enum Due {
 }
 
 impl State {
+    /// Publishes what is new under `$SYS`, when it is time for it.
+    fn tell_of_oneself(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let mut sys = shared.sys.lock();
+        if sys.is_due(self.now, self.settings.config.sys_interval_s) {
+            for message in sys.round(&shared.figures()) {
+                self.publish(&message);
+            }
+        }
+    }
+
+    /// Writes down for others what this worker's sessions hold now.
+    fn note_held(&self, held: &Held) {
+        let counters = &self.counters;
+        for (gauge, value) in [
+            (&counters.sessions, self.sessions.len()),
+            (&counters.clients_connected, held.connected),
+            (&counters.handshakes, self.handshakes),
+            (&counters.queued_messages, held.queued),
+            (&counters.queued_bytes, held.queued_bytes),
+            (&counters.inflight_messages, held.inflight),
+        ] {
+            gauge.store(value as u64, Ordering::Relaxed);
+        }
+    }
+
     fn look_after_sessions(&mut self) {
         let now = self.now;
         let deadline = self.closing_deadline();
         let mut due = Vec::new();
+        let mut held = Held::default();
         for (slot, session) in &mut self.sessions {
             if let Some(link) = &session.link {
                 let link = &mut *link.borrow_mut();
@@ -62,7 +113,9 @@ impl State {
             }
             let expired = session.drop_expired(now);
             count(&self.counters.dropped_expired, expired as u64);
+            held.take(session);
         }
+        self.note_held(&held);
         for due in due {
             match due {
                 Due::Will(slot) => {
@@ -75,6 +128,7 @@ impl State {
                     if let Some(session) = self.sessions.get(slot) {
                         tracing::debug!("The session of {} has expired.", session.client_id);
                     }
+                    count(&self.counters.sessions_expired, 1);
                     self.end_session(slot);
                 }
             }

@@ -3,7 +3,6 @@
 //!
 //! **Invariant:** nothing here touches a session. Who fails to log in has changed nothing.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -237,9 +236,7 @@ impl Greeting {
         out.append(&packet, connect.version, max, &mut spare).map_err(|_| {
             Refused::silently("its Maximum Packet Size leaves no room for an AUTH".into())
         })?;
-        poll_fn(|cx| self.transport.poll_write(cx, &mut out))
-            .await
-            .map_err(|error| Refused::silently(error.to_string()))?;
+        self.write(worker, &mut out).await.map_err(|error| Refused::silently(error.to_string()))?;
         match self.read_packet(worker, Some(connect.version)).await? {
             Packet::Auth(answer) => continued(&answer, method)
                 .map_err(|why| turned.down(ReasonCode::ProtocolError, why)),

@@ -28,19 +28,21 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use codec::{Connect, Decoder};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use slab::Slab;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore, mpsc};
 
 use crate::bridge::Plan;
 use crate::broker::{
-    Chosen, Counters, Message, Registry, Retained, Router, Targets, WorkerId, count,
+    Chosen, Counters, Figures, Message, Registry, Retained, Router, Targets, Totals, WorkerId,
+    count,
 };
 use crate::config::Protocol;
 use crate::http;
 use crate::log::CONNECTION;
 use crate::settings::Settings;
+use crate::sys::Sys;
 use crate::time::{Clock, Ms};
 
 use cache::MatchCache;
@@ -61,6 +63,8 @@ pub(crate) struct Shared {
     pub registry: Registry,
     pub retained: Retained,
     pub counters: Vec<Arc<Counters>>,
+    /// What was published under `$SYS`; one worker goes on with it.
+    pub sys: Mutex<Sys>,
     /// Lets a few passwords be checked at the same time; who comes then waits.
     pub password_checks: Arc<Semaphore>,
     inboxes: Vec<Inbox>,
@@ -156,12 +160,43 @@ impl Shared {
             registry: Registry::default(),
             retained: Retained::new(settings.config.limits.retained_max),
             counters: (0..workers).map(|_| Arc::default()).collect(),
+            sys: Mutex::default(),
             password_checks: Arc::new(Semaphore::new(password_checks_max(workers))),
             inboxes,
             inbox_bytes_max: settings.config.limits.inbox_bytes_max,
             settings: RwLock::new(settings),
         };
+        shared.begin_sys();
         (Arc::new(shared), mails)
+    }
+
+    /// Has `$SYS` stand there before anybody can look.
+    fn begin_sys(&self) {
+        if self.settings().config.sys_interval_s > 0 {
+            for message in self.sys.lock().round(&self.figures()) {
+                // In a store that holds nothing yet there is room.
+                let _ = self.retained.set(Arc::new(message), None);
+            }
+        }
+    }
+
+    /// The broker as a whole, now. What sessions hold is as old as the last time that their worker looked
+    /// at them.
+    pub(crate) fn figures(&self) -> Figures {
+        let mut totals = Totals::default();
+        for counters in &self.counters {
+            counters.add_to(&mut totals);
+        }
+        let (subscriptions, shared_subscriptions) = self.router.len();
+        let (retained_messages, retained_bytes) = self.retained.len();
+        Figures {
+            totals,
+            uptime_ms: self.clock.now(),
+            subscriptions: subscriptions as u64,
+            shared_subscriptions: shared_subscriptions as u64,
+            retained_messages: retained_messages as u64,
+            retained_bytes: retained_bytes as u64,
+        }
     }
 
     /// Sends mail to a worker; one that has stopped does not get it.

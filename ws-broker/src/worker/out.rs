@@ -19,6 +19,8 @@ pub(crate) struct OutBuffer {
     pieces: VecDeque<Bytes>,
     pieces_len: usize,
     tail: BytesMut,
+    /// Packets that were begun since they were counted last.
+    packets: u32,
 }
 
 impl OutBuffer {
@@ -31,12 +33,18 @@ impl OutBuffer {
         self.pieces.is_empty() && self.tail.is_empty()
     }
 
-    /// Where packets are appended.
+    /// Where the next packet is appended.
     pub(crate) fn tail(&mut self, spare: &mut SpareBuffers) -> &mut BytesMut {
         if self.tail.capacity() == 0 {
             self.tail = spare.0.pop().unwrap_or_default();
         }
+        self.packets = self.packets.saturating_add(1);
         &mut self.tail
+    }
+
+    /// How many packets were appended since this was asked last.
+    pub(crate) fn take_packets(&mut self) -> u32 {
+        std::mem::take(&mut self.packets)
     }
 
     /// Appends a packet.
@@ -55,6 +63,7 @@ impl OutBuffer {
         packet.encode(version, tail)?;
         if tail.len().saturating_sub(start) > size_max as usize {
             tail.truncate(start);
+            self.packets = self.packets.saturating_sub(1);
             return Err(EncodeError::TooLarge);
         }
         Ok(())

@@ -117,6 +117,7 @@ impl State {
         publish: Publish,
     ) -> Result<(), Cause> {
         count(&self.counters.publishes_received, 1);
+        count(&self.counters.publish_bytes_received, publish.payload.len() as u64);
         let version = link.borrow().version;
         let topic = if version.is_v5() {
             let alias = publish.properties.topic_alias();

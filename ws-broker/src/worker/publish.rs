@@ -14,6 +14,7 @@ use crate::log::NOTICE;
 use crate::time::seconds;
 use crate::worker::link::Link;
 use crate::worker::out::SpareBuffers;
+use crate::worker::packets::is_sys;
 use crate::worker::rights::{may, may_get};
 use crate::worker::session::{Delivery, RetainedDelivery, Session};
 use crate::worker::{HandOver, State, trace};
@@ -37,7 +38,9 @@ impl State {
         let mut routed = Routed { message, kept: None };
         if message.retain {
             let kept = routed.keep();
+            // What the broker says of itself stands until it says something else.
             let expiry_s = self.settings.config.rules.retain_expiry_s;
+            let expiry_s = expiry_s.filter(|_| !is_sys(&message.topic));
             let until = expiry_s.map(|expiry_s| self.now.saturating_add(seconds(expiry_s)));
             if self.shared.retained.set(kept, until) == Err(StoreFull) {
                 count(&self.counters.dropped_retained_full, 1);
@@ -140,7 +143,7 @@ impl State {
             frame.write(self.now, link, &mut self.spare)
         };
         link.wake();
-        note(&self.counters, sent);
+        note(&self.counters, message, sent);
     }
 
     /// Moves what a session's queues hold to its connection, as far as the flow and the write buffer
@@ -179,7 +182,7 @@ impl State {
             } else {
                 frame.write(self.now, link, &mut self.spare)
             };
-            note(&self.counters, sent);
+            note(&self.counters, message, sent);
         }
     }
 
@@ -217,13 +220,13 @@ impl State {
                     } else {
                         frame.write(self.now, link, &mut self.spare)
                     };
+                    note(&self.counters, &delivery.message, sent);
                     (id, qos, sent)
                 }
             };
             if sent.is_err() {
                 abandon(session, packet_id, qos);
             }
-            note(&self.counters, sent);
         }
     }
 
@@ -254,7 +257,7 @@ impl State {
                     ids: &ids,
                 };
                 let sent = frame.write(self.now, link, &mut self.spare);
-                note(&self.counters, sent);
+                note(&self.counters, &message, sent);
             } else {
                 session.push(qos, Delivery { message, retain: true, ids });
                 return true;
@@ -265,9 +268,12 @@ impl State {
 }
 
 /// Counts what became of a message.
-fn note(counters: &Counters, sent: Result<(), NotSent>) {
+fn note(counters: &Counters, message: &Message, sent: Result<(), NotSent>) {
     match sent {
-        Ok(()) => count(&counters.publishes_sent, 1),
+        Ok(()) => {
+            count(&counters.publishes_sent, 1);
+            count(&counters.publish_bytes_sent, message.payload.len() as u64);
+        }
         Err(NotSent::TooLarge) => count(&counters.dropped_too_large, 1),
         Err(NotSent::Expired) => count(&counters.dropped_expired, 1),
         Err(NotSent::Denied) => {}
