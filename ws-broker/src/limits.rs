@@ -136,3 +136,9 @@ pub(crate) const ARGON2_PASSES_MAX: u32 = 100;
 
 /// Bytes of a user name or password, as MQTT has them (MQTT 5.0 §3.1.3).
 pub(crate) const CREDENTIAL_BYTES_MAX: usize = 65_535;
+
+/// How many passwords are checked at the same time: half of what this machine can do at once, so that
+/// those who are connected are served meanwhile.
+pub(crate) fn password_checks_max(workers: u16) -> usize {
+    usize::from(workers).div_ceil(2)
+}

@@ -59,10 +59,10 @@ struct Grants {
 }
 
 /// A topic with wildcards or places for names.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Pattern(Box<[Piece]>);
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Piece {
     Text(Box<str>),
     /// `%c`
@@ -221,10 +221,7 @@ impl Rules {
             *old = old.and(grants);
             return Ok(());
         }
-        match self.wild.iter_mut().find(|(old, _)| *old == pattern) {
-            Some((_, old)) => *old = old.and(grants),
-            None => self.wild.push((pattern, grants)),
-        }
+        self.wild.push((pattern, grants));
         Ok(())
     }
 
@@ -534,6 +531,70 @@ mod tests {
                 for line in [format!("topic {filter}"), format!("pattern {filter}")] {
                     let got = rights(&line, "id", None).allow(Access::Read, topic);
                     assert_eq!(got, want, "{line} for {topic}");
+                }
+            }
+        }
+    }
+
+    /// Files of random lines, decided by the plain rule: the user's own lines, then the patterns; in each
+    /// what denies, then what allows.
+    #[test]
+    fn random_files_mean_what_their_lines_say() {
+        let seed = fastrand::u64(..);
+        println!("seed {seed}");
+        let mut random = fastrand::Rng::with_seed(seed);
+        let levels = ["a", "b", "+", "%u", "%c", ""];
+        for _ in 0..2000 {
+            let mut lines = Vec::new();
+            for _ in 0..random.usize(1..8) {
+                let count = random.usize(1..4);
+                let mut topic: Vec<&str> =
+                    (0..count).map(|_| levels[random.usize(..levels.len())]).collect();
+                if random.u8(..4) == 0 {
+                    topic.push("#");
+                }
+                let access = ["read", "write", "readwrite", "deny"][random.usize(..4)];
+                lines.push((random.bool(), access, topic.join("/")));
+            }
+            lines.sort();
+            let text: Vec<String> = lines
+                .iter()
+                .map(|(is_pattern, access, topic)| {
+                    let word = if *is_pattern { "pattern" } else { "topic" };
+                    format!("{word} {access} {topic}")
+                })
+                .collect();
+            let file = format!("user a\n{}", text.join("\n"));
+            let rights = rights(&file, "b", Some("a"));
+            let plain = |access: Access, topic: &TopicName| {
+                for of_patterns in [false, true] {
+                    let mut allowed = false;
+                    for (is_pattern, says, filter) in &lines {
+                        let named = filter.replace("%u", "a").replace("%c", "b");
+                        let filter = if of_patterns { &named } else { filter };
+                        let filter = TopicFilter::new(filter).ok();
+                        let matches = filter.is_some_and(|filter| filter.matches(topic));
+                        if *is_pattern != of_patterns || !matches {
+                            continue;
+                        }
+                        match (*says, access) {
+                            ("deny", _) => return false,
+                            ("read", Access::Write) | ("write", Access::Read) => {}
+                            _ => allowed = true,
+                        }
+                    }
+                    if allowed {
+                        return true;
+                    }
+                }
+                false
+            };
+            for topic in ["a", "b", "a/b", "b/a", "a/", "/a", "a/b/a", "a//b", "/", "%u", "a/b/c/d"]
+            {
+                let name = TopicName::new(topic).unwrap();
+                for access in [Access::Read, Access::Write] {
+                    let (got, want) = (rights.allow(access, topic), plain(access, &name));
+                    assert_eq!(got, want, "{access:?} {topic} by {file}");
                 }
             }
         }

@@ -40,6 +40,7 @@ use crate::broker::{
 };
 use crate::config::Protocol;
 use crate::http;
+use crate::limits;
 use crate::log::CONNECTION;
 use crate::settings::Settings;
 use crate::sys::Sys;
@@ -161,7 +162,7 @@ impl Shared {
             retained: Retained::new(settings.config.limits.retained_max),
             counters: (0..workers).map(|_| Arc::default()).collect(),
             sys: Mutex::default(),
-            password_checks: Arc::new(Semaphore::new(password_checks_max(workers))),
+            password_checks: Arc::new(Semaphore::new(limits::password_checks_max(workers))),
             inboxes,
             inbox_bytes_max: settings.config.limits.inbox_bytes_max,
             settings: RwLock::new(settings),
@@ -286,12 +287,6 @@ pub(crate) struct State {
     /// Connections of clients.
     connections: usize,
     stopping: bool,
-}
-
-/// How many passwords are checked at the same time: half of what this machine can do at once, so that
-/// those who are connected are served meanwhile.
-fn password_checks_max(workers: WorkerId) -> usize {
-    usize::from(workers).div_ceil(2)
 }
 
 impl State {
