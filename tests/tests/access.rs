@@ -537,6 +537,64 @@ fn a_reload_changes_what_those_who_are_there_may_do() {
     assert_eq!(may(&broker), ([true, true], vec!["a".into(), "b".into()]));
 }
 
+/// Clients of a listener with a mount point have a part of the topics for themselves, and don't see that.
+#[test]
+fn a_mount_point_stands_before_all_topics_of_its_listener() {
+    for version in Version::ALL {
+        mount_point(version);
+    }
+}
+
+fn mount_point(version: Version) {
+    let below = tests::ports::free_port();
+    let broker = Broker::configured_with(|ports, folder| {
+        let file = folder.join("acl");
+        std::fs::write(&file, "topic #\ntopic deny site/no\n").unwrap();
+        format!(
+            "acl_file {}\nallow_anonymous true\nlistener {}\nlistener {below}\nmount_point site/\n",
+            file.display(),
+            ports.mqtt
+        )
+    });
+    let mounted = |connect: &Connect<'_>| {
+        let mut client = Client::open(below);
+        client.connect(connect);
+        client
+    };
+    let mut above = broker.connect(version, "above");
+    above.subscribe("#");
+    let mut inside = mounted(&Connect::new(version, "inside"));
+    inside.subscribe("#");
+    let mut other = broker.connect(version, "other");
+    publish_acknowledged(&mut other, version, "site/x", true);
+    publish_acknowledged(&mut other, version, "other/x", false);
+    assert_eq!(received(&mut inside, version), ["x"], "{version}");
+    let mut writer = mounted(&Connect::new(version, "writer"));
+    for (topic, code) in [("y", 0), ("no", 0x87)] {
+        let got = publish_acknowledged(&mut writer, version, topic, false);
+        assert_eq!(got, if version == Version::V5 { code } else { 0 });
+    }
+    let will = Some(Will { topic: "will", payload: "died", properties: &[] });
+    let dying = mounted(&Connect { will, ..Connect::new(version, "dying") });
+    dying.finish_sending();
+    let heard = ["other/x", "site/will", "site/x", "site/y"];
+    let mut topics: Vec<String> = (0..4).map(|_| above.receive_publication().0).collect();
+    topics.sort();
+    assert_eq!(topics, heard, "{version}");
+    assert_eq!(received(&mut inside, version), ["will", "y"], "{version}");
+    // A new subscription finds the retained message, and one that has ended nothing.
+    let mut late = mounted(&Connect::new(version, "late"));
+    late.subscribe("+");
+    assert_eq!(received(&mut late, version), ["x"], "{version}");
+    late.send(&wire::packet(
+        first_byte::UNSUBSCRIBE,
+        &[&[0, 2][..], &version.properties(&[]), &wire::prefixed("+")].concat(),
+    ));
+    late.receive();
+    publish_acknowledged(&mut writer, version, "y", false);
+    assert_eq!(received(&mut late, version), [""; 0], "{version}");
+}
+
 // The classes of past vulnerabilities.
 
 /// Neither a will, nor a message that follows the CONNECT, nor the end of a session that another has.

@@ -497,6 +497,7 @@ impl State {
             version: abilities.version,
             is_bridge: true,
             crossing: Some(Rc::clone(crossing)),
+            mount: None,
             out: OutBuffer::default(),
             answer_bytes: 0,
             waker: None,

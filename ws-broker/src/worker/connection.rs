@@ -16,6 +16,7 @@ use crate::log::CONNECTION;
 use crate::worker::bridge::Crossing;
 use crate::worker::link::{Cause, SharedLink};
 use crate::worker::login::Login;
+use crate::worker::mount::mounted_topic;
 use crate::worker::out::{OutBuffer, SpareBuffers};
 use crate::worker::sessions::{NoSession, refusal, wants_words};
 use crate::worker::transport::{Incoming, ReadError, Transport};
@@ -92,6 +93,7 @@ impl Greeting {
         let mut connect = *connect;
         self.check(worker, &connect)?;
         let login = self.log_in(worker, &mut connect).await?;
+        self.mount_will(worker, &mut connect)?;
         self.decoder.set_packet_size_max(worker.settings().config.limits.packet_size_max);
         detach_from_packet(&mut connect);
         Ok((connect, login))
@@ -151,6 +153,21 @@ impl Greeting {
                 });
             }
         }
+        Ok(())
+    }
+
+    /// Has the topic of the will be what it is to the broker.
+    fn mount_will(&self, worker: &Worker, connect: &mut Connect) -> Result<(), Refused> {
+        let settings = worker.settings();
+        let mount = settings.listener(self.peer.listener).mount_point.as_ref();
+        let (version, packet_size_max) = (connect.version, packet_size_max(connect));
+        let Some(will) = &mut connect.will else { return Ok(()) };
+        will.topic = mounted_topic(mount, will.topic.clone()).map_err(|error| Refused {
+            why: format!("the topic of its will is not one: {error}"),
+            in_words: true,
+            connack: Some((ReasonCode::TopicNameInvalid, version)),
+            packet_size_max,
+        })?;
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::task::Waker;
 
 use codec::{
     Ack, Disconnect, EncodeError, MqttString, Packet, Properties, Property, ProtocolVersion,
-    ReasonCode, Will,
+    ReasonCode, TopicName, Will,
 };
 use session::{AliasesIn, AliasesOut};
 
@@ -43,6 +43,8 @@ pub(crate) struct Link {
     pub closing: Option<Closing>,
     /// The largest packet that the client takes.
     pub packet_size_max: u32,
+    /// What stands before the client's topics here.
+    pub mount: Option<TopicName>,
     pub aliases_in: AliasesIn,
     /// There if the client takes Topic Aliases.
     pub aliases_out: Option<Box<AliasesOut>>,

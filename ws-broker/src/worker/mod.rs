@@ -10,6 +10,7 @@ mod connection;
 mod housekeeping;
 mod link;
 mod login;
+mod mount;
 mod out;
 mod packets;
 mod publish;

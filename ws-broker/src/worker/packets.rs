@@ -10,6 +10,7 @@ use crate::broker::{Message, count};
 use crate::log::{SUBSCRIBE, UNSUBSCRIBE};
 use crate::time::{Ms, seconds};
 use crate::worker::link::{Cause, SharedLink};
+use crate::worker::mount::{mounted_filter, mounted_topic};
 use crate::worker::publish::passed_through;
 use crate::worker::session::RetainedDelivery;
 use crate::worker::{State, trace};
@@ -136,7 +137,7 @@ impl State {
         let crossing = link.borrow().crossing.clone();
         let topic = match &crossing {
             Some(crossing) => crossing.to_local(topic, self.now),
-            None => Some(topic),
+            None => Some(self.mounted(link, topic)?),
         };
         let Some(session) = self.sessions.get_mut(slot) else { return Ok(()) };
         let key = session.key;
@@ -207,6 +208,11 @@ impl State {
         if self.publish(&message) { ReasonCode::Success } else { ReasonCode::NoMatchingSubscribers }
     }
 
+    fn mounted(&self, link: &SharedLink, topic: TopicName) -> Result<TopicName, Cause> {
+        mounted_topic(link.borrow().mount.as_ref(), topic)
+            .map_err(|error| Cause::refused(ReasonCode::TopicNameInvalid, error))
+    }
+
     fn has_few_levels(&self, topic: &str) -> bool {
         let slashes = topic.bytes().filter(|byte| *byte == b'/').count();
         slashes < self.settings.config.limits.topic_levels_max
@@ -228,7 +234,11 @@ impl State {
                 subscription.options.no_local = true;
                 subscription.options.retain_as_published = true;
             }
-            codes.push(self.subscribe(slot, subscription, id));
+            let filter = mounted_filter(link.borrow().mount.as_ref(), subscription.filter);
+            codes.push(match filter {
+                Ok(filter) => self.subscribe(slot, Subscription { filter, ..subscription }, id),
+                Err(_) => ReasonCode::TopicFilterInvalid,
+            });
         }
         let suback =
             SubAck { packet_id: subscribe.packet_id, properties: codec::Properties::EMPTY, codes };
@@ -295,6 +305,8 @@ impl State {
         let Some(session) = self.sessions.get_mut(slot) else { return Ok(()) };
         let mut codes = Vec::with_capacity(unsubscribe.filters.len());
         for filter in &unsubscribe.filters {
+            let mounted = mounted_filter(link.borrow().mount.as_ref(), filter.clone());
+            let filter = mounted.as_ref().unwrap_or(filter);
             tracing::info!(target: UNSUBSCRIBE, "{} {filter}", session.client_id);
             let existed = session.subscriptions.remove(filter);
             self.shared.router.unsubscribe(filter, session.key);

@@ -13,6 +13,7 @@ use crate::limits::SHARED_PAYLOAD_MIN;
 use crate::log::NOTICE;
 use crate::time::seconds;
 use crate::worker::link::Link;
+use crate::worker::mount::unmounted;
 use crate::worker::out::SpareBuffers;
 use crate::worker::packets::is_sys;
 use crate::worker::rights::{may, may_get};
@@ -136,7 +137,8 @@ impl State {
             return;
         }
         let frame = Frame { message, qos, retain, dup: false, packet_id: None, ids: &target.ids };
-        let is_common = link.aliases_out.is_none() && link.crossing.is_none();
+        let is_renamed = link.crossing.is_some() || link.mount.is_some();
+        let is_common = link.aliases_out.is_none() && !is_renamed;
         let sent = if is_common && target.ids.is_empty() {
             self.frames.write(&frame, self.now, link, &mut self.spare)
         } else {
@@ -370,6 +372,9 @@ impl Frame<'_> {
                 }
                 Renamed::Nameless => return Err(NotSent::Nameless),
             }
+        }
+        if link.mount.is_some() {
+            head.topic = unmounted(link.mount.as_ref(), &self.message.topic);
         }
         // The alias that is assigned below only takes the room that is set aside for it here.
         head.topic_alias = link.aliases_out.is_some().then_some(0);

@@ -112,6 +112,7 @@ impl State {
             version: connect.version,
             is_bridge: connect.bridge,
             crossing: None,
+            mount: listener.mount_point.clone(),
             out,
             answer_bytes: 0,
             waker: None,
