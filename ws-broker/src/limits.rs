@@ -134,6 +134,9 @@ pub(crate) const ARGON2_KIB_MAX: u32 = 1024 * 1024;
 /// Passes over that memory.
 pub(crate) const ARGON2_PASSES_MAX: u32 = 100;
 
+/// Bytes of a log line; of a longer one the rest is left out.
+pub(crate) const LOG_LINE_BYTES_MAX: usize = 1000;
+
 /// Bytes of a user name or password, as MQTT has them (MQTT 5.0 §3.1.3).
 pub(crate) const CREDENTIAL_BYTES_MAX: usize = 65_535;
 

@@ -22,6 +22,7 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::config::{Destination, Format, Log, LogTypes};
+use crate::limits::LOG_LINE_BYTES_MAX;
 
 /// What an operator should notice, though nothing is wrong.
 pub(crate) const NOTICE: &str = "notice";
@@ -277,16 +278,19 @@ impl Visit for Said {
     }
 }
 
-/// Keeps what a client named itself from looking like a line of ours.
+/// Keeps what a client named itself from looking like a line of ours, and from filling the log.
 struct OneLine<'a>(&'a mut String);
 
 impl fmt::Write for OneLine<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for (index, part) in text.split(char::is_control).enumerate() {
-            if index > 0 {
-                self.0.push('\u{fffd}');
+        for character in text.chars() {
+            match self.0.len() {
+                length if length < LOG_LINE_BYTES_MAX => {
+                    self.0.push(if character.is_control() { '\u{fffd}' } else { character });
+                }
+                _ if self.0.ends_with('\u{2026}') => return Ok(()),
+                _ => self.0.push('\u{2026}'),
             }
-            self.0.push_str(part);
         }
         Ok(())
     }
@@ -379,6 +383,15 @@ mod tests {
         let mut line = String::new();
         OneLine(&mut line).write_str("Client a\n1: Error: b\x1b[2J left").unwrap();
         assert_eq!(line, "Client a\u{fffd}1: Error: b\u{fffd}[2J left");
+    }
+
+    #[test]
+    fn a_client_can_not_fill_the_log_with_its_name() {
+        let mut line = String::new();
+        for part in ["Client ", &"\u{e4}".repeat(65_535), " disconnected."] {
+            OneLine(&mut line).write_str(part).unwrap();
+        }
+        assert!(line.len() <= LOG_LINE_BYTES_MAX + 4 && line.ends_with("\u{e4}\u{2026}"), "{line}");
     }
 
     #[test]
