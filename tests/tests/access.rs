@@ -283,10 +283,11 @@ fn passwd_writes_files_that_are_nobody_elses_and_keeps_what_it_does_not_change()
     passwd(&["-D", name, "bob"]);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("# people\n\n{text}"));
 
-    std::fs::write(&file, "ann:plain\n").unwrap();
+    std::fs::write(&file, format!("{text}bob:plain\n")).unwrap();
     passwd(&["-U", name]);
-    let text = std::fs::read_to_string(&file).unwrap();
-    assert!(text.starts_with("ann:$7$") && !text.contains("plain"), "{text}");
+    let hashed = std::fs::read_to_string(&file).unwrap();
+    assert!(hashed.starts_with(&format!("{text}bob:$7$")), "what is hashed stays: {hashed}");
+    assert!(!hashed.contains("plain"), "{hashed}");
     let left: Vec<_> =
         folder.path().read_dir().unwrap().map(|it| it.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "nothing is left behind: {left:?}");

@@ -28,7 +28,7 @@ Usage: ws-broker passwd [-H HASH] [-I ITERATIONS] [-c | -D] passwordfile usernam
  -H : hash with sha512-pbkdf2 (unless told otherwise), sha512 (for Mosquitto 1.6 and before)
       or argon2id (for Mosquitto 2.1 and later).
  -I : the number of iterations of sha512-pbkdf2.
- -U : hash the passwords of a file that holds them as plain text.
+ -U : hash the passwords that a file holds as plain text.
 ";
 
 /// The mode of a new file.
@@ -315,8 +315,13 @@ fn without_user(text: &str, user: &str) -> Result<String, Failed> {
     }
 }
 
+/// A password that is hashed already stays as it is, where `mosquitto_passwd` would hash it once more and
+/// lock its user out.
 fn hashed(text: &str, method: Method) -> Result<String, Failed> {
-    rewritten(text, |name, password| line(method, name, password).map(Some))
+    rewritten(text, |name, password| match Hash::parse(password) {
+        Ok(_) => Ok(None),
+        Err(_) => line(method, name, password).map(Some),
+    })
 }
 
 /// Puts a file with these lines in the place of `file`.
