@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use tests::http::Connection;
 use tests::mosquitto::{Subscriber, publish};
+use tests::program::Signal;
 use tests::wire::{self, Client, Connect, Version};
 use tests::{Broker, PATIENCE, POLL_INTERVAL};
 
@@ -204,4 +205,20 @@ fn another_hosts_name_opens_no_figures() {
         assert_eq!(ask(&private, path), 403, "{path}");
         assert_eq!(ask(&public, path), 200, "{path}");
     }
+}
+
+/// What Mosquitto's signals do there, and that they end nothing.
+#[test]
+fn signals_have_it_tell_something() {
+    let broker = speaking_every(0, "");
+    let mut client = broker.connect(Version::V5, "kitchen");
+    client.subscribe("home/+/temperature");
+    client.subscribe("$share/group/home/#");
+    broker.program().signal(Signal::USR1);
+    broker.wait_for_log("to save", &[""]);
+    broker.program().signal(Signal::USR2);
+    for filter in ["home/+/temperature", "$share/group/home/#"] {
+        broker.wait_for_log("Subscription to", &[&format!("{filter} of kitchen")]);
+    }
+    client.ping();
 }

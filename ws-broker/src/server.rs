@@ -56,6 +56,8 @@ async fn serve(cli: &Cli, settings: Arc<Settings>, bridges: Vec<Arc<Plan>>) -> R
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
+    let mut save = signal(SignalKind::user_defined1())?;
+    let mut list = signal(SignalKind::user_defined2())?;
     let listeners = listen_everywhere(&settings).await?;
     process::drop_privileges(settings.config.user.as_deref(), &settings.config.log.files())?;
 
@@ -85,6 +87,14 @@ async fn serve(cli: &Cli, settings: Arc<Settings>, bridges: Vec<Arc<Plan>>) -> R
             _ = terminate.recv() => break "SIGTERM",
             _ = interrupt.recv() => break "SIGINT",
             _ = hang_up.recv() => reload(cli, &shared).await,
+            _ = save.recv() => {
+                tracing::info!(target: log::NOTICE, "Nothing is kept on disk: there is nothing to save.");
+            }
+            _ = list.recv() => {
+                for worker in shared.workers() {
+                    shared.send(worker, Mail::ListSubscriptions);
+                }
+            }
         }
     };
     tracing::info!("ws-broker version {VERSION} terminating on {signal}.");

@@ -97,6 +97,8 @@ pub(crate) enum Mail {
     Publish(Box<Message>),
     /// The configuration was read again. The sender is dropped once it holds.
     Reload(Arc<Settings>, mpsc::UnboundedSender<()>),
+    /// Whoever runs the broker wants to see who is subscribed to what.
+    ListSubscriptions,
     /// The broker stops.
     ShutDown,
 }
@@ -367,6 +369,7 @@ impl Worker {
                 Mail::Deliver(batch, bytes) => self.deliver(batch, bytes),
                 Mail::Publish(message) => self.publish(&message),
                 Mail::Reload(settings, _done) => self.state.borrow_mut().reload(settings),
+                Mail::ListSubscriptions => self.state.borrow().list_subscriptions(),
                 Mail::ShutDown => break,
             }
         }

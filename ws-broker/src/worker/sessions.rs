@@ -13,6 +13,7 @@ use session::{AliasesIn, AliasesOut};
 
 use crate::access::Identity;
 use crate::broker::{Message, SessionKey, count};
+use crate::log::NOTICE;
 use crate::time::{Ms, seconds};
 use crate::worker::link::{Cause, Link, SharedLink};
 use crate::worker::login::{Authenticated, Login, Proof};
@@ -305,6 +306,19 @@ impl State {
         message.expires_at = expires_at;
         message.source = source;
         self.publish(&message);
+    }
+
+    /// Logs who is subscribed to what, filter by filter.
+    pub(super) fn list_subscriptions(&self) {
+        let mut subscriptions: Vec<(&str, &codec::MqttString)> = Vec::new();
+        for (_, session) in &self.sessions {
+            let filters = session.subscriptions.iter();
+            subscriptions.extend(filters.map(|filter| (filter.as_str(), &session.client_id)));
+        }
+        subscriptions.sort_unstable_by_key(|(filter, _)| *filter);
+        for (filter, client_id) in subscriptions {
+            tracing::info!(target: NOTICE, "Subscription to {filter} of {client_id}.");
+        }
     }
 
     /// Asks every connection to end, because the broker stops.
