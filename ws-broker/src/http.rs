@@ -11,7 +11,6 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
@@ -19,7 +18,8 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use crate::assets::{self, Asset};
 use crate::log::WEBSOCKETS;
 use crate::metrics;
-use crate::worker::{Handshake, Peer, Transport, Worker};
+use crate::net::{Arrival, Stream};
+use crate::worker::{Handshake, Transport, Worker};
 
 /// Where a WebSocket may be opened.
 const WEBSOCKET_PATHS: [&str; 2] = ["/", "/mqtt"];
@@ -38,7 +38,8 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self' 'wa
 type Answer = Response<Full<Bytes>>;
 
 /// Serves HTTP on a connection until it ends or becomes a WebSocket.
-pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Peer) {
+pub(crate) async fn serve(worker: Rc<Worker>, arrival: Arrival) {
+    let Arrival { stream, peer, .. } = arrival;
     let handshake = Handshake::begin(&worker);
     let upgrade = Rc::new(std::cell::Cell::new(None));
     let settings = worker.settings();
@@ -78,7 +79,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Peer) {
             return;
         }
     };
-    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
+    let Ok(parts) = upgraded.downcast::<TokioIo<Stream>>() else { return };
     let packet_max = usize::try_from(limits.packet_size_max).unwrap_or(usize::MAX);
     let config = WebSocketConfig::default()
         .read_buffer_size(WEBSOCKET_READ_BUFFER)

@@ -90,6 +90,12 @@ pub(crate) const HTTP_HEAD_MAX: usize = 16 * 1024;
 /// The least that the head of an HTTP request may be limited to.
 pub(crate) const HTTP_HEAD_MIN: usize = 8 * 1024;
 
+/// Connections that the operating system holds until the broker accepts them.
+pub(crate) const ACCEPT_BACKLOG: i32 = 1024;
+
+/// Bytes that a header of the PROXY protocol may have behind its first sixteen.
+pub(crate) const PROXY_HEADER_MAX: usize = 4096;
+
 /// Bytes that one read takes at most. Reads of a worker share one buffer of this size.
 pub(crate) const READ_CHUNK: usize = 64 * 1024;
 

@@ -13,6 +13,7 @@ mod http;
 mod limits;
 mod log;
 mod metrics;
+mod net;
 mod process;
 mod server;
 mod settings;

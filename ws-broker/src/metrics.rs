@@ -6,7 +6,7 @@
 //! address that name was made to stand for.
 
 use std::fmt::{self, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -16,6 +16,7 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use crate::broker::{Figures, Kind};
 use crate::http::say;
+use crate::net::Address;
 
 /// The name of the format, as Prometheus has it.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -23,7 +24,7 @@ const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Answers a request for one of the two; others are not looked at.
 pub(crate) fn answer<B>(
     request: &Request<B>,
-    peer: SocketAddr,
+    peer: Address,
     is_public: bool,
     figures: impl FnOnce() -> Figures,
 ) -> Option<Response<Full<Bytes>>> {
@@ -35,7 +36,7 @@ pub(crate) fn answer<B>(
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return None;
     }
-    if !is_public && !is_from_here(request, peer.ip()) {
+    if !is_public && !is_from_here(request, peer) {
         let text = "This is told to this machine alone, unless the configuration says \
                     metrics_public true.\n";
         return Some(say(StatusCode::FORBIDDEN, text));
@@ -50,20 +51,20 @@ pub(crate) fn answer<B>(
 }
 
 /// Whether a program of this machine asks, and by a name of this machine.
-fn is_from_here<B>(request: &Request<B>, peer: IpAddr) -> bool {
+fn is_from_here<B>(request: &Request<B>, peer: Address) -> bool {
     let headers = request.headers();
     let is_passed_on =
         headers.contains_key(header::FORWARDED) || headers.contains_key("x-forwarded-for");
     let name = request.uri().authority().cloned().or_else(|| host(headers));
-    peer.to_canonical().is_loopback() && !is_passed_on && name.is_some_and(|name| is_here(&name))
+    peer.is_this_machine() && !is_passed_on && name.is_some_and(|name| is_here(&name))
 }
 
-fn host(headers: &HeaderMap) -> Option<Authority> {
+pub(crate) fn host(headers: &HeaderMap) -> Option<Authority> {
     headers.get(header::HOST)?.to_str().ok()?.parse().ok()
 }
 
 /// Whether a name is one that nobody else can have.
-fn is_here(name: &Authority) -> bool {
+pub(crate) fn is_here(name: &Authority) -> bool {
     let host = name.host();
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
@@ -106,7 +107,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let request = request.body(()).unwrap();
-        let peer = peer.parse().unwrap();
+        let peer = Address::Ip(peer.parse().unwrap());
         answer(&request, peer, is_public, Figures::default).map(|answer| answer.status().as_u16())
     }
 

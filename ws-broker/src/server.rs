@@ -4,19 +4,20 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use codec::{Properties, QoS, TopicName};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
 
 use crate::bridge::Plan;
 use crate::broker::{Message, Totals, WorkerId};
 use crate::cli::{Cli, Loaded};
-use crate::config::{Address, Protocol};
-use crate::log;
+use crate::config::Protocol;
+use crate::log::{self, NOTICE};
+use crate::net::{self, Accepted, ListeningSocket, Peer};
 use crate::process::{self, PidFile};
 use crate::settings::Settings;
-use crate::worker::{self, Mail, Peer, Shared};
+use crate::worker::{self, Mail, Shared};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -59,6 +60,7 @@ async fn serve(cli: &Cli, settings: Arc<Settings>, bridges: Vec<Arc<Plan>>) -> R
     let mut save = signal(SignalKind::user_defined1())?;
     let mut list = signal(SignalKind::user_defined2())?;
     let listeners = listen_everywhere(&settings).await?;
+    let places = places(&settings);
     process::drop_privileges(settings.config.user.as_deref(), &settings.config.log.files())?;
 
     let count = thread::available_parallelism().map_or(1, usize::from);
@@ -78,7 +80,8 @@ async fn serve(cli: &Cli, settings: Arc<Settings>, bridges: Vec<Arc<Plan>>) -> R
     }
     let mut accepting = tokio::task::JoinSet::new();
     for (number, socket) in listeners {
-        accepting.spawn(accept(socket, number, turns.clone()));
+        let places = places.get(number).cloned().flatten();
+        accepting.spawn(accept(socket, number, places, turns.clone()));
         turns.skip();
     }
 
@@ -164,15 +167,15 @@ fn log_counters(shared: &Shared) {
 }
 
 /// Opens the sockets of all listeners; each comes with the number of its listener.
-async fn listen_everywhere(settings: &Settings) -> Result<Vec<(usize, TcpListener)>> {
+async fn listen_everywhere(settings: &Settings) -> Result<Vec<(usize, ListeningSocket)>> {
     let mut sockets = Vec::new();
     for (number, listener) in settings.config.listeners.iter().enumerate() {
         let what = match listener.protocol {
             Protocol::Mqtt => "MQTT",
             Protocol::Http => "WebSocket and HTTP",
         };
-        match listen(&listener.address, what).await {
-            Ok(socket) => sockets.push((number, socket)),
+        match net::listen(&listener.address, what).await {
+            Ok(opened) => sockets.extend(opened.into_iter().map(|socket| (number, socket))),
             Err(error) if listener.is_optional => {
                 tracing::warn!("The dashboard is not served: {error:#}.");
             }
@@ -180,30 +183,6 @@ async fn listen_everywhere(settings: &Settings) -> Result<Vec<(usize, TcpListene
         }
     }
     Ok(sockets)
-}
-
-/// Listens on an address.
-async fn listen(address: &Address, what: &str) -> Result<TcpListener> {
-    let (host, port) = match address {
-        Address::Loopback(port) => ("127.0.0.1", *port),
-        Address::Tcp { host, port, .. } => (host.as_deref().unwrap_or("0.0.0.0"), *port),
-        Address::Unix(_) => bail!("Unix sockets are not listened on"),
-    };
-    let listener = match TcpListener::bind((host, port)).await {
-        Ok(listener) => listener,
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            bail!(
-                "port {port} for {what} is in use by another program: stop that one (a Mosquitto, \
-                 perhaps), or choose another port"
-            )
-        }
-        Err(error) => {
-            return Err(error).with_context(|| format!("can't listen at {address} for {what}"));
-        }
-    };
-    let address = listener.local_addr()?;
-    tracing::info!("Opening {what} listen socket on {address}.");
-    Ok(listener)
 }
 
 /// Gives each new connection to the worker whose turn it is.
@@ -225,24 +204,38 @@ impl Turns {
         self.workers.get(turn).copied().unwrap_or(0)
     }
 
-    fn give(&mut self, stream: TcpStream, peer: Peer) -> Result<()> {
-        // What a turn has brought together leaves in one write, so nothing is gained by waiting.
-        stream.set_nodelay(true)?;
-        let stream = stream.into_std()?;
+    fn give(&mut self, accepted: Accepted) {
         let worker = self.skip();
-        self.shared.send(worker, Mail::Accepted(stream, peer));
-        Ok(())
+        self.shared.send(worker, Mail::Accepted(accepted));
     }
 }
 
-async fn accept(socket: TcpListener, listener: usize, mut turns: Turns) {
+/// The clients that each listener takes at the same time, where there is a limit.
+fn places(settings: &Settings) -> Vec<Option<Arc<Semaphore>>> {
+    let listeners = settings.config.listeners.iter();
+    let places = |max: usize| Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS)));
+    listeners.map(|listener| listener.max_connections.map(places)).collect()
+}
+
+async fn accept(
+    socket: ListeningSocket,
+    listener: usize,
+    places: Option<Arc<Semaphore>>,
+    mut turns: Turns,
+) {
     let mut paused = false;
     loop {
         match socket.accept().await {
-            Ok((stream, address)) => {
+            Ok((socket, address)) => {
                 paused = false;
-                if let Err(error) = turns.give(stream, Peer { address, listener }) {
-                    tracing::debug!("Connection from {address} could not be served: {error}.");
+                let peer = Peer { address, listener };
+                let place = places.as_ref().map(|places| Arc::clone(places).try_acquire_owned());
+                match place.transpose() {
+                    Ok(place) => turns.give(Accepted { socket, peer, place }),
+                    Err(_) => tracing::info!(
+                        target: NOTICE,
+                        "Client connection from {peer} denied: max_connections exceeded."
+                    ),
                 }
             }
             Err(error) if is_about_one_connection(&error) => {}

@@ -6,10 +6,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 
 use crate::access::{Acl, Identity, Rights, Users};
 use crate::config::{Address, Config, Listener, Protocol};
+use crate::net::tls::TlsServer;
 
 /// All that a worker needs to know of what the broker was told.
 #[derive(Debug)]
@@ -29,11 +30,6 @@ impl Settings {
     /// # Errors
     /// A file can't be read or makes no sense: the broker is not to run with less than it was told.
     pub(crate) fn load(config: Config) -> Result<Self> {
-        for listener in &config.listeners {
-            if listener.tls.is_some() {
-                bail!("TLS can't be used yet");
-            }
-        }
         let guards = Guard::load_all(&config)?;
         Ok(Self {
             config,
@@ -71,6 +67,11 @@ impl Settings {
         self.guards.get(listener)?.users.as_ref()
     }
 
+    /// TLS on a listener, if it has it.
+    pub(crate) fn tls(&self, listener: usize) -> Option<&TlsServer> {
+        self.guards.get(listener)?.tls.as_ref()
+    }
+
     /// What a client may do; `None` for everything.
     pub(crate) fn rights(&self, identity: &Arc<Identity>) -> Option<Rights> {
         let acl = match self.guards.get(identity.listener) {
@@ -86,6 +87,7 @@ impl Settings {
 /// What the files say that guard one listener.
 #[derive(Debug)]
 struct Guard {
+    tls: Option<TlsServer>,
     users: Option<Arc<Users>>,
     acl: Option<Arc<Acl>>,
 }
@@ -98,7 +100,9 @@ impl Guard {
         let mut guards = Vec::new();
         for listener in &config.listeners {
             let access = &listener.access;
+            let tls = listener.tls.as_ref().map(TlsServer::load).transpose();
             guards.push(Self {
+                tls: tls.with_context(|| format!("the listener at {}", listener.address))?,
                 users: users.get(access.password_file.as_deref())?,
                 acl: acls.get(access.acl_file.as_deref())?,
             });

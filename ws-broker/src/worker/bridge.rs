@@ -33,13 +33,14 @@ use crate::config::bridge::Start;
 use crate::limits::{
     BRIDGE_CONNACK_TIMEOUT, BRIDGE_LOOK_PERIOD, BRIDGE_MAIN_ADDRESS_PERIOD, BRIDGE_OPEN_TIMEOUT,
 };
+use crate::net::{Address, Peer, Stream};
 use crate::time::{Ms, seconds};
 use crate::worker::connection::{self, Connection};
 use crate::worker::link::{Cause, Link, SharedLink};
 use crate::worker::out::{OutBuffer, SpareBuffers};
 use crate::worker::sessions::FOREVER_S;
 use crate::worker::transport::{Incoming, Transport};
-use crate::worker::{Connected, Peer, State, Worker};
+use crate::worker::{Connected, State, Worker};
 
 /// Carries out a plan for as long as the worker runs.
 pub(super) async fn run(worker: Rc<Worker>, plan: Arc<Plan>) {
@@ -179,7 +180,7 @@ impl Bridge {
     async fn connect(&mut self, host: String, port: u16) -> Result<Accepted> {
         let bind_address = self.plan.config.bind_address;
         let (stream, address) = open(&host, port, bind_address).await?;
-        let transport = Transport::Tcp(stream);
+        let transport = Transport::Bytes(Stream::from(stream));
         let receive_maximum = self.worker.settings().config.limits.inflight_max;
         let connect = self.plan.connect(self.abilities, receive_maximum);
         tracing::debug!("Bridge {} sending CONNECT", self.plan.local_id);
@@ -492,7 +493,7 @@ impl State {
         let theirs = properties.maximum_packet_size().unwrap_or(u32::MAX);
         crossing.crossed_at.set(self.now);
         let link = Link {
-            peer: Peer { address, listener: Identity::NO_LISTENER },
+            peer: Peer { address: Address::Ip(address), listener: Identity::NO_LISTENER },
             client_id: plan.local_id.clone(),
             version: abilities.version,
             is_bridge: true,

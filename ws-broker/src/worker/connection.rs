@@ -9,10 +9,12 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use codec::{Connect, DecodeError, Decoder, Packet, ProtocolVersion, ReasonCode};
+use tokio::time::Instant;
 
 use crate::access::Identity;
 use crate::broker::{Counters, WorkerId, count};
 use crate::log::CONNECTION;
+use crate::net::Peer;
 use crate::worker::bridge::Crossing;
 use crate::worker::link::{Cause, SharedLink};
 use crate::worker::login::Login;
@@ -20,18 +22,17 @@ use crate::worker::mount::mounted_topic;
 use crate::worker::out::{OutBuffer, SpareBuffers};
 use crate::worker::sessions::{NoSession, refusal, wants_words};
 use crate::worker::transport::{Incoming, ReadError, Transport};
-use crate::worker::{Adopted, Connected, Handshake, Mail, Peer, State, Worker};
+use crate::worker::{Adopted, Connected, Handshake, Mail, State, Worker};
 
 /// Chunks that one turn reads from a connection before others get theirs.
 const CHUNKS_PER_TURN: usize = 4;
 
-/// Serves a connection that has sent nothing yet.
-pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) {
+/// Serves a connection that has sent nothing yet, and has to have connected by this time.
+pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer, deadline: Instant) {
     let decoder = Decoder::server(worker.settings().config.limits.connect_size_max);
     let mut greeting = Greeting { transport, incoming: Incoming::default(), decoder, peer };
     let handshake = Handshake::begin(&worker);
-    let time = worker.settings().config.limits.connect_timeout;
-    let greeted = tokio::time::timeout(time, greeting.greet(&worker)).await;
+    let greeted = tokio::time::timeout_at(deadline, greeting.greet(&worker)).await;
     let refused = match greeted {
         Ok(Ok((connect, login))) => {
             drop(handshake);

@@ -12,11 +12,12 @@ use codec::{
 use session::{AliasesIn, AliasesOut};
 
 use crate::limits::Limits;
+use crate::net::Peer;
 use crate::time::Ms;
 use crate::worker::bridge::Crossing;
 use crate::worker::login::Authenticated;
 use crate::worker::out::{OutBuffer, SpareBuffers};
-use crate::worker::{Peer, trace};
+use crate::worker::trace;
 
 /// A link is shared by its connection's task and by the session, both in one worker.
 pub(crate) type SharedLink = Rc<RefCell<Link>>;

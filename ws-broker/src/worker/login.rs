@@ -105,10 +105,14 @@ impl Greeting {
                 proof = Some(Proof { method, answer });
                 Some(name)
             }
-            None => {
-                self.check_password(worker, &settings, connect).await?;
-                connect.username.clone()
-            }
+            None => match self.transport.certificate_username() {
+                // Who shows a certificate needs no password, and has the name that stands in it.
+                Some(name) => Some(name.clone()),
+                None => {
+                    self.check_password(worker, &settings, connect).await?;
+                    connect.username.clone()
+                }
+            },
         };
         let username = username.map(|username| username.detached());
         let mut named_by_user = false;

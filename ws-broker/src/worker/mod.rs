@@ -21,7 +21,6 @@ mod trace;
 mod transport;
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,7 +30,6 @@ use bytes::BytesMut;
 use codec::{Connect, Decoder};
 use parking_lot::{Mutex, RwLock};
 use slab::Slab;
-use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore, mpsc};
 
 use crate::bridge::Plan;
@@ -43,6 +41,7 @@ use crate::config::Protocol;
 use crate::http;
 use crate::limits;
 use crate::log::CONNECTION;
+use crate::net::{Accepted, Arrival, Peer};
 use crate::settings::Settings;
 use crate::sys::Sys;
 use crate::time::{Clock, Ms};
@@ -86,7 +85,7 @@ struct Inbox {
 #[derive(Debug)]
 pub(crate) enum Mail {
     /// A connection that was just accepted.
-    Accepted(std::net::TcpStream, Peer),
+    Accepted(Accepted),
     /// A connection whose session lives here.
     Adopt(Box<Adopted>),
     /// A bridge whose session lives here.
@@ -101,20 +100,6 @@ pub(crate) enum Mail {
     ListSubscriptions,
     /// The broker stops.
     ShutDown,
-}
-
-/// Where a connection comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Peer {
-    pub address: SocketAddr,
-    /// The number of the listener it came in by.
-    pub listener: usize,
-}
-
-impl std::fmt::Display for Peer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.address.fmt(f)
-    }
 }
 
 /// A message for sessions of one worker.
@@ -359,7 +344,7 @@ impl Worker {
         tokio::task::spawn_local(housekeeping::run(Rc::clone(&self)));
         while let Some(item) = mail.recv().await {
             match item {
-                Mail::Accepted(stream, peer) => self.accept(stream, peer),
+                Mail::Accepted(accepted) => self.accept(accepted),
                 Mail::Adopt(adopted) => {
                     tokio::task::spawn_local(connection::adopt(Rc::clone(&self), *adopted));
                 }
@@ -400,8 +385,9 @@ impl Worker {
         Arc::clone(&self.state.borrow().settings)
     }
 
-    fn accept(self: &Rc<Self>, stream: std::net::TcpStream, peer: Peer) {
-        let protocol = {
+    fn accept(self: &Rc<Self>, accepted: Accepted) {
+        let peer = accepted.peer;
+        let settings = {
             let state = self.state.borrow();
             count(&state.counters.connections_accepted, 1);
             if state.handshakes >= state.settings.config.limits.handshakes_max {
@@ -409,30 +395,60 @@ impl Worker {
                 tracing::debug!("Connection from {peer} closed: too many have not connected yet.");
                 return;
             }
-            state.settings.listener(peer.listener).protocol
+            Arc::clone(&state.settings)
         };
-        let stream = match TcpStream::from_std(stream) {
-            Ok(stream) => stream,
+        let deadline = tokio::time::Instant::now() + settings.config.limits.connect_timeout;
+        tracing::info!(target: CONNECTION, "New connection from {peer}.");
+        if accepted.needs_more(&settings) {
+            tokio::task::spawn_local(Rc::clone(self).receive(accepted, settings, deadline));
+            return;
+        }
+        match accepted.at_once(deadline) {
+            Ok(arrival) => self.serve(arrival, &settings),
             Err(error) => {
                 tracing::warn!("Connection from {peer} could not be served: {error}.");
-                return;
             }
-        };
-        tracing::info!(target: CONNECTION, "New connection from {peer}.");
-        match protocol {
+        }
+    }
+
+    /// Lets a connection go through what stands before MQTT and HTTP on its listener.
+    async fn receive(
+        self: Rc<Self>,
+        accepted: Accepted,
+        settings: Arc<Settings>,
+        deadline: tokio::time::Instant,
+    ) {
+        let peer = accepted.peer;
+        let handshake = Handshake::begin(&self);
+        let arrived = accepted.go_through(&settings, deadline).await;
+        drop(handshake);
+        match arrived {
+            Ok(arrival) => self.serve(arrival, &settings),
+            Err(why) => {
+                tracing::info!(target: CONNECTION, "Connection from {peer} closed: {why}.");
+            }
+        }
+    }
+
+    /// Serves what the listener of a connection is for.
+    fn serve(self: &Rc<Self>, arrival: Arrival, settings: &Settings) {
+        match settings.listener(arrival.peer.listener).protocol {
             Protocol::Mqtt => {
-                let transport = Transport::Tcp(stream);
-                tokio::task::spawn_local(connection::serve(Rc::clone(self), transport, peer));
+                let Arrival { stream, peer, deadline } = arrival;
+                let transport = Transport::Bytes(stream);
+                let serving = connection::serve(Rc::clone(self), transport, peer, deadline);
+                tokio::task::spawn_local(serving);
             }
             Protocol::Http => {
-                tokio::task::spawn_local(http::serve(Rc::clone(self), stream, peer));
+                tokio::task::spawn_local(http::serve(Rc::clone(self), arrival));
             }
         }
     }
 
     /// Serves MQTT on a WebSocket that the HTTP side has opened.
     pub(crate) async fn serve_websocket(self: Rc<Self>, transport: Transport, peer: Peer) {
-        connection::serve(self, transport, peer).await;
+        let time = self.settings().config.limits.connect_timeout;
+        connection::serve(self, transport, peer, tokio::time::Instant::now() + time).await;
     }
 
     /// Tells every client that the broker stops, and waits a little while they leave.

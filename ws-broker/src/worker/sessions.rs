@@ -14,13 +14,14 @@ use session::{AliasesIn, AliasesOut};
 use crate::access::Identity;
 use crate::broker::{Message, SessionKey, count};
 use crate::log::NOTICE;
+use crate::net::Peer;
 use crate::time::{Ms, seconds};
 use crate::worker::link::{Cause, Link, SharedLink};
 use crate::worker::login::{Authenticated, Login, Proof};
 use crate::worker::out::OutBuffer;
 use crate::worker::packets::expiry;
 use crate::worker::session::{DelayedWill, Session};
-use crate::worker::{Peer, State, trace};
+use crate::worker::{State, trace};
 
 /// A Session Expiry Interval that means: never (MQTT 5.0 §3.1.2.11.2).
 pub(super) const FOREVER_S: u32 = u32::MAX;

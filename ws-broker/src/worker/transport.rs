@@ -1,42 +1,40 @@
-//! What MQTT travels over: TCP as it is, or WebSocket on TCP (MQTT 5.0 §6).
+//! What MQTT travels over: a stream of bytes as it is, or WebSocket on one (MQTT 5.0 §6).
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{Sink, Stream};
+use codec::MqttString;
+use futures_util::{Sink, StreamExt as _};
 use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::limits::{READ_CHUNK, WS_MESSAGE_MAX};
+use crate::net::{LooseSocket, Stream};
 use crate::worker::out::OutBuffer;
 
 /// The network connection of one client.
 pub(crate) enum Transport {
-    Tcp(TcpStream),
-    WebSocket(Box<WebSocketStream<TcpStream>>),
+    Bytes(Stream),
+    WebSocket(Box<WebSocketStream<Stream>>),
 }
 
 /// A connection on its way from one worker to another.
-pub(crate) enum Moving {
-    Tcp(std::net::TcpStream),
-    /// A WebSocket stays registered with the runtime it began on, which wakes its task across
-    /// threads; only a client that comes back to a session of another worker pays for that.
-    WebSocket(Box<WebSocketStream<TcpStream>>),
+pub(crate) struct Moving {
+    transport: Transport,
+    socket: LooseSocket,
 }
 
 impl Moving {
     /// Registers the connection with the runtime of the worker it has come to.
     pub(crate) fn into_here(self) -> io::Result<Transport> {
-        Ok(match self {
-            Self::Tcp(stream) => Transport::Tcp(TcpStream::from_std(stream)?),
-            Self::WebSocket(socket) => Transport::WebSocket(socket),
-        })
+        let Self { mut transport, socket } = self;
+        transport.stream().fasten(socket)?;
+        Ok(transport)
     }
 }
 
@@ -100,11 +98,25 @@ impl Incoming {
 
 impl Transport {
     /// Takes the connection off this worker.
-    pub(crate) fn into_moving(self) -> io::Result<Moving> {
-        Ok(match self {
-            Self::Tcp(stream) => Moving::Tcp(stream.into_std()?),
-            Self::WebSocket(socket) => Moving::WebSocket(socket),
-        })
+    pub(crate) fn into_moving(mut self) -> io::Result<Moving> {
+        let socket = self.stream().loosen()?;
+        Ok(Moving { transport: self, socket })
+    }
+
+    fn stream(&mut self) -> &mut Stream {
+        match self {
+            Self::Bytes(stream) => stream,
+            Self::WebSocket(socket) => socket.get_mut(),
+        }
+    }
+
+    /// The User Name that the client's certificate gives it, where the listener has it so.
+    pub(crate) fn certificate_username(&self) -> Option<&MqttString> {
+        let stream = match self {
+            Self::Bytes(stream) => stream,
+            Self::WebSocket(socket) => socket.get_ref(),
+        };
+        stream.username.as_ref()
     }
 
     /// Reads what has arrived into `incoming`. `shared` is the read buffer of the worker: an idle
@@ -116,7 +128,7 @@ impl Transport {
         shared: &mut BytesMut,
     ) -> Poll<Result<(), ReadError>> {
         match self {
-            Self::Tcp(stream) => {
+            Self::Bytes(stream) => {
                 let stream = Pin::new(stream);
                 if incoming.partial.is_empty() {
                     if shared.capacity() < READ_CHUNK / 4 {
@@ -133,7 +145,7 @@ impl Transport {
                 }
             }
             Self::WebSocket(socket) => loop {
-                let message = ready!(Pin::new(&mut **socket).poll_next(cx));
+                let message = ready!(socket.poll_next_unpin(cx));
                 match message {
                     Some(Ok(Message::Binary(bytes))) => {
                         incoming.take(bytes);
@@ -158,7 +170,7 @@ impl Transport {
         out: &mut OutBuffer,
     ) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(stream) => {
+            Self::Bytes(stream) => {
                 while !out.is_empty() {
                     let stream = Pin::new(&mut *stream);
                     let written = if out.is_one_piece() {
@@ -171,7 +183,8 @@ impl Transport {
                     }
                     out.advance(written);
                 }
-                Poll::Ready(Ok(()))
+                // TLS may hold records back; TCP has nothing to flush.
+                Pin::new(stream).poll_flush(cx)
             }
             Self::WebSocket(socket) => {
                 let mut socket = Pin::new(&mut **socket);
@@ -189,7 +202,7 @@ impl Transport {
     pub(crate) async fn shut_down(&mut self, error: bool) {
         // Whether the peer still listens is no concern of ours.
         match self {
-            Self::Tcp(stream) => {
+            Self::Bytes(stream) => {
                 let _ = std::future::poll_fn(|cx| Pin::new(&mut *stream).poll_shutdown(cx)).await;
             }
             Self::WebSocket(socket) => {

@@ -1,0 +1,99 @@
+//! From an accepted socket to a connection on which MQTT or HTTP can begin: the PROXY protocol and TLS,
+//! where the listener has them.
+
+use std::io;
+
+use codec::MqttString;
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use super::{Address, LooseSocket, Peer, Socket, Stream, proxy};
+use crate::settings::Settings;
+
+/// A connection that was just accepted.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub socket: LooseSocket,
+    pub peer: Peer,
+    /// Its place among those that the listener takes at the same time.
+    pub place: Option<OwnedSemaphorePermit>,
+}
+
+/// A connection on which nothing has been said that is MQTT or HTTP.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub stream: Stream,
+    pub peer: Peer,
+    /// When it must have sent a whole CONNECT.
+    pub deadline: Instant,
+}
+
+/// Why a connection did not become one.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failed {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("the TLS handshake failed: {0}")]
+    Tls(io::Error),
+    #[error("{0}")]
+    Certificate(anyhow::Error),
+    #[error("it took too long")]
+    TooLate,
+}
+
+impl Accepted {
+    /// Whether something stands before MQTT or HTTP on a connection of this listener.
+    pub(crate) fn needs_more(&self, settings: &Settings) -> bool {
+        let number = self.peer.listener;
+        settings.listener(number).proxy_protocol.is_some() || settings.tls(number).is_some()
+    }
+
+    /// Goes on at once, where nothing stands before.
+    ///
+    /// # Errors
+    /// The runtime does not take the socket.
+    pub(crate) fn at_once(self, deadline: Instant) -> io::Result<Arrival> {
+        let stream = Stream::plain(self.socket.register()?, self.place);
+        Ok(Arrival { stream, peer: self.peer, deadline })
+    }
+
+    /// Goes through all that stands before.
+    ///
+    /// # Errors
+    /// The peer does not, or not in time.
+    pub(crate) async fn go_through(
+        self,
+        settings: &Settings,
+        deadline: Instant,
+    ) -> Result<Arrival, Failed> {
+        let arriving = self.arrive(settings, deadline);
+        tokio::time::timeout_at(deadline, arriving).await.unwrap_or(Err(Failed::TooLate))
+    }
+
+    async fn arrive(self, settings: &Settings, deadline: Instant) -> Result<Arrival, Failed> {
+        let Self { socket, mut peer, place } = self;
+        let mut socket = socket.register()?;
+        if let Some(version) = settings.listener(peer.listener).proxy_protocol
+            && let Some(address) = proxy::read(&mut socket, version).await?
+        {
+            peer.address = Address::Ip(address);
+        }
+        let Some(tls) = settings.tls(peer.listener) else {
+            return Ok(Arrival { stream: Stream::plain(socket, place), peer, deadline });
+        };
+        let stream = tls.acceptor().accept(socket).await.map_err(Failed::Tls)?;
+        let certificates = stream.get_ref().1.peer_certificates();
+        let username = tls.username(certificates).map_err(Failed::Certificate)?;
+        let username = username.map(|name| MqttString::new(&name)).transpose();
+        let username = username.map_err(|error| Failed::Certificate(error.into()))?;
+        let stream = Stream::tls(tokio_rustls::TlsStream::from(stream), username, place);
+        Ok(Arrival { stream, peer, deadline })
+    }
+}
+
+impl From<TcpStream> for Stream {
+    fn from(stream: TcpStream) -> Self {
+        Self::plain(Socket::Tcp(stream), None)
+    }
+}
