@@ -511,7 +511,7 @@ impl State {
             silence_max_ms: seconds(u32::from(keepalive_s)).saturating_mul(3) / 2,
             last_heard: self.now,
             will: None,
-            resumed: true,
+            resumed: connack.session_present,
             problem_information: true,
             authenticated: None,
         };
