@@ -101,7 +101,7 @@ impl Cli {
             Some(path) => config::read(path)?,
             None => FromFile::none(),
         };
-        let FromFile { mut config, mut notes, loopback_access, dashboard_port } = from_file;
+        let FromFile { mut config, mut notes, loopback, dashboard_port } = from_file;
         if self.verbose {
             config.log.types = LogTypes::ALL;
         }
@@ -110,7 +110,8 @@ impl Cli {
             let default = [MQTT_PORT];
             let ports = if self.port.is_empty() { &default[..] } else { &self.port };
             for port in ports {
-                config.listeners.push(loopback(*port, Protocol::Mqtt, &loopback_access));
+                let address = Address::Loopback(*port);
+                config.listeners.push(Listener { address, ..loopback.clone() });
             }
         } else if !self.port.is_empty() {
             notes
@@ -121,10 +122,11 @@ impl Cli {
         match asked_for {
             Some(0) => {}
             None if has_http => {}
-            port => match dashboard_access(&config, &loopback_access) {
+            port => match dashboard_access(&config, &loopback.access) {
                 Ok(access) => {
-                    let port_or_default = port.unwrap_or(DASHBOARD_PORT);
-                    let mut listener = loopback(port_or_default, Protocol::Http, access);
+                    let address = Address::Loopback(port.unwrap_or(DASHBOARD_PORT));
+                    let mut listener = Listener::new(address, Protocol::Http);
+                    listener.access = access.clone();
                     listener.is_optional = port.is_none();
                     config.listeners.push(listener);
                 }
@@ -139,12 +141,6 @@ impl Cli {
     pub(crate) fn config_file(&self) -> Option<String> {
         self.config.as_ref().map(|path| path.display().to_string())
     }
-}
-
-fn loopback(port: u16, protocol: Protocol, access: &Access) -> Listener {
-    let mut listener = Listener::new(Address::Loopback(port), protocol);
-    listener.access = access.clone();
-    listener
 }
 
 /// Who may use the dashboard where the file does not open a listener for it: those who may come in by

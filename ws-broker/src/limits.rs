@@ -36,7 +36,7 @@ pub(crate) struct Limits {
     pub answer_bytes_max: usize,
     /// Bytes of messages on their way to one worker; beyond, those who publish to it wait.
     pub inbox_bytes_max: usize,
-    /// Levels of a topic name or filter.
+    /// Levels of a topic name or filter; Mosquitto allows 200 slashes.
     pub topic_levels_max: usize,
     /// Sessions of each worker, whether connected or not.
     pub sessions_max: usize,
@@ -70,7 +70,7 @@ impl Default for Limits {
             out_bytes_max: 8 << 20,
             answer_bytes_max: 1 << 20,
             inbox_bytes_max: 16 << 20,
-            topic_levels_max: 200,
+            topic_levels_max: 201,
             sessions_max: 1_000_000,
             subscriptions_max: 10_000,
             retained_max: 1_000_000,

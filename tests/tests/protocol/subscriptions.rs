@@ -1,9 +1,12 @@
 //! SUBSCRIBE and UNSUBSCRIBE, and what they make of the messages that follow.
 
-use codec::{Properties, ReasonCode, RetainHandling, SubscriptionOptions};
+use codec::{Packet, Properties, ReasonCode, RetainHandling, SubscriptionOptions};
 use tests::Broker;
 
 use crate::client::*;
+
+/// Subscriptions of one session that the broker takes.
+const SUBSCRIPTIONS_MAX: usize = 10_000;
 
 /// One code for each filter, in their order.
 /// [MQTT-2.2.1-6, MQTT-3.8.4-1, MQTT-3.8.4-2, MQTT-3.8.4-5, MQTT-3.8.4-6, MQTT-3.8.4-7,
@@ -35,17 +38,37 @@ fn a_refused_filter_does_not_harm_the_others() {
     let broker = Broker::start();
     for version in VERSIONS {
         let mut client = Client::clean(&broker, version, "c");
-        let deep = "x/".repeat(300);
-        let filters = [("a", AtLeastOnce), (deep.as_str(), AtMostOnce), ("b", ExactlyOnce)]
+        // With `a` there are as many as there may be. `b` is there already.
+        let many: Vec<_> = (2..SUBSCRIPTIONS_MAX).map(|number| number.to_string()).collect();
+        let many = many.iter().map(String::as_str).chain(["b"]);
+        let many: Vec<_> = many.map(|filter| (filter, options(AtMostOnce))).collect();
+        let codes = client.subscribe_all(&many, Properties::EMPTY);
+        assert!(codes.iter().all(|code| *code == ReasonCode::Success), "{version}");
+        let filters = [("a", AtLeastOnce), ("one more", AtMostOnce), ("b", ExactlyOnce)]
             .map(|(filter, qos)| (filter, options(qos)));
         let codes = client.subscribe_all(&filters, Properties::EMPTY);
-        let refused = if version.is_v5() {
-            ReasonCode::TopicFilterInvalid
-        } else {
-            ReasonCode::UnspecifiedError
-        };
+        let refused =
+            if version.is_v5() { ReasonCode::QuotaExceeded } else { ReasonCode::UnspecifiedError };
         assert_eq!(codes, [ReasonCode::GrantedQoS1, refused, ReasonCode::GrantedQoS2]);
         client.publish_self("b", "x");
+    }
+}
+
+/// A topic of more levels than the broker takes ends the connection, as with Mosquitto.
+/// [MQTT-4.13.1-1]
+#[test]
+fn a_topic_may_have_201_levels() {
+    let broker = Broker::start();
+    for version in VERSIONS {
+        let (fits, too_deep) = ("/".repeat(200), "/".repeat(201));
+        let mut client = Client::clean(&broker, version, "c");
+        client.subscribe_qos(&fits, AtMostOnce);
+        client.publish_self(&fits, "x");
+        client.send_subscribe(&[(&too_deep, options(AtMostOnce))], Properties::EMPTY);
+        client.expect_disconnect(ReasonCode::MalformedPacket);
+        let mut client = Client::clean(&broker, version, "c");
+        client.send(Packet::Publish(publish(&too_deep, "x", AtLeastOnce, 1)));
+        client.expect_disconnect(ReasonCode::MalformedPacket);
     }
 }
 

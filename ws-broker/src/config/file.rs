@@ -154,12 +154,18 @@ enum Place {
     Bridge(Option<usize>),
 }
 
+/// Words that open no listener by themselves: where nothing else is said of any, the broker is for this
+/// machine alone, and there they hold.
+const LIMITS_OF_A_LISTENER: [&str; 3] = ["max_connections", "max_qos", "max_topic_alias"];
+
 struct ListenerDraft {
     listener: Listener,
     access: AccessDraft,
     tls: TlsDraft,
     /// Whether anything was said of it; the one on the default port only opens then.
     was_touched: bool,
+    /// Whether more than limits were said.
+    was_opened: bool,
 }
 
 #[derive(Default)]
@@ -185,6 +191,7 @@ impl ListenerDraft {
             access: AccessDraft::default(),
             tls: TlsDraft::default(),
             was_touched: false,
+            was_opened: false,
         }
     }
 }
@@ -194,8 +201,8 @@ impl ListenerDraft {
 pub(crate) struct FromFile {
     pub config: Config,
     pub notes: Vec<String>,
-    /// Who may use the listeners of a file that opens none.
-    pub loopback_access: Access,
+    /// What holds for the listeners of a file that opens none, which are on this machine alone.
+    pub loopback: Listener,
     /// The port that the file wants the dashboard on; 0 for no dashboard.
     pub dashboard_port: Option<u16>,
 }
@@ -206,7 +213,10 @@ impl FromFile {
         Self {
             config: Config::default(),
             notes: Vec::new(),
-            loopback_access: Access { allow_anonymous: true, ..Access::default() },
+            loopback: Listener {
+                access: Access { allow_anonymous: true, ..Access::default() },
+                ..Listener::new(Address::Loopback(MQTT_PORT), Protocol::Mqtt)
+            },
             dashboard_port: None,
         }
     }
@@ -324,6 +334,7 @@ impl Draft {
             Scope::Listener if word.name != "listener" => {
                 if let Some(draft) = self.listeners.get_mut(self.listener) {
                     draft.was_touched = true;
+                    draft.was_opened |= !LIMITS_OF_A_LISTENER.contains(&word.name);
                 }
                 Ok(())
             }
@@ -335,7 +346,7 @@ impl Draft {
                     && opens
                     && let Some(draft) = self.listeners.get_mut(self.listener)
                 {
-                    draft.was_touched = true;
+                    (draft.was_touched, draft.was_opened) = (true, true);
                 }
                 Ok(())
             }
@@ -366,7 +377,7 @@ impl Draft {
         };
         self.listener = self.listeners.len();
         let mut draft = ListenerDraft::new(address);
-        draft.was_touched = true;
+        (draft.was_touched, draft.was_opened) = (true, true);
         self.listeners.push(draft);
         Ok(())
     }
@@ -487,10 +498,15 @@ impl Draft {
         }
         let head_max = self.websockets_headers_size.unwrap_or(limits::HTTP_HEAD_MAX);
         // Only who opens no listener is kept to this machine, and lets everybody on it in.
-        let drafts: Vec<_> = self.listeners.into_iter().filter(|draft| draft.was_touched).collect();
-        let opens_none = drafts.is_empty();
-        let mut loopback_access = self.access.access.clone();
-        loopback_access.allow_anonymous = self.access.allow_anonymous.unwrap_or(opens_none);
+        let mut loopback = match self.listeners.first() {
+            Some(draft) => draft.listener.clone(),
+            None => Listener::new(Address::Loopback(MQTT_PORT), Protocol::Mqtt),
+        };
+        let opens_none = !self.listeners.iter().any(|draft| draft.was_opened);
+        let drafts = self.listeners.into_iter().filter(|draft| draft.was_touched && !opens_none);
+        loopback.address = Address::Loopback(MQTT_PORT);
+        loopback.access = self.access.access.clone();
+        loopback.access.allow_anonymous = self.access.allow_anonymous.unwrap_or(opens_none);
         for draft in drafts {
             let ListenerDraft { mut listener, access, tls, .. } = draft;
             let access = if self.config.per_listener_settings { &access } else { &self.access };
@@ -511,7 +527,7 @@ impl Draft {
         Ok(FromFile {
             config: self.config,
             notes: self.notes,
-            loopback_access,
+            loopback,
             dashboard_port: self.dashboard_port,
         })
     }
@@ -651,9 +667,20 @@ mod tests {
             let got: Vec<_> = listeners.iter().map(|it| it.access.allow_anonymous).collect();
             assert_eq!(got, want, "{text}");
         }
-        assert!(parse("").unwrap().loopback_access.allow_anonymous);
-        assert!(!parse("allow_anonymous false").unwrap().loopback_access.allow_anonymous);
-        assert!(!parse("listener 1883").unwrap().loopback_access.allow_anonymous);
+        assert!(parse("").unwrap().loopback.access.allow_anonymous);
+        assert!(!parse("allow_anonymous false").unwrap().loopback.access.allow_anonymous);
+        assert!(!parse("listener 1883").unwrap().loopback.access.allow_anonymous);
+    }
+
+    #[test]
+    fn a_limit_alone_opens_no_listener_and_holds_on_this_machine() {
+        let read = parse("max_connections 10").unwrap();
+        assert_eq!(read.config.listeners, []);
+        assert_eq!(read.loopback.max_connections, Some(10));
+        assert!(read.loopback.access.allow_anonymous);
+        let listeners = parse("max_connections 10\nport 1884").unwrap().config.listeners;
+        assert_eq!(listeners.len(), 1);
+        assert_eq!(listeners[0].max_connections, Some(10));
     }
 
     #[test]

@@ -129,11 +129,7 @@ impl State {
                 Cause::refused(ReasonCode::ProtocolError, "PUBLISH: there is no topic")
             })?
         };
-        if !self.has_few_levels(topic.as_str()) {
-            let max = self.settings.config.limits.topic_levels_max;
-            let why = format!("the topic has more than {max} levels");
-            return Err(Cause::Refused(ReasonCode::TopicNameInvalid, why));
-        }
+        self.check_levels(topic.as_str())?;
         let crossing = link.borrow().crossing.clone();
         let topic = match &crossing {
             Some(crossing) => crossing.to_local(topic, self.now),
@@ -218,6 +214,16 @@ impl State {
         slashes < self.settings.config.limits.topic_levels_max
     }
 
+    /// A topic of too many levels ends the connection, as Mosquitto has it: nobody needs one.
+    fn check_levels(&self, topic: &str) -> Result<(), Cause> {
+        if self.has_few_levels(topic) {
+            return Ok(());
+        }
+        let max = self.settings.config.limits.topic_levels_max;
+        let why = format!("the topic has more than {max} levels");
+        Err(Cause::Refused(ReasonCode::MalformedPacket, why))
+    }
+
     fn on_subscribe(
         &mut self,
         slot: usize,
@@ -225,6 +231,9 @@ impl State {
         subscribe: Subscribe,
     ) -> Result<(), Cause> {
         let id = subscribe.properties.subscription_identifier();
+        for subscription in &subscribe.subscriptions {
+            self.check_levels(subscription.filter.as_str())?;
+        }
         let mut codes = Vec::with_capacity(subscribe.subscriptions.len());
         let is_bridge = link.borrow().is_bridge;
         for mut subscription in subscribe.subscriptions {
