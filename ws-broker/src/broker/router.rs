@@ -218,14 +218,17 @@ impl Router {
         if filter.share_name().is_some() { &self.shared_subscriptions } else { &self.subscriptions }
     }
 
-    /// Sets what a session may read; `None` for everything.
-    pub(crate) fn limit(&self, key: SessionKey, rights: Option<Arc<Rights>>) {
+    /// Sets what a session may read; `None` for everything. Remembered matches stay true for a session
+    /// that is not subscribed to anything.
+    pub(crate) fn limit(&self, key: SessionKey, rights: Option<Arc<Rights>>, is_subscribed: bool) {
         let mut table = self.table.write();
         match rights {
             Some(rights) => table.rights.insert(key, rights),
             None => table.rights.remove(&key),
         };
-        self.generation.fetch_add(1, Ordering::Release);
+        if is_subscribed {
+            self.generation.fetch_add(1, Ordering::Release);
+        }
     }
 
     /// Who gets a message of `topic`, and the generation for which that is true.
@@ -494,6 +497,7 @@ fn merge(target: &mut Target, subscribed: &Subscribed) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::{Acl, Identity};
 
     fn key(slot: u32) -> SessionKey {
         SessionKey { worker: (slot % 2) as u16, slot, epoch: 0 }
@@ -576,5 +580,40 @@ mod tests {
         assert_eq!(chosen, [0, 2]);
         on.store(false, Ordering::Relaxed);
         assert_eq!(targets.choose().count(), 1, "with nobody there, one of them is to keep it");
+    }
+
+    #[test]
+    fn what_a_session_may_not_read_does_not_match() {
+        let router = Router::default();
+        let connected = Arc::new(AtomicBool::new(true));
+        for (slot, text) in [(0, "#"), (1, "a/+"), (2, "a/#"), (3, "$share/g/#"), (4, "$share/g/#")]
+        {
+            let options = SubscriptionOptions::default();
+            router.subscribe(&filter(text), key(slot), options, None, &connected);
+        }
+        let acl = Arc::new(Acl::parse(b"topic read b\ntopic read a/x").unwrap());
+        let client_id = codec::MqttString::new("id").unwrap();
+        let identity = Arc::new(Identity { client_id, username: None, listener: 0 });
+        let rights = Arc::new(acl.rights(&identity));
+        let before = router.generation();
+        for slot in [1, 3] {
+            router.limit(key(slot), Some(Arc::clone(&rights)), true);
+        }
+        assert_ne!(router.generation(), before, "what is remembered may no longer be true");
+        assert_eq!(slots(&router, "a/x"), [0, 1, 2]);
+        assert_eq!(slots(&router, "a/y"), [0, 2]);
+        for (topic, members) in [("b", &[3, 4][..]), ("a/y", &[4])] {
+            let (_, targets) = router.matching(topic);
+            let mut chosen: Vec<u32> = (0..4)
+                .flat_map(|_| targets.choose().map(|c| c.target.slot).collect::<Vec<_>>())
+                .collect();
+            chosen.sort_unstable();
+            chosen.dedup();
+            assert_eq!(chosen, members, "{topic}");
+        }
+        router.limit(key(4), Some(Arc::clone(&rights)), true);
+        assert_eq!(router.matching("a/y").1.choose().count(), 0, "nobody in the group may read it");
+        router.limit(key(1), None, true);
+        assert_eq!(slots(&router, "a/y"), [0, 1, 2]);
     }
 }

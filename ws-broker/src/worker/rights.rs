@@ -67,7 +67,8 @@ impl State {
         if !is_same {
             session.rights.clone_from(&rights);
             session.is_doubtful = true;
-            self.shared.router.limit(session.key, rights);
+            let is_subscribed = !session.subscriptions.is_empty();
+            self.shared.router.limit(session.key, rights, is_subscribed);
         }
     }
 

@@ -292,7 +292,7 @@ impl State {
             self.shared.router.unsubscribe(filter, session.key);
         }
         if session.rights.is_some() {
-            self.shared.router.limit(session.key, None);
+            self.shared.router.limit(session.key, None, false);
         }
     }
 
