@@ -13,3 +13,4 @@ mod connecting;
 mod crossing;
 mod node;
 mod outage;
+mod tls;

@@ -8,6 +8,7 @@
 //! connects next, and when.
 
 mod attempts;
+mod tls;
 mod topics;
 
 use std::collections::HashSet;
@@ -20,6 +21,7 @@ use codec::{Connect, MqttString, Properties, Property, ProtocolVersion, QoS, Top
 use crate::config::{self, bridge::Start};
 
 pub(crate) use attempts::Attempts;
+use tls::TlsClient;
 pub(crate) use topics::{Renamed, Request, Topics};
 
 /// What a notification says of the connection.
@@ -37,6 +39,7 @@ pub(crate) struct Plan {
     remote_id: MqttString,
     username: Option<MqttString>,
     password: Option<Bytes>,
+    pub tls: Option<TlsClient>,
     /// Where both brokers are told whether it is connected, if they are.
     pub notification_topic: Option<TopicName>,
 }
@@ -91,9 +94,6 @@ impl Plan {
             Some(topic) => topic.clone(),
             None => format!("$SYS/broker/connection/{remote_id}/state"),
         };
-        if bridge.tls.is_some() {
-            bail!("TLS can't be used for bridges yet");
-        }
         let text = |text: &str, what| MqttString::new(text).context(what);
         let notification_topic = TopicName::new(&notification_topic).context("notification_topic");
         let username = bridge.remote_username.as_deref();
@@ -108,6 +108,7 @@ impl Plan {
             username: username.map(|name| text(name, "remote_username")).transpose()?,
             password: password.map(|password| Bytes::copy_from_slice(password.as_bytes())),
             notification_topic: bridge.notifications.then_some(notification_topic).transpose()?,
+            tls: bridge.tls.as_ref().map(TlsClient::load).transpose()?,
             config: bridge.clone(),
         })
     }

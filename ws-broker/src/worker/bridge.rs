@@ -33,7 +33,7 @@ use crate::config::bridge::Start;
 use crate::limits::{
     BRIDGE_CONNACK_TIMEOUT, BRIDGE_LOOK_PERIOD, BRIDGE_MAIN_ADDRESS_PERIOD, BRIDGE_OPEN_TIMEOUT,
 };
-use crate::net::{Address, Peer, Stream};
+use crate::net::{Address, Peer, Socket, Stream};
 use crate::time::{Ms, seconds};
 use crate::worker::connection::{self, Connection};
 use crate::worker::link::{Cause, Link, SharedLink};
@@ -180,7 +180,17 @@ impl Bridge {
     async fn connect(&mut self, host: String, port: u16) -> Result<Accepted> {
         let bind_address = self.plan.config.bind_address;
         let (stream, address) = open(&host, port, bind_address).await?;
-        let transport = Transport::Bytes(Stream::from(stream));
+        let stream = match &self.plan.tls {
+            None => Stream::from(stream),
+            Some(tls) => {
+                let begun = tls.connect(&host, Socket::Tcp(stream));
+                let begun = tokio::time::timeout(BRIDGE_OPEN_TIMEOUT, begun).await;
+                let stream = begun
+                    .unwrap_or_else(|_| Err(anyhow!("{host}:{port} does not answer in TLS")))?;
+                Stream::tls(stream, None, None)
+            }
+        };
+        let transport = Transport::Bytes(stream);
         let receive_maximum = self.worker.settings().config.limits.inflight_max;
         let connect = self.plan.connect(self.abilities, receive_maximum);
         tracing::debug!("Bridge {} sending CONNECT", self.plan.local_id);

@@ -5,7 +5,7 @@
 //! authorities and revocation lists for the connections to come; those that stand go on as they are.
 
 mod ciphers;
-mod files;
+pub(crate) mod files;
 mod subject;
 
 use std::sync::Arc;
@@ -21,6 +21,8 @@ use tokio_rustls::rustls::{ServerConfig, SupportedProtocolVersion};
 
 use crate::config::Tls;
 use crate::config::listener::CertificateName;
+
+pub(crate) use subject::{common_name, is_valid_at, lists_names};
 
 /// TLS as a listener offers it.
 pub(crate) struct TlsServer {

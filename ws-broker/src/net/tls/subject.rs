@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
 use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::certificate::{CertificateInner, Raw};
 use x509_cert::der::{Decode, Encode, Tag, Tagged};
@@ -10,6 +10,9 @@ use x509_cert::name::Name;
 
 /// The Common Name, by its object identifier.
 const COMMON_NAME: &str = "2.5.4.3";
+
+/// The extension Subject Alternative Name, by its object identifier.
+const ALTERNATIVE_NAMES: &str = "2.5.29.17";
 
 /// What the parts of a name are called (RFC 4514 §3, and OpenSSL for those that it leaves out).
 const NAMES: [(&str, &str); 18] = [
@@ -47,9 +50,28 @@ pub(super) fn subject_of(certificate: &CertificateDer<'static>) -> Option<Name> 
     Some(parse(certificate)?.tbs_certificate().subject().clone())
 }
 
+/// Whether a certificate is valid at this time.
+pub(crate) fn is_valid_at(certificate: &CertificateDer<'_>, now: UnixTime) -> bool {
+    parse(certificate).is_some_and(|certificate| {
+        let validity = certificate.tbs_certificate().validity();
+        let from = validity.not_before.to_unix_duration().as_secs();
+        let until = validity.not_after.to_unix_duration().as_secs();
+        (from..=until).contains(&now.as_secs())
+    })
+}
+
+/// Whether a certificate lists the names that it is for, beside its owner's Common Name.
+pub(crate) fn lists_names(certificate: &CertificateDer<'_>) -> bool {
+    // One that can't be read has no Common Name either.
+    let Some(certificate) = parse(certificate) else { return true };
+    let extensions = certificate.tbs_certificate().extensions();
+    extensions
+        .is_some_and(|found| found.iter().any(|one| one.extn_id.to_string() == ALTERNATIVE_NAMES))
+}
+
 /// The Common Name of a certificate's owner, if it can be a user name: it is text, is not empty, and
 /// holds no character that would make one name look like another.
-pub(super) fn common_name(certificate: &CertificateDer<'_>) -> Option<String> {
+pub(crate) fn common_name(certificate: &CertificateDer<'_>) -> Option<String> {
     let certificate = parse(certificate)?;
     let mut parts = certificate.tbs_certificate().subject().iter();
     let part = parts.find(|part| part.oid.to_string() == COMMON_NAME)?;
