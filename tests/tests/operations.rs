@@ -8,13 +8,15 @@
 )]
 
 use std::collections::BTreeMap;
+use std::net::TcpStream;
+use std::process::Command;
 use std::time::Instant;
 
 use tests::http::Connection;
 use tests::mosquitto::{Subscriber, publish};
 use tests::program::Signal;
-use tests::wire::{self, Client, Connect, Version};
-use tests::{Broker, PATIENCE, POLL_INTERVAL};
+use tests::wire::{self, Client, Connect, Version, first_byte};
+use tests::{Broker, PATIENCE, POLL_INTERVAL, Program, ports};
 
 /// A broker that speaks of itself so often, in seconds, with these further lines.
 #[track_caller]
@@ -75,6 +77,32 @@ fn the_tree_stands_there_from_the_start() {
     ] {
         assert_eq!(tree[&format!("$SYS/broker/{topic}")], payload, "{topic}");
     }
+}
+
+/// Monitors that were written for Mosquitto find every topic that they know.
+#[test]
+fn every_topic_of_mosquitto_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, port) = (folder.path().join("mosquitto.conf"), ports::free_port());
+    let text = format!("listener {port} 127.0.0.1\nallow_anonymous true\nsys_interval 1\n");
+    std::fs::write(&file, text).unwrap();
+    let mut mosquitto = Program::start("mosquitto", Command::new("mosquitto").arg("-c").arg(&file));
+    let deadline = Instant::now() + PATIENCE;
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(!mosquitto.has_ended() && Instant::now() < deadline, "Mosquitto does not start");
+        std::thread::sleep(POLL_INTERVAL);
+    }
+    // The last to come is the one that needs a client to have been counted.
+    let last = "$SYS/broker/clients/maximum";
+    let mut counted = Client::open(port);
+    counted.connect(&Connect::new(Version::V311, "counted"));
+    wait_for_tree(port, last, |tree| tree.contains_key(last));
+    let theirs = sys_tree(port);
+    assert!(theirs.len() > 40, "{theirs:#?}");
+
+    let ours = sys_tree(speaking_every(3600, "").ports.mqtt);
+    let missing: Vec<&String> = theirs.keys().filter(|topic| !ours.contains_key(*topic)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]
@@ -148,9 +176,10 @@ fn how_often_it_speaks_can_be_changed_while_it_runs() {
 fn serving_http(lines: &str) -> Broker {
     Broker::configured(|ports| {
         let (mqtt, ws) = (ports.mqtt, ports.ws);
+        // The one that is waited for comes last.
         format!(
-            "allow_anonymous true\n{lines}\nlistener {mqtt} 127.0.0.1\nlistener {ws} 127.0.0.1\n\
-             protocol websockets\n"
+            "allow_anonymous true\n{lines}\nlistener {ws} 127.0.0.1\nprotocol websockets\n\
+             listener {mqtt} 127.0.0.1\n"
         )
     })
 }
@@ -221,4 +250,43 @@ fn signals_have_it_tell_something() {
         broker.wait_for_log("Subscription to", &[&format!("{filter} of kitchen")]);
     }
     client.ping();
+}
+
+/// Who publishes more than `memory_limit` leaves room for is told so and cut off; others stay.
+#[test]
+fn memory_that_is_used_up_is_used_by_nobody_else() {
+    const LIMIT: usize = 48 << 20;
+    const MESSAGE: usize = 1 << 20;
+    const QUOTA_EXCEEDED: u8 = 0x97;
+    let limited = |limit: usize| format!("memory_limit {limit}");
+    let broker = speaking_every(0, &limited(LIMIT));
+    let mut bystander = broker.connect(Version::V5, "bystander");
+    let mut hoarder = broker.connect(Version::V5, "hoarder");
+    let mut kept = 0;
+    let end = loop {
+        let payload = vec![b'x'; MESSAGE];
+        let topic = format!("hoard/{kept}");
+        let mut publish = wire::publish(Version::V5, &topic, 1, 1, &payload);
+        publish[0] |= 1;
+        hoarder.send_if_taken(&publish);
+        let answer = hoarder.receive();
+        if answer.first_byte != first_byte::PUBACK {
+            break answer;
+        }
+        kept += 1;
+        assert!(kept * MESSAGE <= LIMIT, "it keeps more than it may");
+    };
+    assert_eq!(end.disconnect_reason(), Some(QUOTA_EXCEEDED));
+    // A large message keeps the buffer that it came in, which may be twice its size.
+    assert!(kept * MESSAGE > LIMIT / 4, "{kept} messages are much less than the limit");
+
+    bystander.ping();
+    let mut newcomer = broker.open();
+    newcomer.send(&Connect::new(Version::V5, "newcomer").bytes());
+    assert_eq!(newcomer.receive().body[1], QUOTA_EXCEEDED);
+
+    let listener = format!("listener {} 127.0.0.1\nallow_anonymous true", broker.ports.mqtt);
+    broker.rewrite_config(&format!("{listener}\n{}", limited(2 * LIMIT)));
+    broker.reload();
+    drop(broker.connect(Version::V5, "newcomer"));
 }

@@ -12,6 +12,7 @@ mod config;
 mod http;
 mod limits;
 mod log;
+mod memory;
 mod metrics;
 mod net;
 mod process;

@@ -125,6 +125,8 @@ impl Sys {
             ("retained messages/count", figures.retained_messages),
             ("subscriptions/count", figures.subscriptions),
             ("shared_subscriptions/count", figures.shared_subscriptions),
+            ("heap/current", figures.memory_bytes),
+            ("heap/maximum", figures.memory_maximum_bytes),
         ];
         topics.extend(numbers.map(|(name, number)| (name.to_owned(), number.to_string())));
         for ((of, _), averages) in LOADS.iter().zip(&self.loads) {

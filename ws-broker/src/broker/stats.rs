@@ -139,6 +139,9 @@ pub(crate) struct Figures {
     pub retained_messages: u64,
     /// Bytes of payload in the retained messages.
     pub retained_bytes: u64,
+    /// Bytes of memory that the broker holds, and the most that it has held.
+    pub memory_bytes: u64,
+    pub memory_maximum_bytes: u64,
 }
 
 impl Figures {
@@ -159,6 +162,12 @@ impl Figures {
                 "retained_bytes",
                 "Bytes of payload in the retained messages.",
                 self.retained_bytes,
+            ),
+            gauge("memory_bytes", "Bytes of memory that the broker holds.", self.memory_bytes),
+            gauge(
+                "memory_maximum_bytes",
+                "The most bytes of memory that the broker has held.",
+                self.memory_maximum_bytes,
             ),
         ]);
         figures

@@ -20,6 +20,7 @@ use crate::worker::link::{Cause, SharedLink};
 use crate::worker::login::Login;
 use crate::worker::mount::mounted_topic;
 use crate::worker::out::{OutBuffer, SpareBuffers};
+use crate::worker::packets::OUT_OF_MEMORY;
 use crate::worker::sessions::{NoSession, refusal, wants_words};
 use crate::worker::transport::{Incoming, ReadError, Transport};
 use crate::worker::{Adopted, Connected, Handshake, Mail, State, Worker};
@@ -290,6 +291,12 @@ async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, log
             let refused = match no_session {
                 NoSession::TooMany => Refused {
                     why: "there are as many sessions as there may be".into(),
+                    in_words,
+                    connack: Some((ReasonCode::QuotaExceeded, version)),
+                    packet_size_max,
+                },
+                NoSession::OutOfMemory => Refused {
+                    why: OUT_OF_MEMORY.into(),
                     in_words,
                     connack: Some((ReasonCode::QuotaExceeded, version)),
                     packet_size_max,

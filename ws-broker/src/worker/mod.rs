@@ -41,6 +41,7 @@ use crate::config::Protocol;
 use crate::http;
 use crate::limits;
 use crate::log::CONNECTION;
+use crate::memory;
 use crate::net::{Accepted, Arrival, Peer};
 use crate::settings::Settings;
 use crate::sys::Sys;
@@ -185,6 +186,8 @@ impl Shared {
             shared_subscriptions: shared_subscriptions as u64,
             retained_messages: retained_messages as u64,
             retained_bytes: retained_bytes as u64,
+            memory_bytes: memory::current() as u64,
+            memory_maximum_bytes: memory::maximum() as u64,
         }
     }
 
@@ -302,6 +305,12 @@ impl State {
         }
     }
 
+    /// Whether the broker holds all the memory that it may.
+    fn is_out_of_memory(&self) -> bool {
+        let max = self.settings.config.limits.memory_max;
+        max.is_some_and(|max| memory::current() > max)
+    }
+
     /// Begins a turn: the time is read once for all that happens in it.
     fn begin_turn(&mut self) {
         self.now = self.shared.clock.now();
@@ -326,6 +335,7 @@ pub(crate) fn run(id: WorkerId, shared: Arc<Shared>, mail: mpsc::UnboundedReceiv
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
+        .on_thread_stop(memory::settle)
         .build_local(tokio::runtime::LocalOptions::default());
     let runtime = match runtime {
         Ok(runtime) => runtime,

@@ -119,6 +119,9 @@ impl State {
     ) -> Result<(), Cause> {
         count(&self.counters.publishes_received, 1);
         count(&self.counters.publish_bytes_received, publish.payload.len() as u64);
+        if self.is_out_of_memory() {
+            return Err(Cause::refused(ReasonCode::QuotaExceeded, OUT_OF_MEMORY));
+        }
         let version = link.borrow().version;
         let topic = if version.is_v5() {
             let alias = publish.properties.topic_alias();
@@ -267,10 +270,12 @@ impl State {
         if !self.has_few_levels(filter.as_str()) {
             return ReasonCode::TopicFilterInvalid;
         }
+        let out_of_memory = self.is_out_of_memory();
         let Some(session) = self.sessions.get_mut(slot) else {
             return ReasonCode::UnspecifiedError;
         };
-        let full = session.subscriptions.len() >= self.settings.config.limits.subscriptions_max;
+        let full = session.subscriptions.len() >= self.settings.config.limits.subscriptions_max
+            || out_of_memory;
         if full && !session.subscriptions.contains(&filter) {
             return ReasonCode::QuotaExceeded;
         }
@@ -354,6 +359,9 @@ impl State {
         }
     }
 }
+
+/// Why something can't be taken on (`memory_limit`).
+pub(super) const OUT_OF_MEMORY: &str = "the broker holds as much memory as it may";
 
 /// When a message with these properties expires.
 pub(super) fn expiry(properties: &codec::Properties, now: Ms) -> Option<Ms> {

@@ -31,6 +31,8 @@ pub(super) const FOREVER_S: u32 = u32::MAX;
 pub(super) enum NoSession {
     /// The worker has as many sessions as it may have.
     TooMany,
+    /// The broker holds as much memory as it may.
+    OutOfMemory,
     /// The Client Identifier is that of a bridge.
     OfBridge,
     /// The client takes no packet as large as the CONNACK.
@@ -85,6 +87,10 @@ impl State {
         if old.is_none() && self.sessions.len() >= self.settings.config.limits.sessions_max {
             self.forget_home(&connect.client_id);
             return Err(NoSession::TooMany);
+        }
+        if old.is_none() && self.is_out_of_memory() {
+            self.forget_home(&connect.client_id);
+            return Err(NoSession::OutOfMemory);
         }
         let resumed = old.filter(|slot| !connect.clean_start && self.lasts(*slot));
         let connack = self.connack(&connect, login, resumed.is_some(), peer.listener);

@@ -1,0 +1,118 @@
+//! How much memory the program holds: every allocation is counted on its way to the system.
+//!
+//! Each thread adds up for itself and tells the sum when it has become worth telling, because one counter
+//! for all, touched by every allocation, would cost more than the allocations: each of them then waits for
+//! the other threads' memory bus. So the figure is off by [`SLACK`] for each thread at most.
+//!
+//! **Why unsafe code:** an allocator is that by its nature (`GlobalAlloc`), and a counting one from a
+//! library has the one counter for all. Here every call is passed on to the system's allocator as it came.
+#![allow(unsafe_code, reason = "see above: a global allocator can't be written without")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicIsize, Ordering};
+
+/// Bytes that a thread may hold or have freed without telling.
+const SLACK: usize = 16 * 1024;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+static CURRENT: AtomicIsize = AtomicIsize::new(0);
+static MAXIMUM: AtomicIsize = AtomicIsize::new(0);
+
+thread_local! {
+    /// Bytes that this thread has allocated, less those that it has freed, since it told last.
+    static UNTOLD: Cell<isize> = const { Cell::new(0) };
+}
+
+/// Bytes that the program holds.
+pub(crate) fn current() -> usize {
+    usize::try_from(CURRENT.load(Ordering::Relaxed)).unwrap_or(0)
+}
+
+/// The most bytes that it has held.
+pub(crate) fn maximum() -> usize {
+    usize::try_from(MAXIMUM.load(Ordering::Relaxed)).unwrap_or(0)
+}
+
+/// Tells what this thread has not told yet: for a thread that ends.
+pub(crate) fn settle() {
+    let _ = UNTOLD.try_with(|untold| tell(untold.replace(0)));
+}
+
+fn tell(bytes: isize) {
+    let current = CURRENT.fetch_add(bytes, Ordering::Relaxed).wrapping_add(bytes);
+    if bytes > 0 {
+        MAXIMUM.fetch_max(current, Ordering::Relaxed);
+    }
+}
+
+#[inline]
+fn note(bytes: isize) {
+    // While a thread ends it may have no place of its own any more.
+    let _ = UNTOLD.try_with(|untold| {
+        let sum = untold.get().wrapping_add(bytes);
+        if sum.unsigned_abs() <= SLACK {
+            untold.set(sum);
+        } else {
+            untold.set(0);
+            tell(sum);
+        }
+    });
+}
+
+/// The bytes of an allocation, of which there are never more than an `isize` holds.
+const fn bytes(layout: Layout) -> isize {
+    layout.size().cast_signed()
+}
+
+struct Counting;
+
+// SAFETY: each call is passed on as it came, and so is its result. Counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        note(bytes(layout));
+        // SAFETY: the caller keeps to what `alloc` asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        note(bytes(layout));
+        // SAFETY: the caller keeps to what `alloc_zeroed` asks for.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        note(bytes(layout).wrapping_neg());
+        // SAFETY: the caller keeps to what `dealloc` asks for, and the memory came from `System`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        note(new_size.cast_signed().wrapping_sub(bytes(layout)));
+        // SAFETY: the caller keeps to what `realloc` asks for, and the memory came from `System`.
+        unsafe { System.realloc(pointer, layout, new_size) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So much that what other tests do at the same time does not matter.
+    const MUCH: usize = 256 << 20;
+
+    #[test]
+    fn what_is_held_is_counted_whoever_frees_it() {
+        let before = current();
+        // Nothing touches these bytes, so that they are only promised.
+        let mut much: Vec<u8> = Vec::with_capacity(MUCH);
+        assert!(current() - before > MUCH / 2);
+        much.reserve_exact(2 * MUCH);
+        assert!(current() - before > MUCH + MUCH / 2);
+        assert!(maximum() - before > MUCH + MUCH / 2);
+        std::thread::spawn(move || drop(much)).join().unwrap();
+        assert!(current() < before + MUCH / 2);
+    }
+}
