@@ -99,3 +99,31 @@ fn messages_expire_behind_the_receive_maximum() {
     client.take("for ever");
     client.expect_nothing();
 }
+
+/// An interval of 0 is for those who are there now: they get it, and nobody does later.
+/// [MQTT-3.3.2-5, MQTT-3.3.2-6]
+#[test]
+fn an_interval_of_zero_is_for_those_who_are_there() {
+    let broker = Broker::start();
+    let mut away = Client::connect(&broker, persistent(V5, "away"));
+    away.subscribe_qos("t", AtLeastOnce);
+    away.disconnect();
+    let mut publisher = Client::clean(&broker, V5, "publisher");
+    let mut here: Vec<_> = (0..2)
+        .map(|number| {
+            let mut client = Client::clean(&broker, V5, &format!("here {number}"));
+            client.subscribe_qos("t", ExactlyOnce);
+            client
+        })
+        .collect();
+    for qos in QOS {
+        publisher.publish_as(Publish { retain: true, ..expiring("now", qos, 0) });
+        for client in &mut here {
+            assert_eq!(client.take("now").properties.message_expiry_interval(), Some(0));
+        }
+    }
+    let_pass(Duration::from_millis(1100));
+    Client::connect(&broker, persistent(V5, "away")).expect_nothing();
+    here[0].subscribe_qos("t", AtLeastOnce);
+    here[0].expect_nothing();
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use codec::{Packet, Publish, ReasonCode};
+use codec::{Ack, Connect, Packet, Properties, Property, Publish, ReasonCode};
 use tests::{Broker, PATIENCE};
 
 use crate::client::*;
@@ -165,5 +165,99 @@ fn members_have_a_qos_each() {
     for (client, qos) in members.iter_mut().zip(QOS) {
         assert_eq!(client.take("x").qos, qos);
         client.expect_nothing();
+    }
+}
+
+/// A member whose session ends hands on what it has not acknowledged, in its order; but not what may
+/// have reached it with QoS 2.
+/// [MQTT-4.8.2-5]
+#[test]
+fn a_member_that_leaves_hands_on_what_it_has_not_acknowledged() {
+    let broker = Broker::start();
+    let mut publisher = Client::clean(&broker, V5, "publisher");
+    for version in VERSIONS {
+        for (qos, handed_on) in [(AtLeastOnce, &["1", "2", "3"][..]), (ExactlyOnce, &["3"])] {
+            // Connections go to the workers in turn: now the next member is on the same as the first,
+            // now on another.
+            for others in 0..2 {
+                let properties = if version.is_v5() {
+                    properties([Property::ReceiveMaximum(2)])
+                } else {
+                    Properties::EMPTY
+                };
+                let mut leaves =
+                    Client::connect(&broker, Connect { properties, ..connect(version, "leaves") });
+                leaves.subscribe_qos("$share/g/t/#", qos);
+                let _others: Vec<_> = (0..others).map(|_| Client::open(&broker, V5)).collect();
+                for payload in ["1", "2", "3"] {
+                    publisher.publish_as(publish("t/1", payload, qos, 1));
+                }
+                let sent = if version.is_v5() { 2 } else { 3 };
+                for _ in 0..sent {
+                    leaves.receive_publish();
+                }
+                let mut stays = Client::clean(&broker, version, "stays");
+                stays.subscribe_qos("$share/g/t/#", qos);
+                stays.expect_nothing();
+                leaves.vanish();
+                let handed_on = if version.is_v5() || qos == AtLeastOnce { handed_on } else { &[] };
+                for payload in handed_on {
+                    assert!(!stays.take(payload).dup);
+                }
+                stays.expect_nothing();
+                stays.disconnect();
+            }
+        }
+    }
+}
+
+/// What nobody who is there can take waits where a session keeps it: with the member whose
+/// subscription is above QoS 0, and with whom it is handed on to.
+#[test]
+fn messages_wait_where_a_session_keeps_them() {
+    let broker = Broker::start();
+    let mut publisher = Client::clean(&broker, V5, "publisher");
+    for (id, qos) in [("at most once", AtMostOnce), ("at least once", AtLeastOnce)] {
+        let mut member = Client::connect(&broker, persistent(V311, id));
+        member.subscribe_qos("$share/g/t", qos);
+        member.disconnect();
+    }
+    let mut leaves = Client::clean(&broker, V311, "leaves");
+    leaves.subscribe_qos("$share/g/t", AtLeastOnce);
+    publisher.publish("t", "handed on");
+    leaves.receive_publish();
+    leaves.vanish();
+    for number in 0..3 {
+        publisher.publish("t", number.to_string());
+    }
+    Client::connect(&broker, persistent(V311, "at most once")).expect_nothing();
+    let mut member = Client::connect(&broker, persistent(V311, "at least once"));
+    for payload in ["handed on", "0", "1", "2"] {
+        member.take(payload);
+    }
+    member.expect_nothing();
+}
+
+/// A message that a member refuses goes to nobody else.
+/// [MQTT-4.4.0-2, MQTT-4.8.2-6]
+#[test]
+fn a_refused_message_goes_to_no_other_member() {
+    let broker = Broker::start();
+    let mut publisher = Client::clean(&broker, V5, "publisher");
+    for (qos, refuse) in
+        [(AtLeastOnce, Packet::PubAck as fn(Ack) -> Packet), (ExactlyOnce, Packet::PubRec)]
+    {
+        let mut refuses = Client::clean(&broker, V5, "refuses");
+        refuses.subscribe_qos("$share/g/t", qos);
+        publisher.publish_as(publish("t", "unwanted", qos, 1));
+        let message = refuses.receive_publish();
+        let mut other = Client::clean(&broker, V5, "other");
+        other.subscribe_qos("$share/g/t", qos);
+        let code = ReasonCode::ImplementationSpecificError;
+        refuses.send(refuse(Ack::new(message.packet_id.unwrap(), code)));
+        refuses.expect_nothing();
+        refuses.disconnect();
+        other.expect_nothing();
+        other.disconnect();
     }
 }

@@ -1,6 +1,6 @@
 //! SUBSCRIBE and UNSUBSCRIBE, and what they make of the messages that follow.
 
-use codec::{Packet, Properties, ReasonCode, RetainHandling, SubscriptionOptions};
+use codec::{Packet, Properties, Property, ReasonCode, RetainHandling, SubscriptionOptions};
 use tests::Broker;
 
 use crate::client::*;
@@ -204,6 +204,44 @@ fn no_local_keeps_a_clients_own_messages_from_it() {
     client.send(codec::Packet::Publish(publish("t", "own", AtMostOnce, 1)));
     client.take("own");
     client.expect_nothing();
+}
+
+/// Of a client's own messages, its other subscriptions count alone: their QoS, their identifiers,
+/// their Retain As Published.
+/// [MQTT-3.3.4-3, MQTT-3.8.3-3]
+#[test]
+fn no_local_leaves_the_other_subscriptions_alone() {
+    let broker = Broker::start();
+    let mut other = Client::clean(&broker, V5, "other");
+    let no_local = SubscriptionOptions { no_local: true, ..options(ExactlyOnce) };
+    // In whatever order the broker finds them.
+    for (first, second) in [("a/b", "a/+"), ("a/+", "a/b"), ("a/#", "+/b")] {
+        let mut client = Client::clean(&broker, V5, "c");
+        let retaining = SubscriptionOptions { retain_as_published: true, ..no_local };
+        client.subscribe_all(&[(first, retaining)], subscription_id(1));
+        client.subscribe_id(second, AtLeastOnce, 2);
+        client.subscribe_all(&[("#", no_local)], subscription_id(3));
+        let publish = |payload| Packet::Publish(retained("a/b", payload, ExactlyOnce));
+        client.send(publish("own"));
+        let own = client.take("own");
+        assert_eq!((own.qos, own.retain), (AtLeastOnce, false), "{first} {second}");
+        assert_eq!(ids(&own), [2], "{first} {second}");
+        client.receive();
+        other.send(publish("other's"));
+        other.receive();
+        let others = client.take("other's");
+        assert_eq!((others.qos, others.retain), (ExactlyOnce, true), "{first} {second}");
+        assert_eq!(ids(&others), [1, 2, 3], "{first} {second}");
+        client.expect_nothing();
+        other.send(Packet::PubRel(codec::Ack::new(id(1), ReasonCode::Success)));
+        other.receive();
+        client.disconnect();
+        other.publish_as(retained("a/b", "", AtLeastOnce));
+    }
+}
+
+fn subscription_id(id: u32) -> Properties {
+    properties([Property::SubscriptionIdentifier(id)])
 }
 
 /// RETAIN is passed on to those who asked for it, and 0 to all others.

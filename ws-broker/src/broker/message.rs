@@ -9,7 +9,7 @@ use codec::{Properties, QoS, TopicName};
 use crate::access::Identity;
 use crate::broker::SessionKey;
 use crate::limits::COMPACT_MAX;
-use crate::time::Ms;
+use crate::time::{Ms, seconds};
 
 /// A message on its way from one publisher to all who subscribed.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(crate) struct Message {
     pub retain: bool,
     /// When it is no longer worth sending (MQTT 5.0 §3.3.2.3.3).
     pub expires_at: Option<Ms>,
+    /// The Message Expiry Interval that it came with, if it expires.
+    expiry_interval_s: u32,
     /// Who published it, for No Local; `None` for the broker itself and for wills.
     pub publisher: Option<SessionKey>,
     /// Who that is, where the message is retained: it is only sent to new subscriptions for as long
@@ -48,10 +50,18 @@ impl Message {
             qos,
             retain,
             expires_at: None,
+            expiry_interval_s: 0,
             publisher: None,
             source: None,
             superseded: AtomicBool::new(false),
         }
+    }
+
+    /// Sets when it expires, if it does. One with an interval of 0 is for those who can be sent it at
+    /// once, and is given a second for that.
+    pub(crate) fn expire_after(&mut self, interval_s: Option<u32>, now: Ms) {
+        self.expires_at = interval_s.map(|left_s| now.saturating_add(seconds(left_s.max(1))));
+        self.expiry_interval_s = interval_s.unwrap_or(0);
     }
 
     /// The message as it is kept: a small one is copied out of the read buffer that it is a slice
@@ -65,6 +75,7 @@ impl Message {
             qos: self.qos,
             retain: self.retain,
             expires_at: self.expires_at,
+            expiry_interval_s: self.expiry_interval_s,
             publisher: self.publisher,
             source: self.source.clone(),
             superseded: AtomicBool::new(false),
@@ -90,7 +101,8 @@ impl Message {
             Some(at) if at <= now => Err(Expired),
             Some(at) => {
                 let left_s = at.saturating_sub(now).div_ceil(1000);
-                Ok(Some(u32::try_from(left_s).unwrap_or(u32::MAX)))
+                let left_s = u32::try_from(left_s).unwrap_or(u32::MAX);
+                Ok(Some(left_s.min(self.expiry_interval_s)))
             }
         }
     }

@@ -238,7 +238,7 @@ mod tests {
             true,
             Properties::EMPTY,
         );
-        short.expires_at = Some(1000);
+        short.expire_after(Some(1), 0);
         retained.set(Arc::new(short), None).unwrap();
         let all = TopicFilter::new("#").unwrap();
         assert_eq!(retained.matching(&all, 999).len(), 1);

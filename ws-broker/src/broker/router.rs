@@ -74,6 +74,8 @@ struct Subscribed {
 #[derive(Debug)]
 struct Group {
     name: Box<str>,
+    /// The whole filter, with the name of the group.
+    filter: Arc<TopicFilter>,
     members: Arc<Vec<Member>>,
     next: Arc<AtomicUsize>,
 }
@@ -90,11 +92,38 @@ struct Member {
 pub(crate) struct Target {
     pub slot: u32,
     pub epoch: u32,
+    pub granted: Granted,
+    own: Own,
+}
+
+/// What the subscriptions of one session that match a topic grant together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Granted {
     pub qos: QoS,
-    pub no_local: bool,
     pub retain_as_published: bool,
     /// The Subscription Identifiers of all the subscriptions it is sent for.
     pub ids: Box<[u32]>,
+}
+
+/// What a session is granted of the messages that it published itself: subscriptions with No Local do
+/// not count for these (MQTT 5.0 §3.8.3.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Own {
+    /// The same as of others' messages.
+    Same,
+    Nothing,
+    Less(Box<Granted>),
+}
+
+impl Target {
+    /// What it is granted of its own messages, if anything.
+    pub(crate) fn granted_of_own(&self) -> Option<&Granted> {
+        match &self.own {
+            Own::Same => Some(&self.granted),
+            Own::Nothing => None,
+            Own::Less(granted) => Some(granted),
+        }
+    }
 }
 
 /// A member of a shared subscription that was chosen for one message.
@@ -102,6 +131,8 @@ pub(crate) struct Target {
 pub(crate) struct Chosen {
     pub worker: WorkerId,
     pub target: Target,
+    /// The subscription that it shares.
+    pub share: Arc<TopicFilter>,
 }
 
 /// All sessions that get messages of one topic, by the worker they live in.
@@ -113,8 +144,39 @@ pub(crate) struct Targets {
 
 #[derive(Debug)]
 struct MatchedGroup {
+    filter: Arc<TopicFilter>,
     members: Arc<Vec<Member>>,
     next: Arc<AtomicUsize>,
+}
+
+impl MatchedGroup {
+    fn of(group: &Group) -> Self {
+        Self {
+            filter: Arc::clone(&group.filter),
+            members: Arc::clone(&group.members),
+            next: Arc::clone(&group.next),
+        }
+    }
+
+    /// The member whose turn it is: one that is connected, if there is any; else one in whose session
+    /// the message can wait.
+    fn choose(&self) -> Option<Chosen> {
+        let start = self.next.fetch_add(1, Ordering::Relaxed);
+        let count = self.members.len();
+        let in_turn = || {
+            let turn = start.checked_rem(count).unwrap_or(0);
+            self.members.iter().cycle().skip(turn).take(count)
+        };
+        let member = in_turn()
+            .find(|member| member.connected.load(Ordering::Relaxed))
+            .or_else(|| in_turn().find(|member| member.subscribed.options.qos > QoS::AtMostOnce))
+            .or_else(|| in_turn().next())?;
+        Some(Chosen {
+            worker: member.key.worker,
+            target: target(&member.key, &member.subscribed),
+            share: Arc::clone(&self.filter),
+        })
+    }
 }
 
 impl Targets {
@@ -135,23 +197,9 @@ impl Targets {
         self.by_worker.is_empty() && self.groups.is_empty()
     }
 
-    /// One member of each shared subscription, in turn: one that is connected, if there is any.
+    /// One member of each shared subscription.
     pub(crate) fn choose(&self) -> impl Iterator<Item = Chosen> + '_ {
-        self.groups.iter().filter_map(|group| {
-            let start = group.next.fetch_add(1, Ordering::Relaxed);
-            let count = group.members.len();
-            let in_turn = || {
-                let turn = start.checked_rem(count).unwrap_or(0);
-                group.members.iter().cycle().skip(turn).take(count)
-            };
-            let member = in_turn()
-                .find(|member| member.connected.load(Ordering::Relaxed))
-                .or_else(|| in_turn().next())?;
-            Some(Chosen {
-                worker: member.key.worker,
-                target: target(&member.key, &member.subscribed),
-            })
-        })
+        self.groups.iter().filter_map(MatchedGroup::choose)
     }
 }
 
@@ -159,10 +207,29 @@ fn target(key: &SessionKey, subscribed: &Subscribed) -> Target {
     Target {
         slot: key.slot,
         epoch: key.epoch,
-        qos: subscribed.options.qos,
-        no_local: subscribed.options.no_local,
-        retain_as_published: subscribed.options.retain_as_published,
-        ids: if subscribed.id == 0 { Box::default() } else { Box::new([subscribed.id]) },
+        granted: Granted::by(subscribed),
+        own: if subscribed.options.no_local { Own::Nothing } else { Own::Same },
+    }
+}
+
+impl Granted {
+    fn by(subscribed: &Subscribed) -> Self {
+        Self {
+            qos: subscribed.options.qos,
+            retain_as_published: subscribed.options.retain_as_published,
+            ids: if subscribed.id == 0 { Box::default() } else { Box::new([subscribed.id]) },
+        }
+    }
+
+    /// Adds what another subscription of the session grants.
+    fn add(&mut self, subscribed: &Subscribed) {
+        self.qos = self.qos.max(subscribed.options.qos);
+        self.retain_as_published |= subscribed.options.retain_as_published;
+        if subscribed.id != 0 {
+            let mut ids = std::mem::take(&mut self.ids).into_vec();
+            ids.push(subscribed.id);
+            self.ids = ids.into();
+        }
     }
 }
 
@@ -186,9 +253,11 @@ impl Router {
         let entry = table.entry(filter);
         let new = match filter.share_name() {
             None => entry.plain.insert(key, subscribed),
-            Some(name) => {
-                entry.join(name, Member { key, subscribed, connected: Arc::clone(connected) })
-            }
+            Some(name) => entry.join(
+                name,
+                filter,
+                Member { key, subscribed, connected: Arc::clone(connected) },
+            ),
         };
         self.generation.fetch_add(1, Ordering::Release);
         if new {
@@ -229,6 +298,18 @@ impl Router {
         if is_subscribed {
             self.generation.fetch_add(1, Ordering::Release);
         }
+    }
+
+    /// One of those who share this subscription now and may read the topic.
+    pub(crate) fn choose(&self, share: &TopicFilter, topic: &str) -> Option<Chosen> {
+        let table = self.table.read();
+        let name = share.share_name()?;
+        let group = table.find(share)?.shared.iter().find(|group| &*group.name == name)?;
+        let mut found = Found { groups: vec![MatchedGroup::of(group)], ..Found::default() };
+        if !table.rights.is_empty() {
+            found.retain(|key| table.may_read(key, topic));
+        }
+        found.groups.first()?.choose()
     }
 
     /// Who gets a message of `topic`, and the generation for which that is true.
@@ -274,6 +355,21 @@ impl Table {
             };
         }
         &mut node.here
+    }
+
+    fn find(&self, filter: &TopicFilter) -> Option<&Entry> {
+        if !filter.has_wildcard() {
+            return self.exact.get(filter.matching_part());
+        }
+        let mut node = &self.wild;
+        for level in filter.levels() {
+            node = match level {
+                "#" => return Some(&node.rest),
+                "+" => node.any.as_deref()?,
+                level => node.children.get(level)?,
+            };
+        }
+        Some(&node.here)
     }
 
     fn remove(&mut self, filter: &TopicFilter, key: SessionKey) -> bool {
@@ -347,11 +443,16 @@ impl Entry {
         matches!(self.plain, Subscribers::None) && self.shared.is_empty()
     }
 
-    fn join(&mut self, name: &str, member: Member) -> bool {
+    fn join(&mut self, name: &str, filter: &TopicFilter, member: Member) -> bool {
         let at = self.shared.iter().position(|group| &*group.name == name);
         let Some(group) = at.and_then(|at| self.shared.get_mut(at)) else {
             let members = Arc::new(vec![member]);
-            self.shared.push(Group { name: name.into(), members, next: Arc::default() });
+            self.shared.push(Group {
+                name: name.into(),
+                filter: Arc::new(filter.clone()),
+                members,
+                next: Arc::default(),
+            });
             return true;
         };
         let members = Arc::make_mut(&mut group.members);
@@ -442,10 +543,7 @@ impl Found {
                 self.entries = self.entries.saturating_add(1);
             }
         }
-        self.groups.extend(entry.shared.iter().map(|group| MatchedGroup {
-            members: Arc::clone(&group.members),
-            next: Arc::clone(&group.next),
-        }));
+        self.groups.extend(entry.shared.iter().map(MatchedGroup::of));
     }
 
     /// Forgets the sessions for which `keep` is false.
@@ -484,14 +582,13 @@ impl Found {
 }
 
 fn merge(target: &mut Target, subscribed: &Subscribed) {
-    target.qos = target.qos.max(subscribed.options.qos);
-    target.no_local &= subscribed.options.no_local;
-    target.retain_as_published |= subscribed.options.retain_as_published;
-    if subscribed.id != 0 {
-        let mut ids = std::mem::take(&mut target.ids).into_vec();
-        ids.push(subscribed.id);
-        target.ids = ids.into();
+    match (&mut target.own, subscribed.options.no_local) {
+        (Own::Same, true) => target.own = Own::Less(Box::new(target.granted.clone())),
+        (Own::Nothing, false) => target.own = Own::Less(Box::new(Granted::by(subscribed))),
+        (Own::Less(granted), false) => granted.add(subscribed),
+        (Own::Same, false) | (Own::Nothing | Own::Less(_), true) => {}
     }
+    target.granted.add(subscribed);
 }
 
 #[cfg(test)]
@@ -555,8 +652,8 @@ mod tests {
         }
         let (_, targets) = router.matching("a/b");
         let [target] = targets.of(0) else { panic!("one target: {targets:?}") };
-        assert_eq!(target.qos, QoS::ExactlyOnce);
-        let mut ids = target.ids.to_vec();
+        assert_eq!(target.granted.qos, QoS::ExactlyOnce);
+        let mut ids = target.granted.ids.to_vec();
         ids.sort_unstable();
         assert_eq!(ids, [7, 8]);
     }

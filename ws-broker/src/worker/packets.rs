@@ -8,7 +8,6 @@ use session::{Arrival, FlowError, PubRecOutcome};
 
 use crate::broker::{Message, count};
 use crate::log::{SUBSCRIBE, UNSUBSCRIBE};
-use crate::time::{Ms, seconds};
 use crate::worker::link::{Cause, SharedLink};
 use crate::worker::mount::{mounted_filter, mounted_topic};
 use crate::worker::publish::passed_through;
@@ -198,10 +197,11 @@ impl State {
         let Some(source) = self.may_publish(publisher.slot as usize, &topic, retain) else {
             return ReasonCode::NotAuthorized;
         };
-        let expires_at = expiry(properties, self.now);
+        let expiry_interval_s =
+            if properties.is_empty() { None } else { properties.message_expiry_interval() };
         let properties = passed_through(properties);
         let mut message = Message::new(topic, payload, qos, retain, properties);
-        message.expires_at = expires_at;
+        message.expire_after(expiry_interval_s, self.now);
         message.publisher = Some(publisher);
         message.source = source;
         if self.publish(&message) { ReasonCode::Success } else { ReasonCode::NoMatchingSubscribers }
@@ -360,6 +360,7 @@ impl State {
     }
 }
 
+<<<<<<< HEAD
 /// Why something can't be taken on (`memory_limit`).
 pub(super) const OUT_OF_MEMORY: &str = "the broker holds as much memory as it may";
 
@@ -371,6 +372,8 @@ pub(super) fn expiry(properties: &codec::Properties, now: Ms) -> Option<Ms> {
     properties.message_expiry_interval().map(|left_s| now.saturating_add(seconds(left_s)))
 }
 
+=======
+>>>>>>> 3d9cb0e (Hand on what a member of a shared subscription leaves, and count No Local by subscription)
 /// Whether a topic is where a bridge tells both brokers whether it is connected.
 pub(super) fn is_bridge_state(topic: &TopicName) -> bool {
     let name = topic.as_str().strip_prefix("$SYS/broker/connection/");

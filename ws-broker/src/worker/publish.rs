@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use codec::{PacketId, Properties, ProtocolVersion, PublishHead, QoS};
-use session::Outgoing;
+use codec::{PacketId, Properties, ProtocolVersion, PublishHead, QoS, TopicFilter};
+use session::{Held, Outgoing, SendFlow};
 
 use crate::access::Access;
 use crate::bridge::Renamed;
-use crate::broker::{Counters, Expired, Message, SessionKey, StoreFull, Target, count};
+use crate::broker::{Chosen, Counters, Expired, Message, SessionKey, StoreFull, Target, count};
 use crate::limits::SHARED_PAYLOAD_MIN;
 use crate::log::NOTICE;
 use crate::time::seconds;
@@ -53,22 +53,48 @@ impl State {
         }
         self.frames.forget();
         for target in targets.of(self.id) {
-            self.deliver(target, &mut routed);
+            self.deliver(target, None, &mut routed);
         }
         for worker in targets.others(self.id) {
             let hand_over = HandOver::Matched(routed.keep(), Arc::clone(&targets));
             self.hand_over(worker, hand_over, message.size());
         }
         for chosen in targets.choose() {
-            if chosen.worker == self.id {
-                self.deliver(&chosen.target, &mut routed);
-            } else {
-                let worker = chosen.worker;
-                let hand_over = HandOver::Chosen(routed.keep(), chosen);
-                self.hand_over(worker, hand_over, message.size());
-            }
+            self.deliver_to(chosen, &mut routed);
         }
         true
+    }
+
+    /// Hands a message to the one that was chosen among those who share a subscription.
+    fn deliver_to(&mut self, chosen: Chosen, routed: &mut Routed<'_>) {
+        if chosen.worker == self.id {
+            self.deliver(&chosen.target, Some(&chosen.share), routed);
+        } else {
+            let (worker, size) = (chosen.worker, routed.message.size());
+            let hand_over = HandOver::Chosen(routed.keep(), chosen);
+            self.hand_over(worker, hand_over, size);
+        }
+    }
+
+    /// The session of this flow has ended: what it had from a Shared Subscription and has not
+    /// acknowledged goes to another member (MQTT 5.0 §4.8.2).
+    pub(super) fn hand_on(&mut self, flow: SendFlow<Delivery>) {
+        for Held { qos, sent, message: Delivery { message, share, .. } } in
+            flow.into_unacknowledged()
+        {
+            // A message of QoS 2 that may have arrived must not arrive anywhere else.
+            if sent && qos == QoS::ExactlyOnce {
+                continue;
+            }
+            let Some(chosen) =
+                share.and_then(|share| self.shared.router.choose(&share, message.topic.as_str()))
+            else {
+                continue;
+            };
+            self.frames.forget();
+            let mut routed = Routed { message: &message, kept: Some(Arc::clone(&message)) };
+            self.deliver_to(chosen, &mut routed);
+        }
     }
 
     fn hand_over(&mut self, worker: u16, hand_over: HandOver, size: usize) {
@@ -86,42 +112,51 @@ impl State {
             HandOver::Matched(message, targets) => {
                 let mut routed = Routed { message, kept: Some(Arc::clone(message)) };
                 for target in targets.of(self.id) {
-                    self.deliver(target, &mut routed);
+                    self.deliver(target, None, &mut routed);
                 }
             }
             HandOver::Chosen(message, chosen) => {
                 let mut routed = Routed { message, kept: Some(Arc::clone(message)) };
-                self.deliver(&chosen.target, &mut routed);
+                self.deliver(&chosen.target, Some(&chosen.share), &mut routed);
             }
         }
     }
 
-    /// Hands a message to one session: to its connection, or to its queue.
-    fn deliver(&mut self, target: &Target, routed: &mut Routed<'_>) {
+    /// Hands a message to one session: to its connection, or to its queue. `share` is the Shared
+    /// Subscription that it comes through.
+    fn deliver(
+        &mut self,
+        target: &Target,
+        share: Option<&Arc<TopicFilter>>,
+        routed: &mut Routed<'_>,
+    ) {
         let message = routed.message;
         let Some(session) = self.sessions.get_mut(target.slot as usize) else { return };
         let key = SessionKey { worker: self.id, slot: target.slot, epoch: target.epoch };
-        if session.key != key || target.no_local && message.publisher == Some(key) {
+        if session.key != key {
             return;
         }
-        let qos = message.qos.min(target.qos);
-        let retain = target.retain_as_published && message.retain;
+        let is_own = message.publisher == Some(key);
+        let granted = if is_own { target.granted_of_own() } else { Some(&target.granted) };
+        let Some(granted) = granted else { return };
+        let qos = message.qos.min(granted.qos);
+        let retain = granted.retain_as_published && message.retain;
         let limits = &self.settings.config.limits;
         if qos != QoS::AtMostOnce {
             if !session.has_room(message, limits) {
                 drop_for(session, &self.counters);
                 return;
             }
-            let ids = target.ids.clone();
-            session.push(qos, Delivery { message: routed.keep(), retain, ids });
+            let (ids, share) = (granted.ids.clone(), share.cloned());
+            session.push(qos, Delivery { message: routed.keep(), retain, ids, share });
             self.pump(target.slot as usize);
             return;
         }
         let Some(link) = &session.link else {
             if session.keeps_qos0 || self.settings.config.rules.queue_qos0_messages {
                 if session.has_room(message, limits) {
-                    let ids = target.ids.clone();
-                    session.push_qos0(Delivery { message: routed.keep(), retain, ids });
+                    let (ids, share) = (granted.ids.clone(), share.cloned());
+                    session.push_qos0(Delivery { message: routed.keep(), retain, ids, share });
                 } else {
                     drop_for(session, &self.counters);
                 }
@@ -136,10 +171,10 @@ impl State {
             count(&self.counters.dropped_slow_reader, 1);
             return;
         }
-        let frame = Frame { message, qos, retain, dup: false, packet_id: None, ids: &target.ids };
+        let frame = Frame { message, qos, retain, dup: false, packet_id: None, ids: &granted.ids };
         let is_renamed = link.crossing.is_some() || link.mount.is_some();
         let is_common = link.aliases_out.is_none() && !is_renamed;
-        let sent = if is_common && target.ids.is_empty() {
+        let sent = if is_common && granted.ids.is_empty() {
             self.frames.write(&frame, self.now, link, &mut self.spare)
         } else {
             frame.write(self.now, link, &mut self.spare)
@@ -261,7 +296,7 @@ impl State {
                 let sent = frame.write(self.now, link, &mut self.spare);
                 note(&self.counters, &message, sent);
             } else {
-                session.push(qos, Delivery { message, retain: true, ids });
+                session.push(qos, Delivery { message, retain: true, ids, share: None });
                 return true;
             }
         }

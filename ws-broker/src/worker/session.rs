@@ -177,6 +177,9 @@ pub(crate) struct Delivery {
     pub retain: bool,
     /// The Subscription Identifiers that it is sent with.
     pub ids: Box<[u32]>,
+    /// The Shared Subscription that it came through: it is handed on to another member if this session
+    /// ends before it is acknowledged.
+    pub share: Option<Arc<TopicFilter>>,
 }
 
 /// A retained message on its way to a new subscription.

@@ -19,7 +19,6 @@ use crate::time::{Ms, seconds};
 use crate::worker::link::{Cause, Link, SharedLink};
 use crate::worker::login::{Authenticated, Login, Proof};
 use crate::worker::out::OutBuffer;
-use crate::worker::packets::expiry;
 use crate::worker::session::{DelayedWill, Session};
 use crate::worker::{State, trace};
 
@@ -300,17 +299,18 @@ impl State {
         if session.rights.is_some() {
             self.shared.router.limit(session.key, None, false);
         }
+        self.hand_on(session.send);
     }
 
     /// Publishes a Will Message (MQTT 5.0 §3.1.2.5), if its session may publish it now.
     pub(super) fn publish_will(&mut self, slot: usize, will: Will) {
         let Some(source) = self.may_publish(slot, &will.topic, will.retain) else { return };
-        let expires_at = expiry(&will.properties, self.now);
+        let expiry_interval_s = will.properties.message_expiry_interval();
         let properties = will.properties.filtered(|id| {
             !matches!(id, PropertyId::WillDelayInterval | PropertyId::MessageExpiryInterval)
         });
         let mut message = Message::new(will.topic, will.payload, will.qos, will.retain, properties);
-        message.expires_at = expires_at;
+        message.expire_after(expiry_interval_s, self.now);
         message.source = source;
         self.publish(&message);
     }
