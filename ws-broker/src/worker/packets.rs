@@ -360,20 +360,9 @@ impl State {
     }
 }
 
-<<<<<<< HEAD
 /// Why something can't be taken on (`memory_limit`).
 pub(super) const OUT_OF_MEMORY: &str = "the broker holds as much memory as it may";
 
-/// When a message with these properties expires.
-pub(super) fn expiry(properties: &codec::Properties, now: Ms) -> Option<Ms> {
-    if properties.is_empty() {
-        return None;
-    }
-    properties.message_expiry_interval().map(|left_s| now.saturating_add(seconds(left_s)))
-}
-
-=======
->>>>>>> 3d9cb0e (Hand on what a member of a shared subscription leaves, and count No Local by subscription)
 /// Whether a topic is where a bridge tells both brokers whether it is connected.
 pub(super) fn is_bridge_state(topic: &TopicName) -> bool {
     let name = topic.as_str().strip_prefix("$SYS/broker/connection/");
