@@ -11,7 +11,6 @@ mod attempts;
 mod tls;
 mod topics;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
@@ -58,38 +57,23 @@ impl Plan {
     /// The plans of all bridges.
     ///
     /// # Errors
-    /// One of them can't be carried out, or two would have the same session.
+    /// One of them can't be carried out.
     pub(crate) fn all(bridges: &[config::Bridge]) -> Result<Vec<Arc<Self>>> {
         if bridges.is_empty() {
             return Ok(Vec::new());
         }
         let host = nix::unistd::gethostname().context("this computer does not say its name")?;
-        let mut local_ids = HashSet::new();
-        let mut plans = Vec::new();
-        for bridge in bridges {
-            let plan = Self::new(bridge, &host.to_string_lossy())
-                .with_context(|| format!("the bridge {} can't be started", bridge.name))?;
-            if !local_ids.insert(plan.local_id.as_str().to_owned()) {
-                bail!(
-                    "Bridge local_clientid '{}' is not unique: give one of the bridges another \
-                     local_clientid",
-                    plan.local_id
-                );
-            }
-            plans.push(Arc::new(plan));
-        }
-        Ok(plans)
+        let host = host.to_string_lossy();
+        let plans = bridges.iter().map(|bridge| {
+            let plan = Self::new(bridge, &host);
+            plan.map(Arc::new)
+                .with_context(|| format!("the bridge {} can't be started", bridge.name))
+        });
+        plans.collect()
     }
 
     fn new(bridge: &config::Bridge, host: &str) -> Result<Self> {
-        let remote_id = match &bridge.remote_clientid {
-            Some(id) => id.clone(),
-            None => format!("{host}.{}", bridge.name),
-        };
-        let local_id = match &bridge.local_clientid {
-            Some(id) => id.clone(),
-            None => format!("local.{remote_id}"),
-        };
+        let (remote_id, local_id) = (bridge.remote_id(host), bridge.local_id(host));
         let notification_topic = match &bridge.notification_topic {
             Some(topic) => topic.clone(),
             None => format!("$SYS/broker/connection/{remote_id}/state"),
@@ -190,19 +174,6 @@ mod tests {
         let named = plan(|bridge| bridge.local_clientid = Some("here".into()));
         assert_eq!((named.remote_id.as_str(), named.local_id.as_str()), ("pi.cloud", "here"));
         assert!(plan(|bridge| bridge.notifications = false).notification_topic.is_none());
-    }
-
-    #[test]
-    fn two_bridges_can_not_have_one_session() {
-        let mut bridges = [config::Bridge::new("a".into()), config::Bridge::new("b".into())];
-        assert_eq!(Plan::all(&bridges).unwrap().len(), 2);
-        for bridge in &mut bridges {
-            bridge.remote_clientid = Some("same".into());
-        }
-        let why = Plan::all(&bridges).unwrap_err().to_string();
-        assert!(why.contains("local.same"), "{why}");
-        bridges[1].local_clientid = Some("other".into());
-        assert!(Plan::all(&bridges).is_ok());
     }
 
     #[test]

@@ -117,6 +117,29 @@ impl Bridge {
         }
     }
 
+    /// Its Client Identifier there, on a computer of this name.
+    pub(crate) fn remote_id(&self, host: &str) -> String {
+        self.remote_clientid.clone().unwrap_or_else(|| format!("{host}.{}", self.name))
+    }
+
+    /// Its Client Identifier here, on a computer of this name.
+    pub(crate) fn local_id(&self, host: &str) -> String {
+        self.local_clientid.clone().unwrap_or_else(|| format!("local.{}", self.remote_id(host)))
+    }
+
+    /// Whether each of these bridges has a session of its own.
+    pub(super) fn check_ids(bridges: &[Self]) -> Result<(), String> {
+        let mut ids: Vec<String> = bridges.iter().map(|bridge| bridge.local_id("")).collect();
+        ids.sort_unstable();
+        match ids.windows(2).find(|pair| pair.first() == pair.last()).and_then(<[_]>::first) {
+            Some(id) => Err(format!(
+                "Bridge local_clientid '{id}' is not unique: give one of the bridges another \
+                 local_clientid"
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// A bridge of which nothing but its name is said.
     pub(crate) fn new(name: String) -> Self {
         Self {

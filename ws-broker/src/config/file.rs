@@ -519,6 +519,7 @@ impl Draft {
         for bridge in &self.config.bridges {
             bridge.check().map_err(fault)?;
         }
+        Bridge::check_ids(&self.config.bridges).map_err(fault)?;
         if self.config.persistence.enabled {
             let note = "persistence true has no effect yet: sessions and retained messages are kept in \
                         memory and end with the broker";
@@ -718,6 +719,11 @@ mod tests {
             ("log_type loud", "log_type"),
             ("address a", "after a connection line"),
             ("connection a\nconnection a", "Duplicate bridge name"),
+            (
+                "connection a\naddress h\ntopic x\nremote_clientid r\n\
+                 connection b\naddress h\ntopic x\nlocal_clientid local.r",
+                "Bridge local_clientid 'local.r' is not unique",
+            ),
             ("connection a\ntopic #", "no remote addresses"),
             ("connection a\naddress b", "no topics"),
             ("connection a\naddress b:0", "Invalid address value"),

@@ -124,7 +124,11 @@ struct Accepted {
 
 impl Bridge {
     async fn run(mut self) {
-        self.in_turn(State::begin_bridge);
+        if !self.in_turn(State::begin_bridge) {
+            let (name, id) = (&self.plan.config.name, &self.plan.local_id);
+            tracing::error!("Bridge {name} is not started: another has its local_clientid {id}.");
+            return;
+        }
         loop {
             let after = self.attempt().await;
             match after {
@@ -417,14 +421,18 @@ struct Arrival<'a> {
 }
 
 impl State {
-    /// Begins to gather what is for the other broker, and says that it is not connected.
-    fn begin_bridge(&mut self, plan: &Plan) {
-        self.bridges.insert(plan.local_id.clone());
+    /// Begins to gather what is for the other broker, and says that it is not connected; `false` if
+    /// there is a bridge with its Client Identifier already.
+    fn begin_bridge(&mut self, plan: &Plan) -> bool {
+        if !self.bridges.insert(plan.local_id.clone()) {
+            return false;
+        }
         if !plan.is_local_clean() {
             let slot = self.bridge_session(plan);
             self.subscribe_bridge(slot, plan, QoS::ExactlyOnce, RetainHandling::DoNotSend);
         }
         self.notify(plan, DOWN);
+        true
     }
 
     /// The session of a bridge, which is there or begins now.
