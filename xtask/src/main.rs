@@ -3,6 +3,7 @@
 //! Nothing here is part of the product. Each command sets up what it needs by itself ([`setup`])
 //! and prints what it runs ([`command`]), so that whatever it does can be done by hand.
 
+mod bench;
 mod binaries;
 mod command;
 mod dashboard;
@@ -33,6 +34,8 @@ enum Chore {
     Run(run::Arguments),
     /// Set up what the tests need, then check and test everything
     Test(test::Arguments),
+    /// Measure the broker and its peers under the same load
+    Bench(bench::Arguments),
     /// Leave one self-contained ws-broker, with the dashboard inside, in target/dist
     Dist,
     /// Build the dashboard alone into target/dashboard, as it is embedded
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().chore {
         Chore::Run(arguments) => run::run(&arguments),
         Chore::Test(arguments) => test::run(&arguments),
+        Chore::Bench(arguments) => bench::run(&arguments),
         Chore::Dist => binaries::dist(),
         Chore::Dashboard => dashboard(),
         Chore::Tidy { write } => tidy::run(write),

@@ -31,6 +31,10 @@ pub(crate) enum Need {
 /// What building the dashboard needs.
 pub(crate) const FOR_THE_DASHBOARD: &[Need] = &[Need::WasmTarget];
 
+/// What the benchmarks need: the peer that they are all about.
+pub(crate) const FOR_THE_BENCHMARKS: &[Need] =
+    &[Need::Program { names: &["mosquitto"], packages: &["mosquitto"] }];
+
 /// What the tests need.
 pub(crate) const FOR_THE_TESTS: &[Need] = &[
     Need::WasmTarget,

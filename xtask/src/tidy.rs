@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 
 use crate::statements::Mentions;
-use crate::workspace;
+use crate::{bench, workspace};
 
 /// What a visitor finds at the top, as ARCHITECTURE.md describes it.
 const ROOT: &[&str] = &[
@@ -17,6 +17,7 @@ const ROOT: &[&str] = &[
     "LICENSE",
     "README.md",
     "Trunk.toml",
+    "bench",
     "client-wasm",
     "codec",
     "index.html",
@@ -29,7 +30,7 @@ const ROOT: &[&str] = &[
 
 /// Folders with sources of ours.
 const SOURCES: &[&str] =
-    &["client-wasm", "codec", "sensors", "session", "tests", "ws-broker", "xtask"];
+    &["bench", "client-wasm", "codec", "sensors", "session", "tests", "ws-broker", "xtask"];
 
 /// The files that may hold `unsafe` code, each with its reason in the file.
 const MAY_BE_UNSAFE: &[&str] = &[
@@ -77,6 +78,7 @@ pub(crate) fn run(write: bool) -> Result<()> {
         })?;
     }
     complaints.extend(mentions.check(root, write)?);
+    complaints.extend(bench::check(root, write)?);
     if complaints.is_empty() {
         println!("{count} source files are tidy");
         return Ok(());
