@@ -61,17 +61,55 @@ fn visit(ports: Ports) {
 fn clients_come_and_go_in_words_that_mosquitto_uses() {
     let broker = Broker::start();
     publish(&broker, Version::V311, &["-i", "me", "-u", "ana", "-t", "a/b", "-m", "x", "-q", "1"]);
+    visit(broker.ports);
+    let port = format!("on port {}.", broker.ports.mqtt);
     for part in [
         "New connection from 127.0.0.1:",
+        &port,
         "as me (p2, c1, k60, u'ana').",
+        "No will message specified.",
         "Sending CONNACK to me (0, 0)",
         "Received PUBLISH from me (d0, q1, r0, m1, 'a/b', ... (1 bytes))",
         "Sending PUBACK to me (m1, rc16)",
         "Received DISCONNECT from me",
         "Client me disconnected.",
+        "Received SUBSCRIBE from visitor",
+        "\ta/b (QoS 1)",
+        "visitor 1 a/b",
+        "Sending SUBACK to visitor",
+        "Client visitor closed its connection.",
     ] {
         broker.wait_for_log(part, &[""]);
     }
+}
+
+/// What watches a log for those who guess passwords looks for these words.
+#[test]
+fn who_is_turned_down_is_named() {
+    let broker = Broker::configured(|ports| format!("listener {} 127.0.0.1", ports.mqtt));
+    let mut client = broker.open();
+    client.send(&Connect::new(Version::V311, "guest").bytes());
+    client.receive_until_closed();
+    broker.wait_for_log("Client guest disconnected, not authorised.", &[""]);
+}
+
+#[test]
+fn json_lines_name_the_client_and_where_it_is() {
+    let broker =
+        Broker::configured(|ports| format!("log_format json\nlog_type all\n{}", listener(ports)));
+    let client = broker.connect(Version::V5, "kitchen \"2\"");
+    let address = client.address().to_string();
+    drop(client);
+    for (part, level) in [("New client connected", "notice"), ("closed its connection", "notice")] {
+        let line = broker.wait_for_log(part, &[""]);
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["level"], level, "{line}");
+        assert_eq!(line["client"], "kitchen \"2\"", "{line}");
+        assert_eq!(line["peer"], address, "{line}");
+    }
+    let line = broker.wait_for_log("New connection", &[&address]);
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["peer"], address, "{line}");
 }
 
 #[test]

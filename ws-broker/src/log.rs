@@ -286,7 +286,9 @@ impl fmt::Write for OneLine<'_> {
         for character in text.chars() {
             match self.0.len() {
                 length if length < LOG_LINE_BYTES_MAX => {
-                    self.0.push(if character.is_control() { '\u{fffd}' } else { character });
+                    // A tab sets off what belongs to the line before.
+                    let is_plain = character == '\t' || !character.is_control();
+                    self.0.push(if is_plain { character } else { '\u{fffd}' });
                 }
                 _ if self.0.ends_with('\u{2026}') => return Ok(()),
                 _ => self.0.push('\u{2026}'),

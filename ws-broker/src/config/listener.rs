@@ -140,6 +140,16 @@ impl Listener {
     }
 }
 
+impl Address {
+    /// The port, or what is there instead of one, as a log line names it.
+    pub(crate) fn door(&self) -> String {
+        match self {
+            Self::Loopback(port) | Self::Tcp { port, .. } => format!("port {port}"),
+            Self::Unix(path) => format!("socket {}", path.display()),
+        }
+    }
+}
+
 impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

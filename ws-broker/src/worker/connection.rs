@@ -175,7 +175,8 @@ impl Greeting {
 
     /// Tells the client why it is turned down, where its version has words for it, and hangs up.
     async fn refuse(mut self, worker: &Worker, refused: Refused) {
-        tracing::info!(target: CONNECTION, "Connection from {} closed: {}.", self.peer, refused.why);
+        let (peer, why) = (self.peer, &refused.why);
+        tracing::info!(target: CONNECTION, peer = %peer, "Connection from {peer} closed: {why}.");
         if let Some((code, version)) = refused.connack {
             let (mut out, mut spare) = (OutBuffer::default(), SpareBuffers::default());
             // Words are left out where they would make the packet too large [MQTT-3.2.2-19].
@@ -317,7 +318,13 @@ async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, log
         }
     };
     let what = if link.borrow().is_bridge { "bridge" } else { "client" };
-    tracing::info!(target: CONNECTION, "New {what} connected from {peer} as {described}.");
+    let client = link.borrow().client_id.clone();
+    tracing::info!(
+        target: CONNECTION,
+        client = %client,
+        peer = %peer,
+        "New {what} connected from {peer} as {described}."
+    );
     let Greeting { transport, mut incoming, decoder, .. } = greeting;
     incoming.present();
     let connection = Connection {
@@ -559,24 +566,22 @@ impl Connection {
 
 /// Says that a connection has ended, and why.
 pub(super) fn log_end(client_id: &codec::MqttString, peer: &Peer, cause: &Cause) {
-    match cause {
-        Cause::Disconnected | Cause::DisconnectedWithWill => {
-            tracing::info!(target: CONNECTION, "Client {client_id} disconnected.");
-        }
-        Cause::ConnectionLost(why) => {
-            tracing::info!(target: CONNECTION, "Client {client_id} closed its connection: {why}.");
-        }
-        Cause::Refused(_, why) => {
-            tracing::info!(target: CONNECTION, "Client {client_id} at {peer} disconnected: {why}.");
-        }
-        Cause::TakenOver => {
-            tracing::info!(target: CONNECTION, "Client {client_id} already connected, closing old connection.");
-        }
-        Cause::Silent => {
-            tracing::info!(target: CONNECTION, "Client {client_id} has exceeded timeout, disconnecting.");
-        }
-        Cause::ShuttingDown => {}
-    }
+    let what = match cause {
+        Cause::Disconnected | Cause::DisconnectedWithWill => "disconnected".into(),
+        // Whoever goes without a word leaves none to pass on.
+        Cause::ConnectionLost(why) if why.is_empty() => "closed its connection".into(),
+        Cause::ConnectionLost(why) => format!("closed its connection: {why}"),
+        Cause::Refused(_, why) => format!("at {peer} disconnected: {why}"),
+        Cause::TakenOver => "already connected, closing old connection".into(),
+        Cause::Silent => "has exceeded timeout, disconnecting".into(),
+        Cause::ShuttingDown => return,
+    };
+    tracing::info!(
+        target: CONNECTION,
+        client = %client_id,
+        peer = %peer,
+        "Client {client_id} {what}."
+    );
 }
 
 /// Reads what has arrived, and counts it.
@@ -609,7 +614,8 @@ pub(super) fn poll_write(
 
 fn read_cause(error: ReadError) -> Cause {
     match error {
-        ReadError::Closed | ReadError::Io(_) => Cause::ConnectionLost(error.to_string()),
+        ReadError::Closed => Cause::ConnectionLost(String::new()),
+        ReadError::Io(_) => Cause::ConnectionLost(error.to_string()),
         ReadError::Text => Cause::refused(ReasonCode::ProtocolError, error),
         ReadError::WebSocket(_) => Cause::refused(ReasonCode::MalformedPacket, error),
     }

@@ -76,7 +76,7 @@ pub(crate) enum Cause {
     Disconnected,
     /// The client said goodbye and wants its will sent.
     DisconnectedWithWill,
-    /// The client closed the connection without a word.
+    /// The client closed the connection without a word, or it broke for this reason.
     ConnectionLost(String),
     /// We end it, for this reason, with these words for people.
     Refused(ReasonCode, String),

@@ -12,6 +12,7 @@ use codec::{Auth, Connect, MqttString, Packet, Properties, Property, ProtocolVer
 
 use crate::access::scram::{self, Exchange};
 use crate::access::{Identity, Users};
+use crate::log::CONNECTION;
 use crate::settings::Settings;
 use crate::worker::connection::{Greeting, Refused, packet_size_max};
 use crate::worker::link::{Cause, SharedLink};
@@ -80,6 +81,11 @@ impl Turned<'_> {
 
     fn unauthorised(&self, who: &str) -> Refused {
         let client = &self.connect.client_id;
+        tracing::info!(
+            target: CONNECTION,
+            client = %client,
+            "Client {client} disconnected, not authorised."
+        );
         self.down(ReasonCode::NotAuthorized, format!("client {client}, {who}, is not authorised"))
     }
 }

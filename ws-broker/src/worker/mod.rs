@@ -408,7 +408,8 @@ impl Worker {
             Arc::clone(&state.settings)
         };
         let deadline = tokio::time::Instant::now() + settings.config.limits.connect_timeout;
-        tracing::info!(target: CONNECTION, "New connection from {peer}.");
+        let by = settings.listener(peer.listener).address.door();
+        tracing::info!(target: CONNECTION, peer = %peer, "New connection from {peer} on {by}.");
         if accepted.needs_more(&settings) {
             tokio::task::spawn_local(Rc::clone(self).receive(accepted, settings, deadline));
             return;
@@ -435,7 +436,7 @@ impl Worker {
         match arrived {
             Ok(arrival) => self.serve(arrival, &settings),
             Err(why) => {
-                tracing::info!(target: CONNECTION, "Connection from {peer} closed: {why}.");
+                tracing::info!(target: CONNECTION, peer = %peer, "Connection from {peer} closed: {why}.");
             }
         }
     }

@@ -94,6 +94,7 @@ impl State {
         let resumed = old.filter(|slot| !connect.clean_start && self.lasts(*slot));
         let connack = self.connack(&connect, login, resumed.is_some(), peer.listener);
         let connack = Packet::ConnAck(connack);
+        trace::will(connect.will.as_ref());
         trace::sending(&connect.client_id, &connack);
         let mut out = OutBuffer::default();
         let size_max = wishes.packet_size_max;

@@ -2,7 +2,7 @@
 //!
 //! Where they are off, each costs one load.
 
-use codec::{Ack, Packet, PacketId, Publish, QoS};
+use codec::{Ack, Packet, PacketId, Publish, QoS, Will};
 
 /// What is said of a PUBLISH, in either direction.
 pub(super) struct Said<'a> {
@@ -32,6 +32,19 @@ pub(super) fn is_on() -> bool {
 pub(super) fn received(client_id: &str, packet: &Packet) {
     if is_on() {
         say("Received", "from", client_id, packet);
+    }
+}
+
+/// A client connects with this will.
+pub(super) fn will(will: Option<&Will>) {
+    match will {
+        Some(will) => {
+            let (retain, qos) = (u8::from(will.retain), will.qos as u8);
+            let bytes = will.payload.len();
+            tracing::debug!("Will message specified ({bytes} bytes) (r{retain}, q{qos}).");
+            tracing::debug!("\t{}", will.topic);
+        }
+        None => tracing::debug!("No will message specified."),
     }
 }
 
@@ -74,9 +87,20 @@ fn say(verb: &str, way: &str, client_id: &str, packet: &Packet) {
             tracing::debug!("{verb} AUTH {way} {client_id} (rc{code})");
         }
         Packet::Connect(_) => tracing::debug!("{verb} CONNECT {way} {client_id}"),
-        Packet::Subscribe(_) => tracing::debug!("{verb} SUBSCRIBE {way} {client_id}"),
+        Packet::Subscribe(packet) => {
+            tracing::debug!("{verb} SUBSCRIBE {way} {client_id}");
+            for subscription in &packet.subscriptions {
+                let qos = subscription.options.qos as u8;
+                tracing::debug!("\t{} (QoS {qos})", subscription.filter);
+            }
+        }
         Packet::SubAck(_) => tracing::debug!("{verb} SUBACK {way} {client_id}"),
-        Packet::Unsubscribe(_) => tracing::debug!("{verb} UNSUBSCRIBE {way} {client_id}"),
+        Packet::Unsubscribe(packet) => {
+            tracing::debug!("{verb} UNSUBSCRIBE {way} {client_id}");
+            for filter in &packet.filters {
+                tracing::debug!("\t{filter}");
+            }
+        }
         Packet::UnsubAck(_) => tracing::debug!("{verb} UNSUBACK {way} {client_id}"),
         Packet::PingReq => tracing::debug!("{verb} PINGREQ {way} {client_id}"),
         Packet::PingResp => tracing::debug!("{verb} PINGRESP {way} {client_id}"),
