@@ -117,7 +117,7 @@ impl Client {
 
     /// Refused with this code, and closed.
     #[track_caller]
-    fn expect_refusal(&mut self, code: ReasonCode) {
+    pub(crate) fn expect_refusal(&mut self, code: ReasonCode) {
         let connack = self.receive_connack();
         assert_eq!((connack.code, connack.session_present), (code, false));
         self.expect_closed();

@@ -22,6 +22,7 @@ mod load;
 mod messages;
 mod reconnecting;
 mod retained;
+mod rules;
 mod sessions;
 mod shared;
 mod subscriptions;

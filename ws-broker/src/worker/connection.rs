@@ -21,6 +21,7 @@ use crate::worker::login::Login;
 use crate::worker::mount::mounted_topic;
 use crate::worker::out::{OutBuffer, SpareBuffers};
 use crate::worker::packets::OUT_OF_MEMORY;
+use crate::worker::rules;
 use crate::worker::sessions::{NoSession, refusal, wants_words};
 use crate::worker::transport::{Incoming, ReadError, Transport};
 use crate::worker::{Adopted, Connected, Handshake, Mail, State, Worker};
@@ -144,18 +145,15 @@ impl Greeting {
 
     /// What a CONNECT must hold beyond being well formed.
     fn check(&self, worker: &Worker, connect: &Connect) -> Result<(), Refused> {
-        if let Some(will) = &connect.will {
-            let levels = will.topic.levels().count();
-            if levels > worker.settings().config.limits.topic_levels_max {
-                return Err(Refused {
-                    why: "the topic of its will has too many levels".into(),
-                    in_words: wants_words(connect),
-                    connack: Some((ReasonCode::TopicNameInvalid, connect.version)),
-                    packet_size_max: packet_size_max(connect),
-                });
-            }
+        match rules::objection(&worker.settings(), self.peer.listener, connect) {
+            Some((code, why)) => Err(Refused {
+                why: why.into(),
+                in_words: wants_words(connect),
+                connack: Some((code, connect.version)),
+                packet_size_max: packet_size_max(connect),
+            }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Has the topic of the will be what it is to the broker.

@@ -15,6 +15,7 @@ mod out;
 mod packets;
 mod publish;
 mod rights;
+mod rules;
 mod session;
 mod sessions;
 mod trace;

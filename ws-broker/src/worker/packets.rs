@@ -11,6 +11,7 @@ use crate::log::{SUBSCRIBE, UNSUBSCRIBE};
 use crate::worker::link::{Cause, SharedLink};
 use crate::worker::mount::{mounted_filter, mounted_topic};
 use crate::worker::publish::passed_through;
+use crate::worker::rules;
 use crate::worker::session::RetainedDelivery;
 use crate::worker::{State, trace};
 
@@ -132,6 +133,7 @@ impl State {
             })?
         };
         self.check_levels(topic.as_str())?;
+        self.check_publish(&link.borrow(), publish.qos, publish.retain)?;
         let crossing = link.borrow().crossing.clone();
         let topic = match &crossing {
             Some(crossing) => crossing.to_local(topic, self.now),
@@ -197,6 +199,9 @@ impl State {
         let Some(source) = self.may_publish(publisher.slot as usize, &topic, retain) else {
             return ReasonCode::NotAuthorized;
         };
+        if payload.len() > self.settings.config.limits.message_size_max {
+            return ReasonCode::QuotaExceeded;
+        }
         let expiry_interval_s =
             if properties.is_empty() { None } else { properties.message_expiry_interval() };
         let properties = passed_through(properties);
@@ -239,6 +244,7 @@ impl State {
         }
         let mut codes = Vec::with_capacity(subscribe.subscriptions.len());
         let is_bridge = link.borrow().is_bridge;
+        let max_qos = self.max_qos(&link.borrow());
         for mut subscription in subscribe.subscriptions {
             if is_bridge {
                 // What a bridge of MQTT 5.0 asks for, it is given before, too: a message goes back to
@@ -246,6 +252,7 @@ impl State {
                 subscription.options.no_local = true;
                 subscription.options.retain_as_published = true;
             }
+            subscription.options.qos = subscription.options.qos.min(max_qos);
             let filter = mounted_filter(link.borrow().mount.as_ref(), subscription.filter);
             codes.push(match filter {
                 Ok(filter) => self.subscribe(slot, Subscription { filter, ..subscription }, id),
@@ -292,6 +299,7 @@ impl State {
                 RetainHandling::DoNotSend => false,
             };
         if wants_retained {
+            let rules = &self.settings.config.rules;
             let found = shared.retained.matching(&filter, self.now);
             let waiting = &mut session.retained;
             if waiting.len().saturating_add(found.len()) > self.settings.config.limits.retained_max
@@ -301,7 +309,7 @@ impl State {
                 return ReasonCode::QuotaExceeded;
             }
             let deliveries = found.into_iter().map(|message| RetainedDelivery {
-                qos: message.qos.min(options.qos),
+                qos: rules.outgoing_qos(message.qos, options.qos),
                 message,
                 id,
             });
@@ -350,7 +358,8 @@ impl State {
                     "DISCONNECT: a Session Expiry Interval of 0 can't be changed",
                 );
             }
-            session.expiry_interval_s = expiry_s;
+            let rules = &self.settings.config.rules;
+            session.expiry_interval_s = rules::session_expiry_s(rules, expiry_s);
         }
         if disconnect.code == ReasonCode::Success {
             Cause::Disconnected

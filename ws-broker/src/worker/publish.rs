@@ -139,7 +139,7 @@ impl State {
         let is_own = message.publisher == Some(key);
         let granted = if is_own { target.granted_of_own() } else { Some(&target.granted) };
         let Some(granted) = granted else { return };
-        let qos = message.qos.min(granted.qos);
+        let qos = self.settings.config.rules.outgoing_qos(message.qos, granted.qos);
         let retain = granted.retain_as_published && message.retain;
         let limits = &self.settings.config.limits;
         if qos != QoS::AtMostOnce {

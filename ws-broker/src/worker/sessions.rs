@@ -19,6 +19,7 @@ use crate::time::{Ms, seconds};
 use crate::worker::link::{Cause, Link, SharedLink};
 use crate::worker::login::{Authenticated, Login, Proof};
 use crate::worker::out::OutBuffer;
+use crate::worker::rules;
 use crate::worker::session::{DelayedWill, Session};
 use crate::worker::{State, trace};
 
@@ -78,7 +79,10 @@ impl State {
         login: &Login,
         peer: Peer,
     ) -> Result<(usize, SharedLink), NoSession> {
-        let wishes = Wishes::of(&connect, self.settings.config.limits.inflight_max);
+        let mut wishes = Wishes::of(&connect, self.settings.config.limits.inflight_max);
+        let rules = &self.settings.config.rules;
+        wishes.expiry_interval_s = rules::session_expiry_s(rules, wishes.expiry_interval_s);
+        let keep_alive_s = rules::keep_alive_s(rules, &connect);
         if self.bridges.contains(&connect.client_id) {
             return Err(NoSession::OfBridge);
         }
@@ -129,7 +133,7 @@ impl State {
             packet_size_max: wishes.packet_size_max,
             aliases_in: AliasesIn::new(aliases_in_max),
             aliases_out: (wishes.topic_alias_max > 0).then(|| Box::new(aliases_out)),
-            silence_max_ms: seconds(u32::from(connect.keep_alive_s)).saturating_mul(3) / 2,
+            silence_max_ms: seconds(u32::from(keep_alive_s)).saturating_mul(3) / 2,
             last_heard: self.now,
             will: connect.will.map(Box::new),
             resumed: resumed.is_some(),
@@ -166,12 +170,11 @@ impl State {
         session_present: bool,
         listener: usize,
     ) -> ConnAck {
-        let limits = &self.settings.config.limits;
+        let config = &self.settings.config;
+        let listener = self.settings.listener(listener);
         let properties = if connect.version.is_v5() {
-            // In Mosquitto's order, and only what differs from the default: there are tests that
-            // compare a CONNACK byte by byte.
-            let mut wanted = Vec::new();
-            let topic_alias_max = self.settings.listener(listener).max_topic_alias;
+            let mut wanted = rules::times(&config.rules, connect);
+            let topic_alias_max = listener.max_topic_alias;
             if topic_alias_max > 0 {
                 wanted.push(Property::TopicAliasMaximum(topic_alias_max));
             }
@@ -182,12 +185,7 @@ impl State {
                 wanted.push(Property::AuthenticationMethod(method.clone()));
                 wanted.push(Property::AuthenticationData(answer.clone()));
             }
-            if limits.packet_size_max < codec::PACKET_SIZE_MAX {
-                wanted.push(Property::MaximumPacketSize(limits.packet_size_max));
-            }
-            if limits.receive_maximum < u16::MAX {
-                wanted.push(Property::ReceiveMaximum(limits.receive_maximum));
-            }
+            wanted.extend(rules::capabilities(&config.rules, &config.limits, listener));
             Properties::new(wanted).unwrap_or_default()
         } else {
             Properties::EMPTY
