@@ -95,7 +95,8 @@ impl Sys {
         let totals = &figures.totals;
         let connected = totals.clients_connected;
         let disconnected = totals.sessions.saturating_sub(connected);
-        let stored = figures.retained_messages.saturating_add(totals.queued_messages);
+        let waiting = totals.queued_messages.saturating_add(totals.inflight_messages);
+        let stored = figures.retained_messages.saturating_add(waiting);
         let stored_bytes = figures.retained_bytes.saturating_add(totals.queued_bytes);
         let mut topics = vec![
             ("version".into(), format!("ws-broker version {}", env!("CARGO_PKG_VERSION"))),
