@@ -19,6 +19,7 @@ use std::time::Duration;
 
 pub mod broker;
 pub mod browser;
+pub mod certificates;
 pub mod http;
 pub mod mosquitto;
 pub mod ports;

@@ -15,6 +15,13 @@ pub const PYTHON_VARIABLE: &str = "PAHO_PYTHON";
 /// If it ends with anything but success.
 #[track_caller]
 pub fn run(script: &str, arguments: &[&str], limit: Duration) {
+    assert!(succeeds(script, arguments, limit), "{script} {arguments:?} failed");
+}
+
+/// Runs a script of this crate's folder `paho` to its end, within `limit`; says whether it succeeded.
+#[track_caller]
+#[must_use]
+pub fn succeeds(script: &str, arguments: &[&str], limit: Duration) -> bool {
     let Some(python) = std::env::var_os(PYTHON_VARIABLE) else {
         panic!(
             "{PYTHON_VARIABLE} does not name a Python with paho-mqtt: run `cargo xtask test`, \
@@ -25,6 +32,5 @@ pub fn run(script: &str, arguments: &[&str], limit: Duration) {
     let mut command = Command::new(python);
     command.arg("-u").arg(path).args(arguments).env("PYTHONDONTWRITEBYTECODE", "1");
     let mut program = Program::start(&format!("{script} {}", arguments.join(" ")), &mut command);
-    let status = program.wait_exit_at_most(limit);
-    assert!(status.success(), "{script} {arguments:?} ended with {status}");
+    program.wait_exit_at_most(limit).success()
 }

@@ -46,13 +46,20 @@ pub(crate) enum ReadError {
     Closed,
     /// The connection broke.
     #[error("{0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
     /// A text message, where MQTT travels in binary ones (MQTT 5.0 §6.0).
     #[error("a WebSocket text message arrived, and MQTT travels in binary ones")]
     Text,
     /// The WebSocket protocol was broken.
     #[error("WebSocket: {0}")]
     WebSocket(String),
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        // TLS has a word for goodbye, which many leave unsaid.
+        if error.kind() == io::ErrorKind::UnexpectedEof { Self::Closed } else { Self::Io(error) }
+    }
 }
 
 /// Bytes that arrived and are not decoded yet.
@@ -220,7 +227,7 @@ fn closed_if(closed: bool) -> Poll<Result<(), ReadError>> {
 
 fn websocket_error(error: tungstenite::Error) -> ReadError {
     match error {
-        tungstenite::Error::Io(error) => ReadError::Io(error),
+        tungstenite::Error::Io(error) => error.into(),
         tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed => {
             ReadError::Closed
         }
