@@ -74,6 +74,17 @@ impl Connection {
     /// Asks for a WebSocket with this subprotocol; 101 is the answer that accepts.
     #[track_caller]
     pub fn upgrade(&mut self, path: &str, subprotocol: Option<&str>) -> Response {
+        self.upgrade_from(None, path, subprotocol)
+    }
+
+    /// [`Self::upgrade`] as a browser does it for a page from `origin`.
+    #[track_caller]
+    pub fn upgrade_from(
+        &mut self,
+        origin: Option<&str>,
+        path: &str,
+        subprotocol: Option<&str>,
+    ) -> Response {
         let mut headers = vec![
             ("Connection", "Upgrade"),
             ("Upgrade", "websocket"),
@@ -81,6 +92,7 @@ impl Connection {
             ("Sec-WebSocket-Key", WEBSOCKET_KEY),
         ];
         headers.extend(subprotocol.map(|name| ("Sec-WebSocket-Protocol", name)));
+        headers.extend(origin.map(|origin| ("Origin", origin)));
         let response = self.request("GET", path, &headers);
         if response.status == 101 {
             assert_eq!(response.header("sec-websocket-accept"), Some(WEBSOCKET_ACCEPT));

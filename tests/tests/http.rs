@@ -187,9 +187,9 @@ fn speak_mqtt(connection: &mut Connection, version: Version, client_id: &str) {
 }
 
 #[test]
-fn a_websocket_opens_on_both_paths_with_both_subprotocols() {
+fn a_websocket_opens_at_any_path_with_both_subprotocols() {
     let broker = Broker::start();
-    for path in ["/", "/mqtt"] {
+    for path in ["/", "/mqtt", "/any/where?x=1"] {
         for (asked, chosen) in [
             ("mqtt", "mqtt"),
             ("mqttv3.1", "mqttv3.1"),
@@ -234,8 +234,6 @@ fn a_websocket_without_mqtt_is_a_bad_request() {
             assert_eq!(answer.status, 400, "{path}: {asked:?}");
         }
     }
-    let elsewhere = connection(&broker).upgrade("/elsewhere", Some("mqtt"));
-    assert_eq!(elsewhere.status, 404);
 }
 
 #[test]
@@ -325,4 +323,63 @@ fn a_slow_head_ends_in_bounded_time_and_holds_up_nobody() {
         assert!(right, "{start:?}: {}", String::from_utf8_lossy(&answer));
     }
     assert_eq!(get(&broker, "/", &[]).status, 200, "after others were slow");
+}
+
+/// Cross-site WebSocket hijacking, and DNS rebinding: the broker on somebody's machine is reachable for
+/// every page that their browser shows.
+#[test]
+fn a_page_from_elsewhere_opens_no_websocket() {
+    let broker = Broker::start();
+    for (origin, status) in [
+        (None, 101),
+        (Some("http://localhost:9001"), 101),
+        (Some("http://127.0.0.1:8080"), 101),
+        (Some("https://evil.example"), 403),
+        (Some("http://localhost.evil.example"), 403),
+        (Some("null"), 403),
+    ] {
+        let answer = connection(&broker).upgrade_from(origin, "/mqtt", Some("mqtt"));
+        assert_eq!(answer.status, status, "{origin:?}");
+    }
+}
+
+#[test]
+fn the_configuration_says_whose_pages_may_come_besides() {
+    let broker = Broker::configured(|ports| {
+        format!(
+            "listener {}\nallow_anonymous true\nlistener {}\nprotocol websockets\n\
+             websockets_origin https://app.example",
+            ports.mqtt, ports.ws
+        )
+    });
+    for (origin, status) in [("https://app.example", 101), ("https://evil.example", 403)] {
+        let answer = connection(&broker).upgrade_from(Some(origin), "/", Some("mqtt"));
+        assert_eq!(answer.status, status, "{origin}");
+    }
+}
+
+#[test]
+fn a_folder_is_served_instead_of_the_dashboard_and_nothing_outside_it() {
+    let broker = Broker::configured_with(|ports, folder| {
+        let site = folder.join("site");
+        std::fs::create_dir_all(site.join("sub")).unwrap();
+        std::fs::write(site.join("index.html"), "my page").unwrap();
+        std::fs::write(site.join("sub/app.js"), "my script").unwrap();
+        format!(
+            "listener {}\nallow_anonymous true\nlistener {}\nprotocol websockets\nhttp_dir {}",
+            ports.mqtt,
+            ports.ws,
+            site.display()
+        )
+    });
+    let page = get(&broker, "/", &[]);
+    assert_eq!((page.status, page.body.as_slice()), (200, &b"my page"[..]));
+    let script = get(&broker, "/sub/app.js", &[]);
+    assert_eq!((script.status, script.body.as_slice()), (200, &b"my script"[..]));
+    assert_eq!(script.header("content-type"), Some("text/javascript; charset=utf-8"));
+    assert_eq!(get(&broker, "/sub", &[]).header("location"), Some("/sub/"));
+    for path in ["/../mosquitto.conf", "/%2e%2e/mosquitto.conf", "/sub/../../mosquitto.conf"] {
+        assert_eq!(get(&broker, path, &[]).status, 404, "{path}");
+    }
+    assert_eq!(connection(&broker).upgrade("/", Some("mqtt")).status, 101);
 }

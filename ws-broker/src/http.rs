@@ -2,6 +2,7 @@
 //! connection into a WebSocket for MQTT (MQTT 5.0 §6).
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,13 +17,16 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::assets::{self, Asset};
+use crate::folder::{self, Found};
 use crate::log::WEBSOCKETS;
 use crate::metrics;
+use crate::net::origin::{self, Asked};
 use crate::net::{Arrival, Stream};
+use crate::settings::Settings;
 use crate::worker::{Handshake, Transport, Worker};
 
-/// Where a WebSocket may be opened.
-const WEBSOCKET_PATHS: [&str; 2] = ["/", "/mqtt"];
+/// Where nothing but a WebSocket is to be found. It may be opened at any other path, too.
+const WEBSOCKET_PATH: &str = "/mqtt";
 
 /// The subprotocols of MQTT (MQTT 5.0 §6.0), the second being that of MQTT 3.1.
 const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
@@ -39,10 +43,11 @@ type Answer = Response<Full<Bytes>>;
 
 /// Serves HTTP on a connection until it ends or becomes a WebSocket.
 pub(crate) async fn serve(worker: Rc<Worker>, arrival: Arrival) {
-    let Arrival { stream, peer, .. } = arrival;
     let handshake = Handshake::begin(&worker);
-    let upgrade = Rc::new(std::cell::Cell::new(None));
     let settings = worker.settings();
+    let site = Rc::new(Site::new(Arc::clone(&settings), &arrival));
+    let Arrival { stream, peer, .. } = arrival;
+    let upgrade = Rc::new(std::cell::Cell::new(None));
     let limits = &settings.config.limits;
     let head_max = settings.listener(peer.listener).http_head_max;
     let answer = service_fn({
@@ -50,13 +55,19 @@ pub(crate) async fn serve(worker: Rc<Worker>, arrival: Arrival) {
         let shared = Arc::clone(&worker.shared);
         let metrics_public = settings.config.public_metrics;
         move |mut request: Request<hyper::body::Incoming>| {
-            let figures = || shared.figures();
-            let answer = metrics::answer(&request, peer.address, metrics_public, figures)
-                .unwrap_or_else(|| answer(&request));
-            if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-                upgrade.set(Some(hyper::upgrade::on(&mut request)));
+            let (upgrade, shared, site) = (upgrade.clone(), shared.clone(), Rc::clone(&site));
+            async move {
+                let figures = || shared.figures();
+                let answer = match metrics::answer(&request, peer.address, metrics_public, figures)
+                {
+                    Some(answer) => answer,
+                    None => site.answer(&request).await,
+                };
+                if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    upgrade.set(Some(hyper::upgrade::on(&mut request)));
+                }
+                Ok::<_, Infallible>(answer)
             }
-            async { Ok::<_, Infallible>(answer) }
         }
     });
     let served = hyper::server::conn::http1::Builder::new()
@@ -93,21 +104,67 @@ pub(crate) async fn serve(worker: Rc<Worker>, arrival: Arrival) {
     worker.serve_websocket(Transport::WebSocket(Box::new(socket)), peer).await;
 }
 
-fn answer<B>(request: &Request<B>) -> Answer {
+/// What one listener serves by HTTP, on one connection.
+struct Site {
+    settings: Arc<Settings>,
+    listener: usize,
+    /// Whether both ends of the connection are on this machine.
+    is_local: bool,
+}
+
+impl Site {
+    fn new(settings: Arc<Settings>, arrival: &Arrival) -> Self {
+        let listener = arrival.peer.listener;
+        // Who comes by a proxy is where the proxy says.
+        let is_proxied = settings.listener(listener).proxy_protocol.is_some();
+        Self { settings, listener, is_local: !is_proxied && arrival.stream.is_local() }
+    }
+
+    async fn answer<B>(&self, request: &Request<B>) -> Answer {
+        let listener = self.settings.listener(self.listener);
+        if wants_upgrade(request.headers()) {
+            return match self.stranger(request.headers(), &listener.origins) {
+                Some(origin) => turn_away(origin),
+                None => open_websocket(request),
+            };
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let mut answer =
+                say(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are served here.\n");
+            answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return answer;
+        }
+        match &listener.http_dir {
+            Some(folder) => send_file(folder.clone(), request.uri().path().to_owned()).await,
+            None => send_dashboard(request),
+        }
+    }
+
+    /// The origin of a page that may not open a WebSocket here.
+    fn stranger<'a>(&self, headers: &'a HeaderMap, listed: &[String]) -> Option<&'a str> {
+        let origin = headers.get(header::ORIGIN)?.to_str().unwrap_or_default();
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let asked = Asked { origin: Some(origin), host, is_local: self.is_local };
+        (!origin::may_open(asked, listed)).then_some(origin)
+    }
+}
+
+fn turn_away(origin: &str) -> Answer {
+    tracing::info!(
+        target: WEBSOCKETS,
+        "A page from {origin} may not open a WebSocket; websockets_origin {origin} in the \
+         configuration would let it."
+    );
+    let text = "A page from there may not talk to this broker, unless its configuration says \
+                websockets_origin.\n";
+    say(StatusCode::FORBIDDEN, text)
+}
+
+fn send_dashboard<B>(request: &Request<B>) -> Answer {
     let path = request.uri().path();
-    let is_websocket_path = WEBSOCKET_PATHS.contains(&path);
-    if is_websocket_path && wants_upgrade(request.headers()) {
-        return open_websocket(request);
-    }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut answer =
-            say(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are served here.\n");
-        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return answer;
-    }
     match assets::get(path) {
         Some(asset) => send_asset(asset, request),
-        None if is_websocket_path => {
+        None if path == WEBSOCKET_PATH => {
             let text = "This is where MQTT over WebSocket is spoken: open it with the subprotocol \
                         mqtt. The dashboard is at /.\n";
             let mut answer = say(StatusCode::UPGRADE_REQUIRED, text);
@@ -117,6 +174,35 @@ fn answer<B>(request: &Request<B>) -> Answer {
             answer
         }
         None => say(StatusCode::NOT_FOUND, "There is nothing here. The dashboard is at /.\n"),
+    }
+}
+
+/// Sends a file of a folder. What a page there may do is for whoever wrote it to say.
+async fn send_file(folder: PathBuf, path: String) -> Answer {
+    let wanted = path.clone();
+    let found = tokio::task::spawn_blocking(move || folder::find(&folder, &wanted)).await;
+    match found.unwrap_or(Found::Nothing) {
+        Found::File { content, content_type } => {
+            let mut answer = Response::new(Full::new(Bytes::from(content)));
+            let headers = answer.headers_mut();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            answer
+        }
+        Found::Folder => {
+            let mut answer = say(StatusCode::MOVED_PERMANENTLY, "This is a folder.\n");
+            // Relative to this server, whatever number of slashes the path begins with.
+            let there = format!("/{}/", path.trim_matches('/'));
+            if let Ok(there) = HeaderValue::from_str(&there) {
+                answer.headers_mut().insert(header::LOCATION, there);
+            }
+            answer
+        }
+        Found::TooLarge => {
+            say(StatusCode::INTERNAL_SERVER_ERROR, "The file is too large to be served here.\n")
+        }
+        Found::Nothing => say(StatusCode::NOT_FOUND, "There is nothing here.\n"),
     }
 }
 
@@ -247,6 +333,13 @@ mod tests {
         ("Sec-WebSocket-Version", "13"),
         ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
     ];
+
+    fn answer(request: &Request<()>) -> Answer {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let settings = Arc::new(Settings::load(crate::config::Config::default()).unwrap());
+        let site = Site { settings, listener: 0, is_local: true };
+        runtime.block_on(site.answer(request))
+    }
 
     #[test]
     fn what_each_request_is_answered() {

@@ -96,6 +96,9 @@ pub(crate) const ACCEPT_BACKLOG: i32 = 1024;
 /// Bytes that a header of the PROXY protocol may have behind its first sixteen.
 pub(crate) const PROXY_HEADER_MAX: usize = 4096;
 
+/// Bytes of a file that is served from a folder.
+pub(crate) const HTTP_FILE_MAX: u64 = 32 << 20;
+
 /// Bytes that one read takes at most. Reads of a worker share one buffer of this size.
 pub(crate) const READ_CHUNK: usize = 64 * 1024;
 

@@ -9,6 +9,7 @@ mod bridge;
 mod broker;
 mod cli;
 mod config;
+mod folder;
 mod http;
 mod limits;
 mod log;

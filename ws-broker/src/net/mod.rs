@@ -3,6 +3,7 @@
 
 mod arrival;
 mod listen;
+pub(crate) mod origin;
 mod proxy;
 mod stream;
 pub(crate) mod tls;

@@ -123,6 +123,22 @@ impl Stream {
         }
     }
 
+    /// Whether both ends are on this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        let socket = match &self.channel {
+            Channel::Plain(socket) => socket,
+            Channel::Tls(stream) => stream.get_ref().0,
+        };
+        match socket {
+            Socket::Tcp(stream) => match (stream.peer_addr(), stream.local_addr()) {
+                (Ok(peer), Ok(own)) => own.ip() == peer.ip() || own.ip().is_loopback(),
+                _ => false,
+            },
+            Socket::Unix(_) => true,
+            Socket::Away => false,
+        }
+    }
+
     /// Takes the socket below off this worker. Nothing can be read or written until it is
     /// [fastened](Self::fasten) again.
     pub(crate) fn loosen(&mut self) -> io::Result<LooseSocket> {
