@@ -128,3 +128,24 @@ fn a_topic_without_a_name_there_stops_nothing() {
     end.publish("y", "last", QoS::AtLeastOnce);
     client.expect("here/y", "last", QoS::AtLeastOnce);
 }
+
+/// What crosses is said by the bridge's lines alone, and a reload changes nothing about that.
+#[test]
+fn an_acl_file_says_nothing_of_bridges() {
+    let place = Place::open();
+    let here = Node::start_with(Kind::Ours, |folder| {
+        let acl = folder.join("acl");
+        std::fs::write(&acl, "topic read other/#\n").unwrap();
+        let lines = "topic x in 1 other/ \"\"\nnotifications false";
+        format!("acl_file {}\n{}", acl.display(), bridge(place.port, lines))
+    });
+    let mut client = here.client("client");
+    client.subscribe("#", QoS::AtLeastOnce);
+    let mut end = place.welcome(1);
+    for payload in ["before", "after"] {
+        client.publish("other/x", "not allowed", QoS::AtMostOnce);
+        end.publish("x", payload, QoS::AtLeastOnce);
+        client.expect("other/x", payload, QoS::AtLeastOnce);
+        here.reload();
+    }
+}

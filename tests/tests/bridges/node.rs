@@ -79,6 +79,12 @@ impl Node {
         program.wait_exit();
     }
 
+    /// Has the broker read its configuration again, once in its life.
+    pub(crate) fn reload(&self) {
+        self.program.as_ref().unwrap().signal(tests::program::Signal::HUP);
+        self.wait_for_log("Config reloaded.");
+    }
+
     #[track_caller]
     pub(crate) fn wait_for_log(&self, part: &str) {
         self.program.as_ref().unwrap().wait_for_line(part);
