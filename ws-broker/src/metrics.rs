@@ -1,5 +1,5 @@
-//! `/metrics`, the broker's figures in the text format of Prometheus, and `/healthz`, which says that the
-//! broker answers.
+//! `/metrics`, the broker's figures in the text format of Prometheus, and `/healthz`, which says whether
+//! all of its workers work.
 //!
 //! Both are for this machine, unless the configuration opens them to others. A request that comes from
 //! here may still be one that a page of somebody else made: its browser then names another host, whatever
@@ -17,9 +17,13 @@ use hyper::{Method, Request, Response, StatusCode};
 use crate::broker::{Figures, Kind};
 use crate::http::say;
 use crate::net::Address;
+use crate::time::Ms;
 
 /// The name of the format, as Prometheus has it.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// A worker that was not heard of for longer is stuck, or has ended.
+const SILENCE_MAX_MS: Ms = 10_000;
 
 /// Answers a request for one of the two; others are not looked at.
 pub(crate) fn answer<B>(
@@ -41,10 +45,17 @@ pub(crate) fn answer<B>(
                     metrics_public true.\n";
         return Some(say(StatusCode::FORBIDDEN, text));
     }
+    let figures = figures();
     if !is_metrics {
-        return Some(say(StatusCode::OK, "ok\n"));
+        return Some(if figures.silence_ms <= SILENCE_MAX_MS {
+            say(StatusCode::OK, "ok\n")
+        } else {
+            let seconds = figures.silence_ms / 1000;
+            let text = format!("A worker was not heard of for {seconds} seconds.\n");
+            say(StatusCode::SERVICE_UNAVAILABLE, &text)
+        });
     }
-    let mut answer = say(StatusCode::OK, &text(&figures()));
+    let mut answer = say(StatusCode::OK, &text(&figures));
     let format = HeaderValue::from_static(TEXT_FORMAT);
     answer.headers_mut().insert(header::CONTENT_TYPE, format);
     Some(answer)
@@ -132,6 +143,17 @@ mod tests {
             ("/", here, false, &local, None),
         ] {
             assert_eq!(status(path, peer, is_public, headers), want, "{path} {peer} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_worker_that_is_stuck_is_no_health() {
+        for (silence_ms, want) in [(0, 200), (SILENCE_MAX_MS, 200), (SILENCE_MAX_MS + 1, 503)] {
+            let request = Request::builder().uri("/healthz").body(()).unwrap();
+            let figures = Figures { silence_ms, ..Figures::default() };
+            let peer = Address::Unix;
+            let answer = answer(&request, peer, true, || figures).unwrap();
+            assert_eq!(answer.status(), want, "{silence_ms}");
         }
     }
 

@@ -134,6 +134,8 @@ pub(crate) fn count(counter: &AtomicU64, by: u64) {
 pub(crate) struct Figures {
     pub totals: Totals,
     pub uptime_ms: u64,
+    /// How long ago the worker was heard of that has been silent longest.
+    pub silence_ms: u64,
     pub subscriptions: u64,
     pub shared_subscriptions: u64,
     pub retained_messages: u64,
@@ -151,6 +153,11 @@ impl Figures {
         let mut figures = self.totals.each();
         figures.extend([
             gauge("uptime_seconds", "Seconds since the broker started.", self.uptime_ms / 1000),
+            gauge(
+                "worker_silence_milliseconds",
+                "How long ago the worker was heard of that has been silent longest.",
+                self.silence_ms,
+            ),
             gauge("subscriptions", "Subscriptions that are not shared.", self.subscriptions),
             gauge(
                 "shared_subscriptions",

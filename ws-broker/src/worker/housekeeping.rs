@@ -28,6 +28,9 @@ pub(super) async fn run(worker: Rc<Worker>) {
         let mut state = worker.state.borrow_mut();
         state.begin_turn();
         state.look_after_sessions();
+        if let Some(beat) = worker.shared.beats.get(usize::from(worker.id)) {
+            beat.store(state.now, Ordering::Relaxed);
+        }
         if worker.id == 0 {
             state.tell_of_oneself();
         }

@@ -24,7 +24,7 @@ mod transport;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -66,6 +66,8 @@ pub(crate) struct Shared {
     pub registry: Registry,
     pub retained: Retained,
     pub counters: Vec<Arc<Counters>>,
+    /// When each worker was last at its housekeeping.
+    pub beats: Vec<AtomicU64>,
     /// What was published under `$SYS`; one worker goes on with it.
     pub sys: Mutex<Sys>,
     /// Lets a few passwords be checked at the same time; who comes then waits.
@@ -151,6 +153,7 @@ impl Shared {
             registry: Registry::default(),
             retained: Retained::new(settings.config.limits.retained_max),
             counters: (0..workers).map(|_| Arc::default()).collect(),
+            beats: (0..workers).map(|_| AtomicU64::new(0)).collect(),
             sys: Mutex::default(),
             password_checks: Arc::new(Semaphore::new(limits::password_checks_max(workers))),
             inboxes,
@@ -180,9 +183,12 @@ impl Shared {
         }
         let (subscriptions, shared_subscriptions) = self.router.len();
         let (retained_messages, retained_bytes) = self.retained.len();
+        let last_beat = self.beats.iter().map(|beat| beat.load(Ordering::Relaxed)).min();
+        let now = self.clock.now();
         Figures {
             totals,
-            uptime_ms: self.clock.now(),
+            uptime_ms: now,
+            silence_ms: now.saturating_sub(last_beat.unwrap_or(now)),
             subscriptions: subscriptions as u64,
             shared_subscriptions: shared_subscriptions as u64,
             retained_messages: retained_messages as u64,
