@@ -114,6 +114,10 @@ async fn serve(cli: &Cli, settings: Arc<Settings>, bridges: Vec<Arc<Plan>>) -> R
 fn publish_log(shared: &Arc<Shared>) {
     let shared = Arc::clone(shared);
     log::publish_with(Box::new(move |topic, line| {
+        // A line is worth less than the messages that wait for the worker already.
+        if shared.is_congested(0) {
+            return;
+        }
         if let Ok(topic) = TopicName::new(topic) {
             let (qos, properties) = (QoS::ExactlyOnce, Properties::EMPTY);
             let message = Message::new(topic, line.into(), qos, false, properties);

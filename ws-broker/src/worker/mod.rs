@@ -201,8 +201,13 @@ impl Shared {
     /// Sends mail to a worker; one that has stopped does not get it.
     pub(crate) fn send(&self, worker: WorkerId, mail: Mail) {
         if let Some(inbox) = self.inboxes.get(usize::from(worker)) {
-            if let Mail::Deliver(_, bytes) = &mail {
-                inbox.bytes.fetch_add(*bytes, Ordering::Relaxed);
+            let bytes = match &mail {
+                Mail::Deliver(_, bytes) => *bytes,
+                Mail::Publish(message) => message.size(),
+                _ => 0,
+            };
+            if bytes > 0 {
+                inbox.bytes.fetch_add(bytes, Ordering::Relaxed);
             }
             let _ = inbox.mail.send(mail);
         }
@@ -229,7 +234,8 @@ impl Shared {
         0..WorkerId::try_from(self.inboxes.len()).unwrap_or(WorkerId::MAX)
     }
 
-    fn is_congested(&self, worker: WorkerId) -> bool {
+    /// Whether a worker has so much mail that nobody should send it more.
+    pub(crate) fn is_congested(&self, worker: WorkerId) -> bool {
         self.inboxes
             .get(usize::from(worker))
             .is_some_and(|inbox| inbox.bytes.load(Ordering::Relaxed) > self.inbox_bytes_max)
@@ -369,7 +375,10 @@ impl Worker {
                     tokio::task::spawn_local(bridge::run(Rc::clone(&self), plan));
                 }
                 Mail::Deliver(batch, bytes) => self.deliver(batch, bytes),
-                Mail::Publish(message) => self.publish(&message),
+                Mail::Publish(message) => {
+                    self.publish(&message);
+                    self.taken_out(message.size());
+                }
                 Mail::Reload(settings, _done) => self.state.borrow_mut().reload(settings),
                 Mail::ListSubscriptions => self.state.borrow().list_subscriptions(),
                 Mail::ShutDown => break,
@@ -391,6 +400,12 @@ impl Worker {
         for hand_over in batch {
             state.take_over(&hand_over);
         }
+        drop(state);
+        self.taken_out(bytes);
+    }
+
+    /// Mail with so many bytes of messages is not in the mailbox any more.
+    fn taken_out(&self, bytes: usize) {
         if let Some(inbox) = self.shared.inboxes.get(usize::from(self.id)) {
             inbox.bytes.fetch_sub(bytes, Ordering::Relaxed);
             inbox.drained.notify_waiters();
