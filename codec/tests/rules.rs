@@ -224,6 +224,41 @@ fn connect() {
             Kind::PasswordWithoutUsername,
             Protocol,
         ),
+        (
+            "3.1.1 [MQTT-3.1.2-18]",
+            V311,
+            connect4(0x02, b"\0\0\0\x01u"),
+            Kind::TrailingBytes,
+            Malformed,
+        ),
+        (
+            "3.1.1 [MQTT-3.1.2-20]",
+            V311,
+            connect4(0x82, b"\0\0\0\x01u\0\x01p"),
+            Kind::TrailingBytes,
+            Malformed,
+        ),
+        (
+            "3.1.1 [MQTT-3.1.3-4]",
+            V311,
+            connect4(0x02, b"\0\x01\xff"),
+            Kind::String(StringError::NotUtf8),
+            Malformed,
+        ),
+        (
+            "3.1.1 [MQTT-3.1.3-10]",
+            V311,
+            connect4(0x06, b"\0\0\0\x01\xff\0\0"),
+            Kind::String(StringError::NotUtf8),
+            Malformed,
+        ),
+        (
+            "3.1.1 [MQTT-3.1.3-11]",
+            V311,
+            connect4(0x82, b"\0\0\0\x01\xff"),
+            Kind::String(StringError::NotUtf8),
+            Malformed,
+        ),
         ("[MQTT-3.1.3-3]", V5, connect5(0x02, b"", b""), Kind::Truncated, Malformed),
         (
             "[MQTT-3.1.3-4]",
@@ -332,7 +367,7 @@ fn strings_and_topics() {
         ("3.1 §2.5", V31, topic(b""), Kind::Topic(TopicError::Empty), Malformed),
         ("a topic past the end", V311, frame(0x30, b"\0\x05t"), Kind::Truncated, Malformed),
     ]);
-    // [MQTT-1.5.4-3]: a byte order mark stays where it is.
+    // [MQTT-1.5.4-3], 3.1.1 [MQTT-1.5.3-3]: a byte order mark stays where it is.
     let Ok(Packet::Publish(publish)) = Packet::decode(&topic(b"\xef\xbb\xbfa"), V311) else {
         panic!()
     };
@@ -402,6 +437,15 @@ fn subscribe_and_unsubscribe() {
         ),
         ("[MQTT-4.7.3-1]", V5, subscribe5(b"\0\0\0"), empty, Malformed),
         ("[MQTT-4.7.3-1]", V5, unsubscribe(b"\0\0"), empty, Malformed),
+        (
+            "3.1.1 [MQTT-3.10.3-1]",
+            V311,
+            frame(0xa2, b"\0\x01\0\x01\xff"),
+            Kind::String(StringError::NotUtf8),
+            Malformed,
+        ),
+        ("3.1.1 [MQTT-4.7.1-2]", V311, subscribe4(b"\0\x04a/#/\0"), position, Malformed),
+        ("3.1.1 [MQTT-4.7.1-3]", V311, subscribe4(b"\0\x02a+\0"), position, Malformed),
         ("[MQTT-4.7.1-1]", V5, subscribe5(b"\0\x04a/#/\0"), position, Malformed),
         ("[MQTT-4.7.1-2]", V5, subscribe5(b"\0\x02a+\0"), position, Malformed),
         ("[MQTT-4.7.1-2]", V5, unsubscribe(b"\0\x02+a"), position, Malformed),

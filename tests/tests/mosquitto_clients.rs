@@ -36,6 +36,7 @@ fn a_message_arrives_with_the_lower_qos_of_publisher_and_subscription() {
     }
 }
 
+/// 3.1.1 [MQTT-7.0.0-2]
 #[test]
 fn every_version_hears_every_other() {
     let broker = Broker::start();

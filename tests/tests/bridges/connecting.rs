@@ -12,6 +12,7 @@ fn bridge(port: u16, lines: &str) -> String {
     )
 }
 
+/// 3.1.1 [MQTT-7.0.0-1]
 #[test]
 fn a_bridge_says_who_it_is() {
     let place = Place::open();

@@ -11,6 +11,7 @@
 )]
 
 mod aliases;
+mod answers;
 mod authentication;
 mod bridges;
 mod client;

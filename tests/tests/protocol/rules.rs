@@ -138,3 +138,33 @@ fn a_session_expiry_has_a_limit() {
         client.expect_closed();
     }
 }
+
+/// `max_inflight_bytes`: no more is begun before something is acknowledged; what is sent again on the
+/// next connection counts anew.
+#[test]
+fn bytes_in_flight_have_a_limit() {
+    const PAYLOADS: [&str; 4] = ["message1", "message2", "message3", "message4"];
+    let broker = listener_with("max_inflight_bytes 16");
+    let mut publisher = Client::clean(&broker, V5, "publisher");
+    for version in VERSIONS {
+        for qos in [AtLeastOnce, ExactlyOnce] {
+            let mut client = Client::connect(&broker, persistent(version, "c"));
+            client.subscribe_qos("t", qos);
+            for payload in PAYLOADS {
+                publisher.publish_as(publish("t", payload, qos, 1));
+            }
+            for expected in &PAYLOADS[..2] {
+                assert_eq!(payload(&client.receive_publish()), *expected);
+            }
+            client.expect_nothing();
+            client.vanish();
+            let mut client = Client::connect(&broker, persistent(version, "c"));
+            for payload in PAYLOADS {
+                client.take(payload);
+            }
+            client.expect_nothing();
+            client.disconnect();
+            Client::clean(&broker, version, "c").disconnect();
+        }
+    }
+}

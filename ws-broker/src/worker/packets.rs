@@ -27,7 +27,11 @@ impl State {
         match packet {
             Packet::Publish(publish) => self.on_publish(slot, link, publish),
             Packet::PubAck(ack) => {
-                let done = self.session_flow(slot, |session| session.send.on_puback(ack.packet_id));
+                let done = self.session_flow(slot, |session| {
+                    let delivery = session.send.on_puback(ack.packet_id)?;
+                    session.has_arrived(&delivery);
+                    Ok(())
+                });
                 self.after_ack(slot, done)
             }
             Packet::PubRec(ack) => self.on_pubrec(slot, link, &ack),
@@ -97,8 +101,14 @@ impl State {
     fn on_pubrec(&mut self, slot: usize, link: &SharedLink, ack: &Ack) -> Result<(), Cause> {
         let Some(session) = self.sessions.get_mut(slot) else { return Ok(()) };
         let code = match session.send.on_pubrec(ack.packet_id, ack.code) {
-            Ok(PubRecOutcome::Release(_)) => ReasonCode::Success,
-            Ok(PubRecOutcome::Refused(_)) => {
+            Ok(PubRecOutcome::Release(delivery)) => {
+                if let Some(delivery) = delivery {
+                    session.has_arrived(&delivery);
+                }
+                ReasonCode::Success
+            }
+            Ok(PubRecOutcome::Refused(delivery)) => {
+                session.has_arrived(&delivery);
                 self.pump(slot);
                 return Ok(());
             }

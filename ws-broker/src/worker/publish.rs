@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use codec::{PacketId, Properties, ProtocolVersion, PublishHead, QoS, TopicFilter};
-use session::{Held, Outgoing, SendFlow};
+use session::{Held, Outgoing, PubRecOutcome, SendFlow};
 
 use crate::access::Access;
 use crate::bridge::Renamed;
@@ -227,6 +227,9 @@ impl State {
         let room = self.settings.config.limits.out_bytes_max;
         while link.closing.is_none() && link.out.len() <= room {
             let Some(session) = self.sessions.get_mut(slot) else { return };
+            if session.inflight_bytes >= self.settings.config.limits.inflight_bytes_max {
+                return;
+            }
             let (packet_id, qos, sent) = match session.send.poll_transmit() {
                 None => {
                     session.is_doubtful &= session.queued_len() > 0;
@@ -242,6 +245,8 @@ impl State {
                         let size = delivery.message.size();
                         session.queued_bytes = session.queued_bytes.saturating_sub(size);
                     }
+                    let payload_len = delivery.message.payload.len();
+                    session.inflight_bytes = session.inflight_bytes.saturating_add(payload_len);
                     let frame = Frame {
                         message: &delivery.message,
                         qos,
@@ -329,10 +334,16 @@ fn drop_for(session: &mut Session, counters: &Counters) {
 
 /// Ends the delivery of a message that can't be sent to this client (MQTT 5.0 §3.1.2.11.4).
 fn abandon(session: &mut Session, packet_id: PacketId, qos: QoS) {
-    if qos == QoS::AtLeastOnce {
-        let _ = session.send.on_puback(packet_id);
+    let delivery = if qos == QoS::AtLeastOnce {
+        session.send.on_puback(packet_id).ok()
     } else {
-        let _ = session.send.on_pubrec(packet_id, codec::ReasonCode::UnspecifiedError);
+        match session.send.on_pubrec(packet_id, codec::ReasonCode::UnspecifiedError) {
+            Ok(PubRecOutcome::Refused(delivery)) => Some(delivery),
+            _ => None,
+        }
+    };
+    if let Some(delivery) = delivery {
+        session.has_arrived(&delivery);
     }
 }
 

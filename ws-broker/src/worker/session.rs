@@ -39,6 +39,8 @@ pub(crate) struct Session {
     pub keeps_qos0: bool,
     /// Bytes of the messages that `send` and `qos0` have not sent yet.
     pub queued_bytes: usize,
+    /// Bytes of payload that were sent on this connection and have not arrived for all we know.
+    pub inflight_bytes: usize,
     /// No message in the queue expires before this; `None` if none ever does.
     pub first_expiry: Option<Ms>,
     pub receive: ReceiveFlow,
@@ -72,6 +74,7 @@ impl Session {
             qos0: VecDeque::new(),
             keeps_qos0: false,
             queued_bytes: 0,
+            inflight_bytes: 0,
             first_expiry: None,
             receive: ReceiveFlow::new(NonZeroU16::MAX),
             is_dropping: false,
@@ -116,6 +119,12 @@ impl Session {
             self.qos0 = VecDeque::new();
         }
         Some(delivery)
+    }
+
+    /// The receiver has taken over a message that was sent to it.
+    pub(crate) fn has_arrived(&mut self, delivery: &Delivery) {
+        let bytes = delivery.message.payload.len();
+        self.inflight_bytes = self.inflight_bytes.saturating_sub(bytes);
     }
 
     /// Puts a message of QoS 1 or 2 into the queue.

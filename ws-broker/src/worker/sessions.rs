@@ -158,6 +158,7 @@ impl State {
             let expired = session.drop_expired(now);
             count(&self.counters.dropped_expired, expired as u64);
             session.send.resume(wishes.receive_maximum);
+            session.inflight_bytes = 0;
         }
         self.pump(slot);
         Ok((slot, link))
