@@ -1,28 +1,24 @@
 //! The HTTP side of the WebSocket port: the dashboard's files, and the handshake that turns a
 //! connection into a WebSocket for MQTT (MQTT 5.0 §6).
 
-use std::convert::Infallible;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::assets::{self, Asset};
 use crate::folder::{self, Found};
 use crate::log::WEBSOCKETS;
 use crate::metrics;
+use crate::net::Arrival;
 use crate::net::origin::{self, Asked};
-use crate::net::{Arrival, Stream};
 use crate::settings::Settings;
+use crate::websocket::{self, Answer, Bounds};
 use crate::worker::{Handshake, Transport, Worker};
 
 /// Where nothing but a WebSocket is to be found. It may be opened at any other path, too.
@@ -31,77 +27,38 @@ const WEBSOCKET_PATH: &str = "/mqtt";
 /// The subprotocols of MQTT (MQTT 5.0 §6.0), the second being that of MQTT 3.1.
 const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
 
-/// Bytes that a WebSocket reads at once.
-const WEBSOCKET_READ_BUFFER: usize = 16 * 1024;
-
 /// What a page of ours may do: run its own scripts and talk to a broker.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; \
      style-src 'self'; img-src 'self' data: blob:; connect-src 'self' ws: wss:; \
      base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
-type Answer = Response<Full<Bytes>>;
-
 /// Serves HTTP on a connection until it ends or becomes a WebSocket.
 pub(crate) async fn serve(worker: Rc<Worker>, arrival: Arrival) {
     let handshake = Handshake::begin(&worker);
     let settings = worker.settings();
-    let site = Rc::new(Site::new(Arc::clone(&settings), &arrival));
+    let site = Site::new(Arc::clone(&settings), &arrival);
     let Arrival { stream, peer, .. } = arrival;
-    let upgrade = Rc::new(std::cell::Cell::new(None));
     let limits = &settings.config.limits;
-    let head_max = settings.listener(peer.listener).http_head_max;
-    let answer = service_fn({
-        let upgrade = Rc::clone(&upgrade);
-        let shared = Arc::clone(&worker.shared);
-        let metrics_public = settings.config.public_metrics;
-        move |mut request: Request<hyper::body::Incoming>| {
-            let (upgrade, shared, site) = (upgrade.clone(), shared.clone(), Rc::clone(&site));
-            async move {
-                let figures = || shared.figures();
-                let answer = match metrics::answer(&request, peer.address, metrics_public, figures)
-                {
-                    Some(answer) => answer,
-                    None => site.answer(&request).await,
-                };
-                if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-                    upgrade.set(Some(hyper::upgrade::on(&mut request)));
-                }
-                Ok::<_, Infallible>(answer)
-            }
-        }
-    });
-    let served = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.http_timeout)
-        .max_buf_size(head_max)
-        .serve_connection(TokioIo::new(stream), answer)
-        .with_upgrades()
-        .await;
-    drop(handshake);
-    if let Err(error) = served {
-        tracing::info!(target: WEBSOCKETS, "HTTP connection from {peer} closed: {error}.");
-        return;
-    }
-    let Some(upgrade) = upgrade.take() else { return };
-    let upgraded = match upgrade.await {
-        Ok(upgraded) => upgraded,
-        Err(error) => {
-            tracing::info!(target: WEBSOCKETS, "WebSocket from {peer} could not be opened: {error}.");
-            return;
+    let bounds = Bounds::new(limits, settings.listener(peer.listener).http_head_max);
+    let answer = async |request: &Request<Incoming>| {
+        let figures = || worker.shared.figures();
+        let is_public = settings.config.public_metrics;
+        match metrics::answer(request, peer.address, is_public, figures) {
+            Some(answer) => answer,
+            None => site.answer(request).await,
         }
     };
-    let Ok(parts) = upgraded.downcast::<TokioIo<Stream>>() else { return };
-    let packet_max = usize::try_from(limits.packet_size_max).unwrap_or(usize::MAX);
-    let config = WebSocketConfig::default()
-        .read_buffer_size(WEBSOCKET_READ_BUFFER)
-        .write_buffer_size(0)
-        .max_message_size(Some(packet_max))
-        .max_frame_size(Some(packet_max));
-    let stream = parts.io.into_inner();
-    let first = parts.read_buf.to_vec();
-    let socket =
-        WebSocketStream::from_partially_read(stream, first, Role::Server, Some(config)).await;
-    worker.serve_websocket(Transport::WebSocket(Box::new(socket)), peer).await;
+    let served = websocket::serve_until_open(stream, bounds, answer).await;
+    drop(handshake);
+    match served {
+        Ok(Some(socket)) => {
+            worker.serve_websocket(Transport::web_socket(socket), peer).await;
+        }
+        Ok(None) => {}
+        Err(error) => {
+            tracing::info!(target: WEBSOCKETS, "HTTP connection from {peer} closed: {error}.");
+        }
+    }
 }
 
 /// What one listener serves by HTTP, on one connection.
@@ -229,24 +186,12 @@ fn open_websocket<B>(request: &Request<B>) -> Answer {
         let text = "The WebSocket must ask for the subprotocol mqtt (or mqttv3.1).\n";
         return say(StatusCode::BAD_REQUEST, text);
     };
-    // The library wants a request without a body, and checks version, key and the rest.
-    let mut plain = Request::new(());
-    *plain.method_mut() = request.method().clone();
-    *plain.version_mut() = request.version();
-    plain.headers_mut().clone_from(headers);
-    match create_response_with_body(&plain, Full::<Bytes>::default) {
-        Ok(mut answer) => {
-            let subprotocol = HeaderValue::from_static(subprotocol);
-            answer.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
-            answer
-        }
-        Err(error) => {
-            let mut answer = say(StatusCode::BAD_REQUEST, &format!("No WebSocket: {error}.\n"));
-            let version = HeaderValue::from_static("13");
-            answer.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, version);
-            answer
-        }
-    }
+    websocket::accept(request, Some(subprotocol)).unwrap_or_else(|why| {
+        let mut answer = say(StatusCode::BAD_REQUEST, &format!("No WebSocket: {why}.\n"));
+        let version = HeaderValue::from_static("13");
+        answer.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, version);
+        answer
+    })
 }
 
 fn send_asset<B>(asset: &Asset, request: &Request<B>) -> Answer {

@@ -15,12 +15,14 @@ use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::limits::{READ_CHUNK, WS_MESSAGE_MAX};
 use crate::net::{LooseSocket, Stream};
+use crate::websocket;
 use crate::worker::out::OutBuffer;
 
 /// The network connection of one client.
 pub(crate) enum Transport {
     Bytes(Stream),
-    WebSocket(Box<WebSocketStream<Stream>>),
+    /// With what its peer is told if it has to be closed for an error.
+    WebSocket(Box<WebSocketStream<Stream>>, CloseCode),
 }
 
 /// A connection on its way from one worker to another.
@@ -104,6 +106,10 @@ impl Incoming {
 }
 
 impl Transport {
+    pub(crate) fn web_socket(socket: WebSocketStream<Stream>) -> Self {
+        Self::WebSocket(Box::new(socket), CloseCode::Policy)
+    }
+
     /// Takes the connection off this worker.
     pub(crate) fn into_moving(mut self) -> io::Result<Moving> {
         let socket = self.stream().loosen()?;
@@ -113,7 +119,7 @@ impl Transport {
     fn stream(&mut self) -> &mut Stream {
         match self {
             Self::Bytes(stream) => stream,
-            Self::WebSocket(socket) => socket.get_mut(),
+            Self::WebSocket(socket, _) => socket.get_mut(),
         }
     }
 
@@ -121,7 +127,7 @@ impl Transport {
     pub(crate) fn certificate_username(&self) -> Option<&MqttString> {
         let stream = match self {
             Self::Bytes(stream) => stream,
-            Self::WebSocket(socket) => socket.get_ref(),
+            Self::WebSocket(socket, _) => socket.get_ref(),
         };
         stream.username.as_ref()
     }
@@ -151,20 +157,25 @@ impl Transport {
                     closed_if(read == 0)
                 }
             }
-            Self::WebSocket(socket) => loop {
+            Self::WebSocket(socket, close_code) => loop {
                 let message = ready!(socket.poll_next_unpin(cx));
                 match message {
                     Some(Ok(Message::Binary(bytes))) => {
                         incoming.take(bytes);
                         return Poll::Ready(Ok(()));
                     }
-                    // Reading on sends the answer to a ping.
-                    Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-                    Some(Ok(Message::Text(_))) => return Poll::Ready(Err(ReadError::Text)),
-                    Some(Ok(Message::Close(_))) | None => {
-                        return Poll::Ready(Err(ReadError::Closed));
+                    // Reading on sends the answer to these.
+                    Some(Ok(Message::Ping(_) | Message::Close(_))) => {}
+                    Some(Ok(Message::Pong(_) | Message::Frame(_))) => {}
+                    Some(Ok(Message::Text(_))) => {
+                        *close_code = CloseCode::Unsupported;
+                        return Poll::Ready(Err(ReadError::Text));
                     }
-                    Some(Err(error)) => return Poll::Ready(Err(websocket_error(error))),
+                    None => return Poll::Ready(Err(ReadError::Closed)),
+                    Some(Err(error)) => {
+                        *close_code = websocket::close_code(&error);
+                        return Poll::Ready(Err(websocket_error(error)));
+                    }
                 }
             },
         }
@@ -193,7 +204,7 @@ impl Transport {
                 // TLS may hold records back; TCP has nothing to flush.
                 Pin::new(stream).poll_flush(cx)
             }
-            Self::WebSocket(socket) => {
+            Self::WebSocket(socket, _) => {
                 let mut socket = Pin::new(&mut **socket);
                 while !out.is_empty() {
                     ready!(socket.as_mut().poll_ready(cx)).map_err(io::Error::other)?;
@@ -212,8 +223,8 @@ impl Transport {
             Self::Bytes(stream) => {
                 let _ = std::future::poll_fn(|cx| Pin::new(&mut *stream).poll_shutdown(cx)).await;
             }
-            Self::WebSocket(socket) => {
-                let code = if error { CloseCode::Policy } else { CloseCode::Normal };
+            Self::WebSocket(socket, close_code) => {
+                let code = if error { *close_code } else { CloseCode::Normal };
                 let frame = CloseFrame { code, reason: "".into() };
                 let _ = socket.close(Some(frame)).await;
             }

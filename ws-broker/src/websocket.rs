@@ -1,0 +1,141 @@
+//! WebSocket as the listeners open it (RFC 6455): HTTP until a request asks for one, then messages.
+//!
+//! `examples/ws-echo.rs` runs it by itself, so that it can be held to the standard by suites that know
+//! nothing of MQTT.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+
+use crate::limits::{HTTP_HEAD_MAX, Limits};
+
+/// Bytes that a WebSocket reads at once.
+const READ_BUFFER: usize = 16 * 1024;
+
+/// An answer to an HTTP request.
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// What a peer may ask for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Bytes of a request's head.
+    pub head_max: usize,
+    /// How long a head may take, and a connection be idle between two.
+    pub head_timeout: Duration,
+    /// Bytes of a message, and of each of its frames.
+    pub message_max: usize,
+}
+
+impl Bounds {
+    pub(crate) fn new(limits: &Limits, head_max: usize) -> Self {
+        let message_max = usize::try_from(limits.packet_size_max).unwrap_or(usize::MAX);
+        Self { head_max, head_timeout: limits.http_timeout, message_max }
+    }
+}
+
+/// Serves HTTP on a connection until it ends, or becomes a WebSocket because a request was answered
+/// that it does.
+///
+/// # Errors
+/// The connection breaks, or what arrives is no HTTP.
+pub(crate) async fn serve_until_open<S>(
+    stream: S,
+    bounds: Bounds,
+    answer: impl AsyncFn(&Request<Incoming>) -> Answer,
+) -> Result<Option<WebSocketStream<S>>, hyper::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let upgrade = Cell::new(None);
+    let (upgrade_ref, answer) = (&upgrade, &answer);
+    let service = service_fn(|mut request: Request<Incoming>| async move {
+        let answer = answer(&request).await;
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            upgrade_ref.set(Some(hyper::upgrade::on(&mut request)));
+        }
+        Ok::<_, Infallible>(answer)
+    });
+    hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.head_timeout)
+        .max_buf_size(bounds.head_max)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
+        .await?;
+    let Some(upgrade) = upgrade.take() else { return Ok(None) };
+    let Ok(parts) = upgrade.await?.downcast::<TokioIo<S>>() else { return Ok(None) };
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_message_size(Some(bounds.message_max))
+        .max_frame_size(Some(bounds.message_max));
+    let stream = parts.io.into_inner();
+    let first = parts.read_buf.to_vec();
+    let socket =
+        WebSocketStream::from_partially_read(stream, first, Role::Server, Some(config)).await;
+    Ok(Some(socket))
+}
+
+/// Accepts a WebSocket with the subprotocol that was chosen of those that the request names.
+///
+/// # Errors
+/// The request is no whole handshake; here are the words for it.
+pub(crate) fn accept<B>(
+    request: &Request<B>,
+    subprotocol: Option<&'static str>,
+) -> Result<Answer, String> {
+    // The library wants a request without a body, and checks version, key and the rest.
+    let mut plain = Request::new(());
+    *plain.method_mut() = request.method().clone();
+    *plain.version_mut() = request.version();
+    plain.headers_mut().clone_from(request.headers());
+    let mut answer = create_response_with_body(&plain, Full::<Bytes>::default)
+        .map_err(|error| error.to_string())?;
+    if let Some(name) = subprotocol {
+        let name = HeaderValue::from_static(name);
+        answer.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, name);
+    }
+    Ok(answer)
+}
+
+/// Opens a WebSocket on a connection as a listener does, but for whoever asks. `None` if the connection
+/// ends without one.
+///
+/// # Errors
+/// The connection breaks, or what arrives is no HTTP.
+pub async fn open(stream: TcpStream) -> Result<Option<WebSocketStream<TcpStream>>, hyper::Error> {
+    let bounds = Bounds::new(&Limits::default(), HTTP_HEAD_MAX);
+    let answer = async |request: &Request<Incoming>| {
+        accept(request, None).unwrap_or_else(|why| {
+            let mut answer = Response::new(Full::new(Bytes::from(why)));
+            *answer.status_mut() = StatusCode::BAD_REQUEST;
+            answer
+        })
+    };
+    serve_until_open(stream, bounds, answer).await
+}
+
+/// What a peer is told that has broken the rules (RFC 6455 §7.4.1).
+#[must_use]
+pub fn close_code(error: &Error) -> CloseCode {
+    match error {
+        Error::Utf8(_) => CloseCode::Invalid,
+        Error::Capacity(_) => CloseCode::Size,
+        _ => CloseCode::Protocol,
+    }
+}
