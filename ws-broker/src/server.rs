@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use codec::{Properties, QoS, TopicName};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::bridge::Plan;
 use crate::broker::{Message, Totals, WorkerId};
@@ -23,6 +23,9 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How long accepting pauses when the operating system has nothing left to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a connection waits where all places are taken: one that was just left is free in a moment.
+const PLACE_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Runs the broker until a signal ends it.
 ///
@@ -233,10 +236,9 @@ async fn accept(
             Ok((socket, address)) => {
                 paused = false;
                 let peer = Peer { address, listener };
-                let place = places.as_ref().map(|places| Arc::clone(places).try_acquire_owned());
-                match place.transpose() {
-                    Ok(place) => turns.give(Accepted { socket, peer, place }),
-                    Err(_) => tracing::info!(
+                match find_place(places.as_ref()).await {
+                    Some(place) => turns.give(Accepted { socket, peer, place }),
+                    None => tracing::info!(
                         target: NOTICE,
                         "Client connection from {peer} denied: max_connections exceeded."
                     ),
@@ -252,6 +254,13 @@ async fn accept(
             }
         }
     }
+}
+
+/// A place for a connection, where its listener counts them; `None` if all are taken.
+async fn find_place(places: Option<&Arc<Semaphore>>) -> Option<Option<OwnedSemaphorePermit>> {
+    let Some(places) = places else { return Some(None) };
+    let place = Arc::clone(places).acquire_owned();
+    tokio::time::timeout(PLACE_PATIENCE, place).await.ok()?.ok().map(Some)
 }
 
 /// Whether only the connection that was to be accepted is concerned.
