@@ -1,5 +1,19 @@
 //! What bad input gets: the answer that its version of MQTT has, or the end of the connection, a
 //! line in the log, and nothing that anyone else would notice, in bounded time and memory.
+//!
+//! The classes of what brokers have been broken by, and where each is tested:
+//!
+//! - allocation before authentication, lengths that are only claimed, memory for bad packets: here;
+//! - packets illegal in this state: here (a second CONNECT, a packet before CONNECT),
+//!   `protocol::flows::an_unknown_pubrel_is_answered`,
+//!   `protocol::answers::nothing_is_done_after_a_refusal`,
+//!   `protocol::authentication::auth_out_of_turn_ends_the_connection`;
+//! - empty topics: here; deep ones: `protocol::subscriptions::a_topic_may_have_201_levels`;
+//!   those with `$`: `protocol::messages`;
+//! - writing to `$SYS`: `access::writing_to_sys`, `protocol::messages`;
+//! - side effects before authentication, fail-open configuration, identifiers injected into ACL
+//!   patterns, messages after a right was revoked: `access`;
+//! - a subscriber that never reads: `protocol::load::a_reader_that_does_not_read_costs_only_itself`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
