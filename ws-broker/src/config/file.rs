@@ -520,11 +520,6 @@ impl Draft {
             bridge.check().map_err(fault)?;
         }
         Bridge::check_ids(&self.config.bridges).map_err(fault)?;
-        if self.config.persistence.enabled {
-            let note = "persistence true has no effect yet: sessions and retained messages are kept in \
-                        memory and end with the broker";
-            self.notes.push(note.into());
-        }
         Ok(FromFile {
             config: self.config,
             notes: self.notes,

@@ -59,7 +59,7 @@ const fn word(
 }
 
 const fn noted(name: &'static str, scope: Scope, why: &'static str) -> Word {
-    Word { fate: Fate::Noted(why), ..word(name, scope, |_, values| values.text().map(|_| ())) }
+    word(name, scope, |_, values| values.text().map(|_| ())).noted(why)
 }
 
 const fn refused(name: &'static str, scope: Scope, why: &'static str) -> Word {
@@ -67,6 +67,10 @@ const fn refused(name: &'static str, scope: Scope, why: &'static str) -> Word {
 }
 
 impl Word {
+    const fn noted(self, why: &'static str) -> Self {
+        Self { fate: Fate::Noted(why), ..self }
+    }
+
     const fn once(self) -> Self {
         Self { once: true, ..self }
     }
@@ -83,6 +87,7 @@ const ENGINES: &str = "the TLS library is not OpenSSL and has no engines; keys a
 const LOCAL_USER: &str =
     "no password or ACL is asked of a bridge here: its topic lines say what crosses";
 const SAVES: &str = "nothing waits to be saved: see persistence";
+const IN_MEMORY: &str = "sessions and retained messages are kept in memory and end with the broker";
 
 /// All words, in the order of the alphabet.
 pub(super) const WORDS: &[Word] = &[
@@ -314,15 +319,17 @@ pub(super) const WORDS: &[Word] = &[
         .once()
         .reloads(),
     word("per_listener_settings", Scope::All, |to, v| to.per_listener_settings(v.flag()?)),
-    word("persistence", Scope::All, persistence),
+    word("persistence", Scope::All, persistence).noted(IN_MEMORY),
     word("persistence_file", Scope::All, |to, v| {
         Ok(to.config.persistence.file = Some(v.text()?.to_owned()))
     })
-    .once(),
+    .once()
+    .noted(IN_MEMORY),
     word("persistence_location", Scope::All, |to, v| {
         Ok(to.config.persistence.location = Some(v.path()?))
     })
-    .once(),
+    .once()
+    .noted(IN_MEMORY),
     word("persistent_client_expiration", Scope::All, persistent_client_expiration).reloads(),
     word("pid_file", Scope::All, |to, v| Ok(to.config.pid_file = Some(v.path()?))).once(),
     refused("plugin", Scope::Access, PLUGINS),
@@ -360,7 +367,7 @@ pub(super) const WORDS: &[Word] = &[
         Ok(to.config.rules.retain_expiry_s = Some(seconds).filter(|seconds| *seconds > 0))
     })
     .reloads(),
-    word("retained_persistence", Scope::All, persistence),
+    word("retained_persistence", Scope::All, persistence).noted(IN_MEMORY),
     noted(
         "retry_interval",
         Scope::All,
