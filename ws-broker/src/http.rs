@@ -48,8 +48,14 @@ pub(crate) async fn serve(worker: Rc<Worker>, arrival: Arrival) {
             None => site.answer(request).await,
         }
     };
-    let served = websocket::serve_until_open(stream, bounds, answer).await;
+    // Who asks and never reads would keep its place among the handshakes for ever.
+    let serving = websocket::serve_until_open(stream, bounds, answer);
+    let served = tokio::time::timeout(limits.http_connection_max, serving).await;
     drop(handshake);
+    let Ok(served) = served else {
+        tracing::info!(target: WEBSOCKETS, "HTTP connection from {peer} closed: it took too long.");
+        return;
+    };
     match served {
         Ok(Some(socket)) => {
             worker.serve_websocket(Transport::web_socket(socket), peer).await;

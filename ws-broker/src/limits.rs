@@ -46,6 +46,8 @@ pub(crate) struct Limits {
     pub retained_max: usize,
     /// How long the head of an HTTP request may take, and a connection be idle between two.
     pub http_timeout: Duration,
+    /// How long a connection may be one of HTTP, however busy it is; browsers open another.
+    pub http_connection_max: Duration,
     /// How long a connection that is closed is still read from, so that the last packet sent to it
     /// is not lost.
     pub linger: Duration,
@@ -75,6 +77,7 @@ impl Default for Limits {
             subscriptions_max: 10_000,
             retained_max: 1_000_000,
             http_timeout: Duration::from_secs(15),
+            http_connection_max: Duration::from_secs(120),
             linger: Duration::from_millis(500),
             shutdown_timeout: Duration::from_secs(2),
         }
