@@ -60,6 +60,10 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}.");
+            // Who has started it looks here, wherever its log goes.
+            if !log::is_on_stderr() {
+                eprintln!("Error: {error:#}.");
+            }
             ExitCode::FAILURE
         }
     }

@@ -182,6 +182,11 @@ pub(crate) fn configure(log: &Log) -> Result<()> {
     Ok(())
 }
 
+/// Whether standard error is among the places that lines go to.
+pub(crate) fn is_on_stderr() -> bool {
+    outlets().is_some_and(|outlets| outlets.log.destinations.contains(&Destination::Stderr))
+}
+
 /// Has lines published that are to go to topics.
 pub(crate) fn publish_with(publish: Publish) {
     // Only the first call has an effect, and there is only one.
