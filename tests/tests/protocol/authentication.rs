@@ -12,13 +12,13 @@ use tests::program::Program;
 
 use crate::client::*;
 
-const METHOD: &str = "SCRAM-SHA-512";
+pub(crate) const METHOD: &str = "SCRAM-SHA-512";
 const NONCE: &str = "rOprNGfwEbeRWgbNEkqO";
 
 /// A broker with the users ann, bob and old, whose password is `secret`; `old` is hashed in a way that
 /// SCRAM can't go by.
 #[track_caller]
-fn with_users() -> Broker {
+pub(crate) fn with_users() -> Broker {
     Broker::configured_with(|Ports { mqtt, .. }, folder| {
         let file = folder.join("passwords");
         let name = file.to_str().unwrap();

@@ -71,7 +71,9 @@ fn messages_until_ping(client: &mut Client) -> Vec<Publish> {
     }
 }
 
-/// MQTT 5.0 §4.8.2: groups with other names, or other filters, get messages of their own.
+/// MQTT 5.0 §4.8.2: groups with other names, or other filters, get messages of their own, each with the
+/// identifier of its own subscription.
+/// [MQTT-3.3.4-5]
 #[test]
 fn each_group_gets_each_message() {
     let broker = Broker::start();
