@@ -5,10 +5,7 @@
 
 use std::net::Ipv4Addr;
 
-use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio::net::TcpListener;
 use ws_broker::websocket;
 
 fn main() -> anyhow::Result<()> {
@@ -29,27 +26,6 @@ async fn serve(port: u16) -> anyhow::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        tokio::task::spawn_local(echo(stream));
-    }
-}
-
-/// Sends back what arrives, until either side closes.
-async fn echo(stream: TcpStream) {
-    let Ok(Some(mut socket)) = websocket::open(stream).await else { return };
-    while let Some(message) = socket.next().await {
-        let sent = match message {
-            Ok(message @ (Message::Text(_) | Message::Binary(_))) => socket.send(message).await,
-            // Reading on answers these.
-            Ok(_) => Ok(()),
-            Err(error) => {
-                let code = websocket::close_code(&error);
-                // A connection that has ended is told nothing.
-                let _ = socket.close(Some(CloseFrame { code, reason: "".into() })).await;
-                return;
-            }
-        };
-        if sent.is_err() {
-            return;
-        }
+        tokio::task::spawn_local(websocket::echo(stream));
     }
 }

@@ -8,21 +8,23 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::limits::{HTTP_HEAD_MAX, Limits};
+use crate::net::read_away;
 
 /// Bytes that a WebSocket reads at once.
 const READ_BUFFER: usize = 16 * 1024;
@@ -113,13 +115,11 @@ pub(crate) fn accept<B>(
     Ok(answer)
 }
 
-/// Opens a WebSocket on a connection as a listener does, but for whoever asks. `None` if the connection
-/// ends without one.
-///
-/// # Errors
-/// The connection breaks, or what arrives is no HTTP.
-pub async fn open(stream: TcpStream) -> Result<Option<WebSocketStream<TcpStream>>, hyper::Error> {
-    let bounds = Bounds::new(&Limits::default(), HTTP_HEAD_MAX);
+/// Opens a WebSocket on a connection as a listener does, but for whoever asks, and sends back each
+/// message that arrives on it until either side closes.
+pub async fn echo(stream: TcpStream) {
+    let limits = Limits::default();
+    let bounds = Bounds::new(&limits, HTTP_HEAD_MAX);
     let answer = async |request: &Request<Incoming>| {
         accept(request, None).unwrap_or_else(|why| {
             let mut answer = Response::new(Full::new(Bytes::from(why)));
@@ -127,15 +127,53 @@ pub async fn open(stream: TcpStream) -> Result<Option<WebSocketStream<TcpStream>
             answer
         })
     };
-    serve_until_open(stream, bounds, answer).await
+    let opened = serve_until_open(stream, bounds, answer).await;
+    let Ok(Some(mut socket)) = opened else { return };
+    let code = send_back(&mut socket).await;
+    let _ = tokio::time::timeout(limits.linger, async {
+        say_goodbye(&mut socket, code).await;
+        read_away(socket.get_mut()).await;
+    })
+    .await;
+}
+
+/// Sends back what arrives; returns why that has ended.
+async fn send_back(socket: &mut WebSocketStream<TcpStream>) -> CloseCode {
+    while let Some(message) = socket.next().await {
+        let sent = match message {
+            Ok(message @ (Message::Text(_) | Message::Binary(_))) => socket.send(message).await,
+            // Reading on answers these.
+            Ok(_) => Ok(()),
+            Err(error) => return close_code(&error),
+        };
+        if sent.is_err() {
+            break;
+        }
+    }
+    CloseCode::Normal
 }
 
 /// What a peer is told that has broken the rules (RFC 6455 §7.4.1).
-#[must_use]
-pub fn close_code(error: &Error) -> CloseCode {
+pub(crate) fn close_code(error: &Error) -> CloseCode {
     match error {
         Error::Utf8(_) => CloseCode::Invalid,
         Error::Capacity(_) => CloseCode::Size,
         _ => CloseCode::Protocol,
     }
 }
+
+/// Closes a WebSocket from our side, waits for the peer's word where one is to be expected, and ends
+/// what we write (RFC 6455 §7.1).
+pub(crate) async fn say_goodbye<S>(socket: &mut WebSocketStream<S>, code: CloseCode)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    // Whether the peer still listens is no concern of ours.
+    let _ = socket.close(Some(CloseFrame { code, reason: "".into() })).await;
+    // After an error there is nothing left here that could be understood.
+    while let Some(Ok(_)) = socket.next().await {}
+    let _ = socket.get_mut().shutdown().await;
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,11 +5,15 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::BytesMut;
 use codec::MqttString;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsStream;
+
+/// Bytes that are read at once only to be thrown away.
+const READ_AWAY_CHUNK: usize = 4096;
 
 /// Where a connection comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,6 +153,15 @@ impl Stream {
     pub(crate) fn fasten(&mut self, socket: LooseSocket) -> io::Result<()> {
         *self.socket() = socket.register()?;
         Ok(())
+    }
+}
+
+/// Reads what the peer still sends, to its end: a connection that is closed while there are bytes that
+/// nobody has read takes with it what was written last.
+pub(crate) async fn read_away(stream: &mut (impl AsyncRead + Unpin)) {
+    let mut unread = BytesMut::with_capacity(READ_AWAY_CHUNK);
+    while stream.read_buf(&mut unread).await.is_ok_and(|read| read > 0) {
+        unread.clear();
     }
 }
 

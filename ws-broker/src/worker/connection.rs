@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use codec::{Connect, DecodeError, Decoder, Packet, ProtocolVersion, ReasonCode};
 use tokio::time::Instant;
 
@@ -625,14 +625,7 @@ async fn hang_up(worker: &Worker, transport: &mut Transport, error: bool) {
     let linger = worker.settings().config.limits.linger;
     let _ = tokio::time::timeout(linger, async {
         transport.shut_down(error).await;
-        let (mut unread, mut buffer) = (Incoming::default(), BytesMut::new());
-        loop {
-            let read = poll_fn(|cx| transport.poll_read(cx, &mut unread, &mut buffer)).await;
-            unread = Incoming::default();
-            if let Err(ReadError::Closed | ReadError::Io(_) | ReadError::WebSocket(_)) = read {
-                return;
-            }
-        }
+        transport.read_away().await;
     })
     .await;
 }

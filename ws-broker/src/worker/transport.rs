@@ -9,12 +9,11 @@ use codec::MqttString;
 use futures_util::{Sink, StreamExt as _};
 use tokio::io::AsyncWrite;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::limits::{READ_CHUNK, WS_MESSAGE_MAX};
-use crate::net::{LooseSocket, Stream};
+use crate::net::{LooseSocket, Stream, read_away};
 use crate::websocket;
 use crate::worker::out::OutBuffer;
 
@@ -225,10 +224,14 @@ impl Transport {
             }
             Self::WebSocket(socket, close_code) => {
                 let code = if error { *close_code } else { CloseCode::Normal };
-                let frame = CloseFrame { code, reason: "".into() };
-                let _ = socket.close(Some(frame)).await;
+                websocket::say_goodbye(socket, code).await;
             }
         }
+    }
+
+    /// Reads what still comes, after our side has ended, until the other has.
+    pub(crate) async fn read_away(&mut self) {
+        read_away(self.stream()).await;
     }
 }
 
