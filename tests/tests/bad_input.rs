@@ -13,6 +13,8 @@
 //! - writing to `$SYS`: `access::writing_to_sys`, `protocol::messages`;
 //! - side effects before authentication, fail-open configuration, identifiers injected into ACL
 //!   patterns, messages after a right was revoked: `access`;
+//! - certificate identity, half-open connections and half-finished TLS handshakes: `tls`;
+//! - file descriptors exhausted: `listeners`;
 //! - a subscriber that never reads: `protocol::load::a_reader_that_does_not_read_costs_only_itself`.
 #![allow(
     clippy::unwrap_used,
@@ -443,6 +445,56 @@ fn a_malformed_connect_is_never_accepted() {
             witness.notices_nothing();
         }
     }
+}
+
+/// The class of flaws: a length that is checked for TCP alone, or taken at its word before anybody has
+/// logged in. Nothing behind these lengths ever comes.
+#[test]
+fn lengths_are_bounded_over_websocket_too_and_before_anybody_has_logged_in() {
+    let broker = Broker::start();
+    let mut witness = Witness::new(&broker);
+    let before = broker.resident_kib();
+    let connect = Connect::new(Version::V5, "ws").bytes();
+    // A frame of 2^62 bytes, and one of 200 MiB, of which no byte follows.
+    let claims = [
+        [&[0x82, 0xff][..], &(1_u64 << 62).to_be_bytes()],
+        [&[0x82, 0xff], &(200_u64 << 20).to_be_bytes()],
+    ];
+    let frames: Vec<Vec<u8>> =
+        claims.iter().map(|claim| [claim.concat(), vec![0; 4]].concat()).collect();
+    let packets = [
+        ("a CONNECT of 200 MiB", vec![first_byte::CONNECT, 0xff, 0xff, 0xff, 0x63]),
+        ("a length of five bytes", vec![first_byte::CONNECT, 0x80, 0x80, 0x80, 0x80, 0x01]),
+        (
+            "a PUBLISH with such a length",
+            [&connect[..], &[0x30, 0xff, 0xff, 0xff, 0xff, 0x01]].concat(),
+        ),
+    ];
+    for (what, bytes) in &packets {
+        let mut connection = Connection::open(broker.ports.ws);
+        assert_eq!(connection.upgrade("/mqtt", Some("mqtt")).status, 101);
+        connection.send_frame(opcode::BINARY, bytes);
+        connection.receive_binary_until_closed();
+        witness.notices_nothing();
+        assert!(broker.resident_kib() < before + GROWTH_KIB_MAX, "{what}");
+    }
+    let mut claiming: Vec<_> = frames
+        .iter()
+        .cycle()
+        .take(50)
+        .map(|frame| {
+            let mut connection = Connection::open(broker.ports.ws);
+            assert_eq!(connection.upgrade("/mqtt", Some("mqtt")).status, 101);
+            connection.send(frame);
+            connection
+        })
+        .collect();
+    witness.notices_nothing();
+    assert!(broker.resident_kib() < before + GROWTH_KIB_MAX, "frames that are only announced");
+    for connection in &mut claiming {
+        connection.receive_until_closed_within(SILENCE_LIMIT);
+    }
+    witness.notices_nothing();
 }
 
 /// [MQTT-6.0.0-1], 3.1.1 [MQTT-6.0.0-1]
