@@ -478,6 +478,25 @@ fn lengths_are_bounded_over_websocket_too_and_before_anybody_has_logged_in() {
         witness.notices_nothing();
         assert!(broker.resident_kib() < before + GROWTH_KIB_MAX, "{what}");
     }
+    // What is sent is gathered by the WebSocket before MQTT sees it, and bounded all the same.
+    let mut flooding: Vec<_> = (0..20)
+        .map(|_| {
+            let mut connection = Connection::open(broker.ports.ws);
+            assert_eq!(connection.upgrade("/mqtt", Some("mqtt")).status, 101);
+            connection.send(&frames[1]);
+            for _ in 0..64 {
+                if !connection.send(&[0; 64 * 1024]) {
+                    break;
+                }
+            }
+            connection
+        })
+        .collect();
+    for connection in &mut flooding {
+        connection.receive_until_closed_within(SILENCE_LIMIT);
+    }
+    witness.notices_nothing();
+    assert!(broker.resident_kib() < before + GROWTH_KIB_MAX, "20 messages of 4 MiB");
     let mut claiming: Vec<_> = frames
         .iter()
         .cycle()

@@ -1,7 +1,7 @@
 //! `ws-broker`: an MQTT broker that serves its own dashboard.
 //!
-//! The way of a message is told in ARCHITECTURE.md. Entry points: [`server::run`] puts the broker
-//! together, [`worker::run`] is one of its threads, [`http::serve`] is the HTTP side.
+//! The way of a message is told in ARCHITECTURE.md. Entry points: `server::run` puts the broker
+//! together, `worker::run` is one of its threads, `http::serve` is the HTTP side.
 
 mod access;
 mod assets;

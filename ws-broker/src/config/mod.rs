@@ -1,6 +1,6 @@
 //! What a configuration holds, whether it came from a file, from the command line, or from nowhere.
 //!
-//! The language is Mosquitto's: [`file`] reads its lines, [`words`] is the table of all its words. Here
+//! The language is Mosquitto's: [`mod@file`] reads its lines, [`words`] is the table of all its words. Here
 //! stands what they fill, as plain data: nothing is opened or listened on, and no file that the
 //! configuration names has been read.
 

@@ -95,6 +95,8 @@ fn away() -> io::Error {
 #[derive(Debug)]
 pub(crate) struct Stream {
     channel: Channel,
+    /// Bytes that may still be read, while it is not known who sends them.
+    quota: Option<usize>,
     /// The User Name that the client's certificate gives it, where the listener has it so.
     pub username: Option<MqttString>,
     /// Held for as long as the connection is there, where its listener takes only so many.
@@ -109,7 +111,7 @@ enum Channel {
 
 impl Stream {
     pub(crate) fn plain(socket: Socket, place: Option<OwnedSemaphorePermit>) -> Self {
-        Self { channel: Channel::Plain(socket), username: None, _place: place }
+        Self { channel: Channel::Plain(socket), quota: None, username: None, _place: place }
     }
 
     pub(crate) fn tls(
@@ -117,7 +119,12 @@ impl Stream {
         username: Option<MqttString>,
         place: Option<OwnedSemaphorePermit>,
     ) -> Self {
-        Self { channel: Channel::Tls(Box::new(stream.into())), username, _place: place }
+        Self {
+            channel: Channel::Tls(Box::new(stream.into())),
+            quota: None,
+            username,
+            _place: place,
+        }
     }
 
     fn socket(&mut self) -> &mut Socket {
@@ -141,6 +148,12 @@ impl Stream {
             Socket::Unix(_) => true,
             Socket::Away => false,
         }
+    }
+
+    /// Lets no more than so many bytes be read from now on, or as many as come. A message of WebSocket is
+    /// gathered before anybody can look at it, so a stranger's has to be bounded here.
+    pub(crate) fn set_quota(&mut self, quota: Option<usize>) {
+        self.quota = quota;
     }
 
     /// Takes the socket below off this worker. Nothing can be read or written until it is
@@ -231,10 +244,23 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().channel {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let read = match &mut this.channel {
             Channel::Plain(socket) => Pin::new(socket).poll_read(cx, buffer),
             Channel::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        };
+        if let Some(quota) = &mut this.quota {
+            let count = buffer.filled().len().saturating_sub(before);
+            match quota.checked_sub(count) {
+                Some(left) => *quota = left,
+                None => {
+                    let why = "it sent more than a CONNECT can hold before it was let in";
+                    return Poll::Ready(Err(io::Error::other(why)));
+                }
+            }
         }
+        read
     }
 }
 

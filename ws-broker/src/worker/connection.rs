@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::access::Identity;
 use crate::broker::{Counters, WorkerId, count};
+use crate::limits::READ_CHUNK;
 use crate::log::CONNECTION;
 use crate::net::Peer;
 use crate::worker::bridge::Crossing;
@@ -30,8 +31,16 @@ use crate::worker::{Adopted, Connected, Handshake, Mail, State, Worker};
 const CHUNKS_PER_TURN: usize = 4;
 
 /// Serves a connection that has sent nothing yet, and has to have connected by this time.
-pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer, deadline: Instant) {
-    let decoder = Decoder::server(worker.settings().config.limits.connect_size_max);
+pub(super) async fn serve(
+    worker: Rc<Worker>,
+    mut transport: Transport,
+    peer: Peer,
+    deadline: Instant,
+) {
+    let connect_max = worker.settings().config.limits.connect_size_max;
+    let decoder = Decoder::server(connect_max);
+    let quota = usize::try_from(connect_max).unwrap_or(usize::MAX).saturating_add(READ_CHUNK);
+    transport.set_quota(Some(quota));
     let mut greeting = Greeting { transport, incoming: Incoming::default(), decoder, peer };
     let handshake = Handshake::begin(&worker);
     let greeted = tokio::time::timeout_at(deadline, greeting.greet(&worker)).await;
@@ -98,6 +107,7 @@ impl Greeting {
         let login = self.log_in(worker, &mut connect).await?;
         self.mount_will(worker, &mut connect)?;
         self.decoder.set_packet_size_max(worker.settings().config.limits.packet_size_max);
+        self.transport.set_quota(None);
         detach_from_packet(&mut connect);
         Ok((connect, login))
     }

@@ -122,6 +122,11 @@ impl Transport {
         }
     }
 
+    /// Lets no more than so many bytes be read from now on, or as many as come.
+    pub(crate) fn set_quota(&mut self, quota: Option<usize>) {
+        self.stream().set_quota(quota);
+    }
+
     /// The User Name that the client's certificate gives it, where the listener has it so.
     pub(crate) fn certificate_username(&self) -> Option<&MqttString> {
         let stream = match self {
