@@ -141,6 +141,19 @@ fn certificate_identity_only_a_trusted_valid_certificate_opens_the_door() {
     assert_eq!(log.matches("New client connected").count(), 2, "{log}");
 }
 
+/// Names are to come from certificates, and nobody is asked for one: nobody comes in.
+#[test]
+fn who_has_no_name_in_a_certificate_stays_out_where_names_come_from_there() {
+    let mut authority = None;
+    let broker = Broker::configured_with(|ports, folder| {
+        let ca = authority.insert(Authority::new(folder, "ca"));
+        listener(ports, &ca.sign(&Owner::Server, "server"), "use_identity_as_username true")
+    });
+    let trusted = authority.unwrap().certificate();
+    assert!(!publish(&broker, &trusted, &["-u", "alice", "-P", "any"]));
+    broker.wait_for_log("no user name in its certificate", &[""]);
+}
+
 #[test]
 fn a_certificate_s_whole_subject_can_be_the_user_name() {
     let mut files = None;

@@ -153,7 +153,10 @@ fn dashboard_access<'a>(
         return Err("each listener has settings of its own, so add one with protocol websockets");
     }
     let is_open = |listener: &Listener| {
-        let needs_certificate = listener.tls.as_ref().is_some_and(|tls| tls.require_certificate);
+        let needs_certificate = listener
+            .tls
+            .as_ref()
+            .is_some_and(|tls| tls.require_certificate || tls.username.is_some());
         let is_plain = !needs_certificate
             && listener.mount_point.is_none()
             && listener.proxy_protocol.is_none()

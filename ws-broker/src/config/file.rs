@@ -546,12 +546,6 @@ impl TlsDraft {
                          capath to know whose certificates to trust"
                     ));
                 }
-                if tls.username.is_some() && !tls.require_certificate {
-                    return Err(format!(
-                        "the listener at {address} takes user names from certificates and needs \
-                         require_certificate true"
-                    ));
-                }
                 Ok(Some(tls))
             }
             (None, None) if self.tls != Tls::default() || username.is_some() => Err(format!(
@@ -705,7 +699,6 @@ mod tests {
             ("listener 1\ncafile c.pem", "neither certfile nor keyfile"),
             ("listener 1\nrequire_certificate true", "neither certfile nor keyfile"),
             ("listener 1\ncertfile c\nkeyfile k\nrequire_certificate true", "needs a cafile"),
-            ("listener 1\ncertfile c\nkeyfile k\nuse_identity_as_username true", "needs"),
             ("persistent_client_expiration 14", "such as 14d"),
             ("persistent_client_expiration 0d", "such as 14d"),
             ("log_dest tape", "none, stdout"),

@@ -2,8 +2,9 @@
 //! where the listener has them.
 
 use std::io;
+use std::time::Duration;
 
-use codec::MqttString;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -36,8 +37,6 @@ pub(crate) enum Failed {
     Io(#[from] io::Error),
     #[error("the TLS handshake failed: {0}")]
     Tls(io::Error),
-    #[error("{0}")]
-    Certificate(anyhow::Error),
     #[error("it took too long")]
     TooLate,
 }
@@ -82,14 +81,27 @@ impl Accepted {
         let Some(tls) = settings.tls(peer.listener) else {
             return Ok(Arrival { stream: Stream::plain(socket, place), peer, deadline });
         };
-        let stream = tls.acceptor().accept(socket).await.map_err(Failed::Tls)?;
-        let certificates = stream.get_ref().1.peer_certificates();
-        let username = tls.username(certificates).map_err(Failed::Certificate)?;
-        let username = username.map(|name| MqttString::new(&name)).transpose();
-        let username = username.map_err(|error| Failed::Certificate(error.into()))?;
+        let stream = match tls.acceptor().accept(socket).into_fallible().await {
+            Ok(stream) => stream,
+            Err((error, socket)) => {
+                drain(socket, settings.config.limits.linger).await;
+                return Err(Failed::Tls(error));
+            }
+        };
+        let username = tls.username(stream.get_ref().1.peer_certificates());
         let stream = Stream::tls(tokio_rustls::TlsStream::from(stream), username, place);
         Ok(Arrival { stream, peer, deadline })
     }
+}
+
+/// Reads what still comes before the connection is closed: as long as there are bytes that nobody has
+/// read, a plain close would throw away the words by which TLS says why.
+async fn drain(mut socket: Socket, linger: Duration) {
+    let _ = tokio::time::timeout(linger, async {
+        socket.shutdown().await?;
+        tokio::io::copy(&mut socket, &mut tokio::io::sink()).await
+    })
+    .await;
 }
 
 impl From<TcpStream> for Stream {

@@ -13,6 +13,7 @@ use codec::{Auth, Connect, MqttString, Packet, Properties, Property, ProtocolVer
 use crate::access::scram::{self, Exchange};
 use crate::access::{Identity, Users};
 use crate::log::CONNECTION;
+use crate::net::tls::TlsServer;
 use crate::settings::Settings;
 use crate::worker::connection::{Greeting, Refused, packet_size_max};
 use crate::worker::link::{Cause, SharedLink};
@@ -111,14 +112,18 @@ impl Greeting {
                 proof = Some(Proof { method, answer });
                 Some(name)
             }
-            None => match self.transport.certificate_username() {
-                // Who shows a certificate needs no password, and has the name that stands in it.
-                Some(name) => Some(name.clone()),
-                None => {
-                    self.check_password(worker, &settings, connect).await?;
-                    connect.username.clone()
-                }
-            },
+            // Who shows a certificate needs no password, and has the name that stands in it.
+            None if settings.tls(self.peer.listener).is_some_and(TlsServer::gives_names) => {
+                let Some(name) = self.transport.certificate_username() else {
+                    let why = "there is no user name in its certificate, or no certificate";
+                    return Err(turned.down(ReasonCode::BadUserNameOrPassword, why));
+                };
+                Some(name.clone())
+            }
+            None => {
+                self.check_password(worker, &settings, connect).await?;
+                connect.username.clone()
+            }
         };
         let username = username.map(|username| username.detached());
         let mut named_by_user = false;

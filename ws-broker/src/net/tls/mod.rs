@@ -10,7 +10,8 @@ mod subject;
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use codec::MqttString;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::CertificateDer;
@@ -87,25 +88,21 @@ impl TlsServer {
         &self.acceptor
     }
 
-    /// The user name that a client has by its certificate, where the listener has it so.
-    ///
-    /// # Errors
-    /// The listener takes user names from certificates, and this client has no name there.
+    /// Whether clients have the user names that stand in their certificates.
+    pub(crate) fn gives_names(&self) -> bool {
+        self.username.is_some()
+    }
+
+    /// The user name that a client has by its certificate, if the listener has it so and there is one.
     pub(crate) fn username(
         &self,
         certificates: Option<&[CertificateDer<'_>]>,
-    ) -> Result<Option<String>> {
-        let Some(kind) = self.username else { return Ok(None) };
-        let Some(certificate) = certificates.and_then(<[_]>::first) else {
-            bail!("it has shown no certificate");
-        };
-        let name = match kind {
+    ) -> Option<MqttString> {
+        let certificate = certificates?.first()?;
+        let name = match self.username? {
             CertificateName::Identity => subject::common_name(certificate),
             CertificateName::Subject => subject::subject(certificate),
         };
-        match name {
-            Some(name) => Ok(Some(name)),
-            None => bail!("its certificate has no name that could be its user name"),
-        }
+        MqttString::new(&name?).ok()
     }
 }
