@@ -15,8 +15,8 @@ use crate::assets::{self, Asset};
 use crate::folder::{self, Found};
 use crate::log::WEBSOCKETS;
 use crate::metrics;
-use crate::net::Arrival;
 use crate::net::origin::{self, Asked};
+use crate::net::{Arrival, Stream};
 use crate::settings::Settings;
 use crate::websocket::{self, Answer, Bounds};
 use crate::worker::{Handshake, Transport, Worker};
@@ -40,6 +40,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, arrival: Arrival) {
     let Arrival { stream, peer, .. } = arrival;
     let limits = &settings.config.limits;
     let bounds = Bounds::new(limits, settings.listener(peer.listener).http_head_max);
+    let bounds = websocket::for_a_stranger(bounds, limits.connect_size_max);
     let answer = async |request: &Request<Incoming>| {
         let figures = || worker.shared.figures();
         let is_public = settings.config.public_metrics;
@@ -49,7 +50,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, arrival: Arrival) {
         }
     };
     // Who asks and never reads would keep its place among the handshakes for ever.
-    let serving = websocket::serve_until_open(stream, bounds, answer);
+    let serving = websocket::serve_until_open(stream, bounds, answer, Stream::record);
     let served = tokio::time::timeout(limits.http_connection_max, serving).await;
     drop(handshake);
     let Ok(served) = served else {

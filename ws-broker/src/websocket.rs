@@ -24,6 +24,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::limits::{HTTP_HEAD_MAX, Limits};
+use crate::net::Stream;
 use crate::net::read_away;
 
 /// Bytes that a WebSocket reads at once.
@@ -51,7 +52,7 @@ impl Bounds {
 }
 
 /// Serves HTTP on a connection until it ends, or becomes a WebSocket because a request was answered
-/// that it does.
+/// that it does; `on_open` then sees what has been read of it already.
 ///
 /// # Errors
 /// The connection breaks, or what arrives is no HTTP.
@@ -59,6 +60,7 @@ pub(crate) async fn serve_until_open<S>(
     stream: S,
     bounds: Bounds,
     answer: impl AsyncFn(&Request<Incoming>) -> Answer,
+    on_open: impl FnOnce(&mut S, &[u8]),
 ) -> Result<Option<WebSocketStream<S>>, hyper::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -81,16 +83,74 @@ where
         .await?;
     let Some(upgrade) = upgrade.take() else { return Ok(None) };
     let Ok(parts) = upgrade.await?.downcast::<TokioIo<S>>() else { return Ok(None) };
+    let mut stream = parts.io.into_inner();
+    on_open(&mut stream, &parts.read_buf);
+    Ok(Some(resume(stream, parts.read_buf.to_vec(), bounds.message_max).await))
+}
+
+/// Goes on with a WebSocket of which these bytes have been read and not understood yet.
+async fn resume<S>(stream: S, read: Vec<u8>, message_max: usize) -> WebSocketStream<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
-        .max_message_size(Some(bounds.message_max))
-        .max_frame_size(Some(bounds.message_max));
-    let stream = parts.io.into_inner();
-    let first = parts.read_buf.to_vec();
-    let socket =
-        WebSocketStream::from_partially_read(stream, first, Role::Server, Some(config)).await;
-    Ok(Some(socket))
+        .max_message_size(Some(message_max))
+        .max_frame_size(Some(message_max));
+    WebSocketStream::from_partially_read(stream, read, Role::Server, Some(config)).await
+}
+
+/// Opens a WebSocket for somebody who is not known yet, so that no more is taken, nor room made for more,
+/// than a CONNECT needs.
+///
+/// The library makes room for a frame as soon as its length is claimed, and its limits can't be changed
+/// later: [`let_in`] goes on with another one.
+pub(crate) fn for_a_stranger(bounds: Bounds, connect_size_max: u32) -> Bounds {
+    let connect_max = usize::try_from(connect_size_max).unwrap_or(usize::MAX);
+    Bounds { message_max: bounds.message_max.min(connect_max), ..bounds }
+}
+
+/// Takes messages of this size from now on, after so many messages have been read. `None` if what was read
+/// makes no sense, which the library would have noticed.
+pub(crate) async fn let_in(
+    mut socket: WebSocketStream<Stream>,
+    messages: usize,
+    message_max: usize,
+) -> Option<WebSocketStream<Stream>> {
+    socket.flush().await.ok()?;
+    let mut stream = socket.into_inner();
+    let mut read = stream.stop_recording();
+    let understood = end_of_messages(&read, messages)?;
+    read.drain(..understood);
+    Some(resume(stream, read, message_max).await)
+}
+
+/// Where the frames end that make up so many messages (RFC 6455 §5.2).
+fn end_of_messages(bytes: &[u8], messages: usize) -> Option<usize> {
+    let mut rest = bytes;
+    let mut ended = 0_usize;
+    while ended < messages {
+        let [first, second, after @ ..] = rest else { return None };
+        let (length, after) = match second & 0x7f {
+            126 => {
+                let (length, after) = after.split_first_chunk::<2>()?;
+                (u64::from(u16::from_be_bytes(*length)), after)
+            }
+            127 => {
+                let (length, after) = after.split_first_chunk::<8>()?;
+                (u64::from_be_bytes(*length), after)
+            }
+            length => (u64::from(length), after),
+        };
+        let mask = if second & 0x80 == 0 { 0 } else { 4 };
+        rest = after.get(usize::try_from(length).ok()?.checked_add(mask)?..)?;
+        let (is_final, is_control) = (first & 0x80 != 0, first & 0x08 != 0);
+        if is_final && !is_control {
+            ended = ended.saturating_add(1);
+        }
+    }
+    bytes.len().checked_sub(rest.len())
 }
 
 /// Accepts a WebSocket with the subprotocol that was chosen of those that the request names.
@@ -127,7 +187,7 @@ pub async fn echo(stream: TcpStream) {
             answer
         })
     };
-    let opened = serve_until_open(stream, bounds, answer).await;
+    let opened = serve_until_open(stream, bounds, answer, |_, _| {}).await;
     let Ok(Some(mut socket)) = opened else { return };
     let code = send_back(&mut socket).await;
     let _ = tokio::time::timeout(limits.linger, async {

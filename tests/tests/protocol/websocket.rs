@@ -65,6 +65,32 @@ fn check_answers(packets: &[Packet]) {
     assert_eq!(message.payload.len(), 300);
 }
 
+/// A stranger may send no more than a CONNECT needs; who was let in may send all that there is, and what
+/// came with the CONNECT is not lost.
+#[test]
+fn what_follows_the_connect_at_once_may_be_large() {
+    let broker = Broker::start();
+    for version in VERSIONS {
+        let mut watcher = Client::clean(&broker, version, "watcher");
+        watcher.subscribe_qos("t", AtMostOnce);
+        let mut socket = open(&broker);
+        let hello = bytes([Packet::Connect(Box::new(connect(version, "ws")))], version);
+        let (first, second) = hello.split_at(7);
+        let payload = "x".repeat(2 << 20);
+        let large = bytes([Packet::Publish(publish("t", payload.clone(), AtMostOnce, 0))], version);
+        let frames = [
+            fragment(0x02, first),
+            fragment(0x89, b"ping"),
+            fragment(0x80, second),
+            fragment(0x8a, b""),
+            fragment(0x82, &large),
+            fragment(0x82, &bytes([Packet::PingReq], version)),
+        ];
+        assert!(socket.send(&frames.concat()));
+        assert_eq!(watcher.receive_publish().payload.len(), payload.len());
+    }
+}
+
 /// Several packets in one message.
 /// [MQTT-6.0.0-1, MQTT-6.0.0-2, MQTT-6.0.0-4], 3.1.1 [MQTT-6.0.0-1, MQTT-6.0.0-2, MQTT-6.0.0-4]
 #[test]
@@ -99,8 +125,11 @@ fn a_packet_may_be_split_over_messages() {
 
 /// A frame of at most 125 bytes that is not the last of its message. Its mask changes nothing.
 fn fragment(opcode: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(payload.len()).unwrap();
-    [&[opcode, 0x80 | length, 0, 0, 0, 0], payload].concat()
+    let length = match u8::try_from(payload.len()) {
+        Ok(length) if length < 126 => vec![0x80 | length],
+        _ => [&[0xff][..], &(payload.len() as u64).to_be_bytes()].concat(),
+    };
+    [&[opcode][..], &length, &[0; 4], payload].concat()
 }
 
 /// RFC 6455 §5.4, §5.5.2: a message in fragments with a ping between them.

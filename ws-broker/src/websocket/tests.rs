@@ -176,7 +176,8 @@ fn who_breaks_the_rules_is_told_which_before_the_connection_ends() {
 async fn serve_mqtt(stream: TcpStream) {
     let bounds = Bounds::new(&Limits::default(), HTTP_HEAD_MAX);
     let answer = async |request: &Request<Incoming>| accept(request, Some("mqtt")).unwrap();
-    let socket = serve_until_open(Stream::from(stream), bounds, answer).await.unwrap().unwrap();
+    let socket =
+        serve_until_open(Stream::from(stream), bounds, answer, |_, _| {}).await.unwrap().unwrap();
     let mut transport = Transport::web_socket(socket);
     let (mut arrived, mut shared) = (Arrived::default(), BytesMut::new());
     while poll_fn(|cx| transport.poll_read(cx, &mut arrived, &mut shared)).await.is_ok() {}
@@ -197,5 +198,35 @@ fn who_speaks_mqtt_is_told_too() {
         let sent = [frame(LAST | BINARY, b"ok"), sent, close(1000)].concat();
         assert_eq!(talk(address, &sent), want, "{what}");
         server.join().unwrap();
+    }
+}
+
+#[test]
+fn what_was_understood_ends_with_the_last_frame_of_its_message() {
+    let ping = [0x89, 0x80, 0, 0, 0, 0];
+    let short = [0x82, 0x83, 1, 2, 3, 4, 5, 6, 7];
+    let part = [0x02, 0x81, 1, 2, 3, 4, 5];
+    let last = [0x80, 0x81, 1, 2, 3, 4, 5];
+    let long = [&[0x82, 0xfe, 0x01, 0x00, 1, 2, 3, 4][..], &[0; 256]].concat();
+    let huge = [&[0x82, 0xff][..], &300_u64.to_be_bytes(), &[0; 4], &[0; 300]].concat();
+    for (what, bytes, messages, want) in [
+        ("nothing", vec![], 0, Some(0)),
+        ("one of two", [short, short].concat(), 1, Some(short.len())),
+        ("both", [short, short].concat(), 2, Some(2 * short.len())),
+        ("a ping before it", [&ping[..], &short].concat(), 1, Some(ping.len() + short.len())),
+        ("a ping behind it", [&short[..], &ping].concat(), 1, Some(short.len())),
+        (
+            "parts with a ping between",
+            [&part[..], &ping, &last, &short].concat(),
+            1,
+            Some(part.len() + ping.len() + last.len()),
+        ),
+        ("two bytes of length", [&long[..], &short].concat(), 1, Some(long.len())),
+        ("eight bytes of length", [&huge[..], &short].concat(), 1, Some(huge.len())),
+        ("less than there should be", short[..8].to_vec(), 1, None),
+        ("no header", vec![0x82], 1, None),
+        ("a length that no memory holds", [&[0x82, 0xff][..], &[0xff; 8]].concat(), 1, None),
+    ] {
+        assert_eq!(end_of_messages(&bytes, messages), want, "{what}");
     }
 }

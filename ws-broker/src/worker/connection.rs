@@ -41,13 +41,17 @@ pub(super) async fn serve(
     let decoder = Decoder::server(connect_max);
     let quota = usize::try_from(connect_max).unwrap_or(usize::MAX).saturating_add(READ_CHUNK);
     transport.set_quota(Some(quota));
-    let mut greeting = Greeting { transport, incoming: Incoming::default(), decoder, peer };
+    let incoming = Incoming::default();
+    let mut greeting = Greeting { transport, incoming, decoder, peer, messages: 0 };
     let handshake = Handshake::begin(&worker);
     let greeted = tokio::time::timeout_at(deadline, greeting.greet(&worker)).await;
     let refused = match greeted {
         Ok(Ok((connect, login))) => {
             drop(handshake);
-            establish(worker, greeting, connect, login).await;
+            match greeting.let_in(&worker, deadline).await {
+                Some(greeting) => establish(worker, greeting, connect, login).await,
+                None => tracing::debug!("Connection from {peer} ended while it was let in."),
+            }
             return;
         }
         Ok(Err(refused)) => refused,
@@ -62,7 +66,7 @@ pub(super) async fn adopt(worker: Rc<Worker>, adopted: Adopted) {
     let Adopted { transport, peer, decoder, incoming, connect, login } = adopted;
     match transport.into_here() {
         Ok(transport) => {
-            let greeting = Greeting { transport, incoming, decoder, peer };
+            let greeting = Greeting { transport, incoming, decoder, peer, messages: 0 };
             establish(worker, greeting, connect, login).await;
         }
         Err(error) => tracing::warn!("Connection from {peer} could not be moved: {error}."),
@@ -75,6 +79,8 @@ pub(super) struct Greeting {
     incoming: Incoming,
     decoder: Decoder,
     pub peer: Peer,
+    /// How often something has been read.
+    messages: usize,
 }
 
 /// Why a connection is turned down, and what it is told.
@@ -107,7 +113,6 @@ impl Greeting {
         let login = self.log_in(worker, &mut connect).await?;
         self.mount_will(worker, &mut connect)?;
         self.decoder.set_packet_size_max(worker.settings().config.limits.packet_size_max);
-        self.transport.set_quota(None);
         detach_from_packet(&mut connect);
         Ok((connect, login))
     }
@@ -144,7 +149,17 @@ impl Greeting {
             })
             .await
             .map_err(|error| Refused::silently(error.to_string()))?;
+            self.messages = self.messages.saturating_add(1);
         }
+    }
+
+    /// Takes all that the client may send from now on, since it is known who it is.
+    async fn let_in(self, worker: &Worker, deadline: Instant) -> Option<Self> {
+        let Self { transport, incoming, decoder, peer, messages } = self;
+        let packet_size_max = worker.settings().config.limits.packet_size_max;
+        let letting_in = transport.let_in(messages, packet_size_max);
+        let transport = tokio::time::timeout_at(deadline, letting_in).await.ok()??;
+        Some(Self { transport, incoming, decoder, peer, messages })
     }
 
     /// Writes all that waits.
@@ -269,7 +284,7 @@ pub(super) fn decode(
 async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, login: Login) {
     let home = worker.shared.registry.claim(&connect.client_id, worker.id);
     if home != worker.id {
-        let Greeting { transport, incoming, decoder, peer } = greeting;
+        let Greeting { transport, incoming, decoder, peer, .. } = greeting;
         match transport.into_moving() {
             Ok(transport) => {
                 let adopted = Adopted { transport, peer, decoder, incoming, connect, login };

@@ -127,6 +127,20 @@ impl Transport {
         self.stream().set_quota(quota);
     }
 
+    /// Takes all that its client may send, after it was let in with the last of so many messages. `None`
+    /// if the connection has ended meanwhile.
+    pub(crate) async fn let_in(mut self, messages: usize, packet_size_max: u32) -> Option<Self> {
+        self.set_quota(None);
+        match self {
+            Self::Bytes(_) => Some(self),
+            Self::WebSocket(socket, code) => {
+                let message_max = usize::try_from(packet_size_max).unwrap_or(usize::MAX);
+                let socket = websocket::let_in(*socket, messages, message_max).await?;
+                Some(Self::WebSocket(Box::new(socket), code))
+            }
+        }
+    }
+
     /// The User Name that the client's certificate gives it, where the listener has it so.
     pub(crate) fn certificate_username(&self) -> Option<&MqttString> {
         let stream = match self {
