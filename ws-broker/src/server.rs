@@ -69,10 +69,15 @@ async fn serve(cli: &Cli, settings: Arc<Settings>, bridges: Vec<Arc<Plan>>) -> R
     let count = thread::available_parallelism().map_or(1, usize::from);
     let (shared, mails) = Shared::new(WorkerId::try_from(count).unwrap_or(1), settings);
     let mut threads = Vec::new();
+    let (started, starts) = std::sync::mpsc::channel();
     for (id, mail) in (0..).zip(mails) {
-        let shared = Arc::clone(&shared);
+        let (shared, started) = (Arc::clone(&shared), started.clone());
         let thread = thread::Builder::new().name(format!("worker-{id}"));
-        threads.push(thread.spawn(move || worker::run(id, shared, mail))?);
+        threads.push(thread.spawn(move || worker::run(id, shared, mail, &started))?);
+    }
+    drop(started);
+    for start in starts.iter().take(threads.len()) {
+        start.context("a worker could not be started")?;
     }
     publish_log(&shared);
     tracing::info!("ws-broker version {VERSION} running.");

@@ -343,8 +343,14 @@ impl State {
     }
 }
 
-/// Runs a worker until it is told to stop and its connections have ended.
-pub(crate) fn run(id: WorkerId, shared: Arc<Shared>, mail: mpsc::UnboundedReceiver<Mail>) {
+/// Runs a worker until it is told to stop and its connections have ended. Says whether it could be
+/// started: a worker that lacks what it needs would lose the connections that it is given.
+pub(crate) fn run(
+    id: WorkerId,
+    shared: Arc<Shared>,
+    mail: mpsc::UnboundedReceiver<Mail>,
+    started: &std::sync::mpsc::Sender<std::io::Result<()>>,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -353,10 +359,12 @@ pub(crate) fn run(id: WorkerId, shared: Arc<Shared>, mail: mpsc::UnboundedReceiv
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            tracing::error!("Worker {id} could not be started: {error}.");
+            // Who started it waits for this.
+            let _ = started.send(Err(error));
             return;
         }
     };
+    let _ = started.send(Ok(()));
     let state = RefCell::new(State::new(id, Arc::clone(&shared)));
     let worker = Rc::new(Worker { id, shared, state });
     runtime.block_on(worker.read_mail(mail));
