@@ -68,6 +68,8 @@ fn programs_of_this_machine_come_in_by_a_unix_socket() {
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         open(ports, &format!("listener 0 {}", path.display()))
     });
+    // The harness waits for the first listener alone.
+    broker.wait_for_log("running", &["version"]);
     let path = broker.folder().join("mqtt.sock");
     let mut stream = UnixStream::connect(&path).unwrap();
     assert_eq!(try_connect(&mut stream, "neighbour").unwrap(), ACCEPTED);
