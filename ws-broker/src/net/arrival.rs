@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::{Address, LooseSocket, Peer, Socket, Stream, proxy};
+use super::{Address, LooseSocket, Peer, Socket, Stream, proxy, read_away};
 use crate::settings::Settings;
 
 /// A connection that was just accepted.
@@ -84,7 +84,7 @@ impl Accepted {
         let stream = match tls.acceptor().accept(socket).into_fallible().await {
             Ok(stream) => stream,
             Err((error, socket)) => {
-                drain(socket, settings.config.limits.linger).await;
+                close(socket, settings.config.limits.linger).await;
                 return Err(Failed::Tls(error));
             }
         };
@@ -96,10 +96,11 @@ impl Accepted {
 
 /// Reads what still comes before the connection is closed: as long as there are bytes that nobody has
 /// read, a plain close would throw away the words by which TLS says why.
-async fn drain(mut socket: Socket, linger: Duration) {
+async fn close(mut socket: Socket, linger: Duration) {
     let _ = tokio::time::timeout(linger, async {
-        socket.shutdown().await?;
-        tokio::io::copy(&mut socket, &mut tokio::io::sink()).await
+        // Whether the peer still listens is no concern of ours.
+        let _ = socket.shutdown().await;
+        read_away(&mut socket).await;
     })
     .await;
 }
