@@ -19,6 +19,8 @@ mod net;
 mod process;
 mod server;
 mod settings;
+#[cfg(test)]
+mod store;
 mod sys;
 mod time;
 pub mod websocket;

@@ -1,0 +1,3 @@
+//! The durable store: what was acknowledged outlives the program.
+
+pub(crate) mod engine;
