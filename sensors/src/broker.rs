@@ -18,9 +18,12 @@ mod v5;
 use crate::report::say;
 use backoff::Backoff;
 use clap::ValueEnum;
+use rustls::ClientConfig;
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -64,15 +67,42 @@ pub(crate) enum Version {
     V5,
 }
 
-/// An application message to be published, always retained.
+/// An application message to be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Message {
     pub(crate) topic: String,
     /// Text; an empty one removes the retained message (MQTT 5.0 §3.3.1.3).
     pub(crate) payload: String,
     /// Sent as the user property `unit` on MQTT 5; MQTT 3.1.1 has no place for it.
-    pub(crate) unit: Option<&'static str>,
+    pub(crate) unit: Option<Cow<'static, str>>,
+    /// When this was so, as RFC 3339 has it; the user property `time` on MQTT 5.
+    pub(crate) time: Option<String>,
+    /// How long the broker keeps it (MQTT 5.0 §3.3.2.3.3); MQTT 3.1.1 keeps it until it is replaced.
+    pub(crate) expiry: Option<Duration>,
+    pub(crate) retain: bool,
     pub(crate) qos: Qos,
+}
+
+impl Message {
+    /// A retained message with nothing more to it.
+    pub(crate) fn retained(topic: impl Into<String>, payload: impl Into<String>, qos: Qos) -> Self {
+        Self {
+            topic: topic.into(),
+            payload: payload.into(),
+            unit: None,
+            time: None,
+            expiry: None,
+            retain: true,
+            qos,
+        }
+    }
+
+    /// What MQTT 5 sends beside the payload (MQTT 5.0 §3.3.2.3.7).
+    fn user_properties(&self) -> Vec<(String, String)> {
+        let unit = self.unit.as_ref().map(|unit| ("unit".to_owned(), unit.clone().into_owned()));
+        let time = self.time.as_ref().map(|time| ("time".to_owned(), time.clone()));
+        unit.into_iter().chain(time).collect()
+    }
 }
 
 /// Where the broker listens. An IPv6 address keeps its brackets.
@@ -88,6 +118,45 @@ impl fmt::Display for Address {
     }
 }
 
+impl Address {
+    /// The host as a resolver and a certificate know it: an IPv6 address without its brackets.
+    fn bare_host(&self) -> &str {
+        self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.host)
+    }
+}
+
+/// How bytes get to the broker.
+#[derive(Clone)]
+pub(crate) enum Transport {
+    Tcp,
+    Tls { config: Arc<ClientConfig> },
+    WebSocket { path: String },
+    WebSocketTls { path: String, config: Arc<ClientConfig> },
+}
+
+impl Transport {
+    /// What the MQTT client wants in place of a host: over WebSocket, a URL.
+    fn address(&self, address: &Address) -> String {
+        match self {
+            Self::Tcp | Self::Tls { .. } => address.bare_host().to_owned(),
+            Self::WebSocket { path } => format!("ws://{address}{path}"),
+            Self::WebSocketTls { path, .. } => format!("wss://{address}{path}"),
+        }
+    }
+}
+
+impl From<&Transport> for rumqttc::Transport {
+    fn from(transport: &Transport) -> Self {
+        let tls = |config: &Arc<ClientConfig>| rumqttc::TlsConfiguration::Rustls(config.clone());
+        match transport {
+            Transport::Tcp => Self::Tcp,
+            Transport::Tls { config } => Self::Tls(tls(config)),
+            Transport::WebSocket { .. } => Self::Ws,
+            Transport::WebSocketTls { config, .. } => Self::Wss(tls(config)),
+        }
+    }
+}
+
 /// Who we are to the broker. Has no `Debug`: a password belongs into no log.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Credentials {
@@ -95,39 +164,51 @@ pub(crate) struct Credentials {
     pub(crate) password: String,
 }
 
+/// What a topic says of whether this program is there: retained, QoS 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Presence {
+    pub(crate) topic: String,
+    /// Published as soon as we are connected; `None` for who says more than that by itself.
+    pub(crate) online: Option<String>,
+    /// Published as we leave: by us, or by the broker, because it is also the will.
+    pub(crate) offline: String,
+}
+
+impl Presence {
+    /// `online` and `offline`, in so many words.
+    pub(crate) fn in_words(topic: String) -> Self {
+        Self { topic, online: Some("online".to_owned()), offline: "offline".to_owned() }
+    }
+}
+
 /// All it takes to connect.
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) address: Address,
+    pub(crate) transport: Transport,
     pub(crate) version: Version,
     pub(crate) credentials: Option<Credentials>,
     /// The same at every start: connecting again then takes the place of a connection that the
     /// broker still believes in, whose will would otherwise say "offline" later on.
     pub(crate) client_id: String,
     /// Says on MQTT whether this program is there; what publishes once and leaves has none.
-    pub(crate) status_topic: Option<String>,
+    pub(crate) presence: Option<Presence>,
     /// Every attempt is told, not just what changes.
     pub(crate) verbose: bool,
 }
 
 impl Settings {
-    fn status(&self, payload: &str) -> Option<Message> {
-        Some(Message {
-            topic: self.status_topic.clone()?,
-            payload: payload.to_owned(),
-            unit: None,
-            qos: Qos::AtLeastOnce,
-        })
-    }
-
     /// Published while we are connected.
     pub(crate) fn online(&self) -> Option<Message> {
-        self.status("online")
+        let presence = self.presence.as_ref()?;
+        let online = presence.online.as_ref()?;
+        Some(Message::retained(&presence.topic, online, Qos::AtLeastOnce))
     }
 
     /// Published as we leave, by us or by the broker for us.
     pub(crate) fn offline(&self) -> Option<Message> {
-        self.status("offline")
+        let presence = self.presence.as_ref()?;
+        Some(Message::retained(&presence.topic, &presence.offline, Qos::AtLeastOnce))
     }
 }
 
@@ -216,7 +297,7 @@ impl Connection {
     /// Hands a message over, to be sent soon; [`Connection::settled`] says when it arrived.
     pub(crate) async fn publish(&mut self, message: &Message) -> Result<(), Lost> {
         let qos = message.qos.min(self.limits.qos);
-        let retain = self.limits.retain;
+        let retain = message.retain && self.limits.retain;
         let handed_over = async {
             match &self.client {
                 Client::V3(client) => v3::publish(client, message, qos, retain).await,

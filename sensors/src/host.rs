@@ -3,17 +3,17 @@
 mod readings;
 mod snapshot;
 
-use crate::broker::{self, Connection, Lost, Message, Qos, Settings};
+use crate::broker::{self, Connection, Lost, Message, Presence, Qos, Settings};
 use crate::cli::HostArguments;
+use crate::publish::{print, publish_all, publish_once, stop_signal, ticks};
 use crate::reading::topic_level;
 use crate::report::{Failure, say};
 use snapshot::{Machine, SNAPSHOT_INTERVAL_MIN, machine_name};
 use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::io::{self, Write};
 use std::pin::pin;
 use std::time::Duration;
-use tokio::time::{self, Instant, MissedTickBehavior};
+use tokio::time::{self, Instant};
 
 /// The first round measures loads and rates over this time.
 const FIRST_MEASUREMENT: Duration = Duration::from_millis(500);
@@ -25,14 +25,17 @@ pub(crate) async fn run(arguments: &HostArguments) -> Result<(), Failure> {
     let name = topic_level(&name);
     let root = format!("{}/{name}", arguments.prefix);
     let client_id = format!("{}-host-{name}", arguments.prefix.replace('/', "-"));
-    let status_topic = (!publishing.once).then(|| format!("{root}/status"));
-    let settings = arguments.broker.settings(client_id, status_topic, publishing.verbose)?;
+    let presence = (!publishing.once).then(|| Presence::in_words(format!("{root}/status")));
+    let settings = arguments.broker.settings(client_id, presence, publishing.verbose)?;
 
     let mut rounds = Rounds::new(root, publishing.qos)?;
     match (publishing.dry_run, publishing.once) {
         (true, true) => print_round(&mut rounds).await,
         (true, false) => print_rounds(&mut rounds, &settings, arguments.interval).await,
-        (false, true) => publish_round(&mut rounds, &settings).await,
+        (false, true) => {
+            rounds.qos = rounds.qos.max(Qos::AtLeastOnce);
+            publish_once(&settings, &rounds.root.clone(), async || Ok(rounds.next().await)).await
+        }
         (false, false) => publish_rounds(&mut rounds, &settings, arguments.interval).await,
     }
 }
@@ -68,20 +71,10 @@ impl Rounds {
         self.ready = Instant::now() + SNAPSHOT_INTERVAL_MIN;
         let mut messages: Vec<_> = readings::readings(&snapshot)
             .into_iter()
-            .map(|reading| Message {
-                topic: format!("{}/{}", self.root, reading.topic),
-                payload: reading.value.to_string(),
-                unit: reading.unit,
-                qos: self.qos,
-            })
+            .map(|reading| reading.message(&self.root, self.qos))
             .collect();
         let gone = forget(&mut self.published, &messages);
-        messages.extend(gone.into_iter().map(|topic| Message {
-            topic,
-            payload: String::new(),
-            unit: None,
-            qos: self.qos,
-        }));
+        messages.extend(gone.into_iter().map(|topic| Message::retained(topic, "", self.qos)));
         messages
     }
 
@@ -121,44 +114,6 @@ async fn print_rounds(
         print(&messages)?;
         rounds.arrived(&messages);
     }
-}
-
-/// One line for each message: the topic, a space, the payload.
-fn print(messages: &[Message]) -> Result<(), Failure> {
-    let mut lines = String::new();
-    for message in messages {
-        lines.push_str(&message.topic);
-        lines.push(' ');
-        lines.push_str(&message.payload);
-        lines.push('\n');
-    }
-    let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(lines.as_bytes())
-        .and_then(|()| stdout.flush())
-        .map_err(|error| Failure::new(format!("Cannot write to standard output: {error}.")))
-}
-
-async fn publish_round(rounds: &mut Rounds, settings: &Settings) -> Result<(), Failure> {
-    rounds.qos = rounds.qos.max(Qos::AtLeastOnce);
-    let address = &settings.address;
-    let mut connection = Connection::open(settings).await.map_err(|lost| {
-        Failure::new(format!("Cannot connect to the broker at {address}: {lost}."))
-    })?;
-    let messages = rounds.next().await;
-    publish_all(&mut connection, &messages)
-        .await
-        .map_err(|lost| Failure::new(format!("Lost the broker at {address}: {lost}.")))?;
-    if let Some(refusal) = connection.refused() {
-        return Err(Failure::new(format!(
-            "The broker at {address} refused to take the readings: {refusal}."
-        )));
-    }
-    connection.close().await;
-    if settings.verbose {
-        say!("Published {} readings below {} to {address}.", messages.len(), rounds.root);
-    }
-    Ok(())
 }
 
 async fn publish_rounds(
@@ -203,46 +158,6 @@ async fn publish_next(
         say!("Published {} readings.", messages.len());
     }
     Ok(())
-}
-
-async fn publish_all(connection: &mut Connection, messages: &[Message]) -> Result<(), Lost> {
-    for message in messages {
-        connection.publish(message).await?;
-    }
-    connection.settled().await
-}
-
-/// The first tick comes at once. When a round took too long, the next one waits its full time:
-/// a machine that is slow is not helped by measuring it more often.
-fn ticks(interval: Duration) -> time::Interval {
-    let mut ticks = time::interval(interval);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
-}
-
-/// Becomes ready when the person or the system asks the program to stop.
-fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
-    let cannot =
-        |error: io::Error| Failure::new(format!("Cannot wait for a signal to stop: {error}."));
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
-        Ok(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        })
-    }
-    #[cfg(windows)]
-    {
-        let mut interrupt = tokio::signal::windows::ctrl_c().map_err(cannot)?;
-        Ok(async move {
-            interrupt.recv().await;
-        })
-    }
 }
 
 #[cfg(test)]

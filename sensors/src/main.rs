@@ -6,8 +6,10 @@
 mod broker;
 mod cli;
 mod host;
+mod publish;
 mod reading;
 mod report;
+mod tls;
 
 use clap::Parser;
 use report::{Failure, say};

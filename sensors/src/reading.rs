@@ -3,6 +3,8 @@
 //! A reading becomes a payload that is the plain number and nothing else, so that any client can
 //! use it. The unit travels beside it, as the MQTT 5 user property `unit` (MQTT 5.0 §3.3.2.3.7).
 
+use crate::broker::{Message, Qos};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -60,6 +62,15 @@ pub(crate) struct Reading {
     pub(crate) value: Value,
     /// Its unit; a bare number, such as a load average, has none.
     pub(crate) unit: Option<&'static str>,
+}
+
+impl Reading {
+    /// The retained message for this reading, below `root`.
+    pub(crate) fn message(self, root: &str, qos: Qos) -> Message {
+        let topic = format!("{root}/{}", self.topic);
+        let unit = self.unit.map(Cow::Borrowed);
+        Message { unit, ..Message::retained(topic, self.value.to_string(), qos) }
+    }
 }
 
 /// Makes one topic level of a name from outside: a host, a device, a mount point.

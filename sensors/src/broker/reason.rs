@@ -4,6 +4,7 @@
 //! the same variants; here they become the same words.
 
 use super::Lost;
+use std::error::Error;
 use std::io;
 use std::time::Duration;
 
@@ -82,6 +83,9 @@ pub(super) fn sent_away(code: impl std::fmt::Debug, text: Option<&str>) -> Lost 
 }
 
 pub(super) fn io(error: &io::Error) -> Lost {
+    if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        return tls(error);
+    }
     match error.kind() {
         io::ErrorKind::ConnectionRefused => {
             Lost("connection refused, nothing listens there".to_owned())
@@ -94,6 +98,58 @@ pub(super) fn io(error: &io::Error) -> Lost {
         io::ErrorKind::Other if error.raw_os_error().is_none() => cut_off(),
         _ => Lost(error.to_string()),
     }
+}
+
+fn tls(error: &rustls::Error) -> Lost {
+    use rustls::CertificateError::{
+        BadSignature, NotValidForName, NotValidForNameContext, UnknownIssuer,
+    };
+    use rustls::Error::InvalidCertificate;
+    match error {
+        InvalidCertificate(UnknownIssuer | BadSignature) => Lost(
+            "the broker's certificate is signed by nobody who is trusted here; name the file of \
+             its authority with --ca-file"
+                .to_owned(),
+        ),
+        InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => {
+            Lost("the broker's certificate is for another host name".to_owned())
+        }
+        rustls::Error::InvalidMessage(_) => {
+            Lost("what answers there does not speak TLS".to_owned())
+        }
+        error => Lost(format!("TLS failed: {}", tame(&error.to_string()))),
+    }
+}
+
+/// TLS failed while it was set up; what failed is somewhere below.
+pub(super) fn tls_setup(error: &(dyn Error + 'static)) -> Lost {
+    below(error).unwrap_or_else(|| other(error))
+}
+
+/// No WebSocket came about.
+pub(super) fn websocket(error: &(dyn Error + 'static)) -> Lost {
+    below(error)
+        .unwrap_or_else(|| Lost(format!("no WebSocket opens there ({})", tame(&error.to_string()))))
+}
+
+/// A WebSocket opens there, but not for MQTT (MQTT 5.0 §6: the subprotocol is `mqtt`).
+pub(super) fn websocket_without_mqtt() -> Lost {
+    Lost("the WebSocket that opens there is not for MQTT".to_owned())
+}
+
+/// The words for what is known to have caused an error.
+fn below(error: &(dyn Error + 'static)) -> Option<Lost> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Some(io(error));
+        }
+        if let Some(error) = error.downcast_ref::<rustls::Error>() {
+            return Some(tls(error));
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// Anything that has no words of its own above.
@@ -163,6 +219,19 @@ mod tests {
                 "the broker closed the connection (server busy: come[2J backlater)",
             ),
             (other("Something else.\n"), "Something else"),
+            (
+                io(&io::Error::other(rustls::Error::InvalidCertificate(
+                    rustls::CertificateError::UnknownIssuer,
+                ))),
+                "the broker's certificate is signed by nobody who is trusted here; name the file \
+                 of its authority with --ca-file",
+            ),
+            (
+                tls_setup(&rumqttc::TlsError::Io(io::Error::other(rustls::Error::InvalidMessage(
+                    rustls::InvalidMessage::InvalidContentType,
+                )))),
+                "what answers there does not speak TLS",
+            ),
         ];
         for (lost, words) in cases {
             assert_eq!(lost, Lost(words.to_owned()));

@@ -36,8 +36,10 @@ pub(super) async fn publish(
 fn options(settings: &Settings) -> MqttOptions {
     let address = &settings.address;
     let packet_bytes_max = usize::try_from(PACKET_BYTES_MAX).unwrap_or(usize::MAX);
-    let mut options = MqttOptions::new(&settings.client_id, &address.host, address.port);
+    let host = settings.transport.address(address);
+    let mut options = MqttOptions::new(&settings.client_id, host, address.port);
     options
+        .set_transport((&settings.transport).into())
         .set_keep_alive(KEEP_ALIVE)
         .set_clean_session(true)
         .set_inflight(INFLIGHT_MAX)
@@ -90,6 +92,9 @@ fn words(error: &ConnectionError) -> Lost {
         ConnectionError::NotConnAck(_) => reason::not_an_mqtt_broker(),
         ConnectionError::ConnectionRefused(code) => refused(*code),
         ConnectionError::MqttState(error) => state_words(error),
+        ConnectionError::Tls(error) => reason::tls_setup(error),
+        ConnectionError::Websocket(error) => reason::websocket(error),
+        ConnectionError::ResponseValidation(_) => reason::websocket_without_mqtt(),
         error => reason::other(error),
     }
 }

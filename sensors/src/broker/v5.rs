@@ -34,7 +34,8 @@ pub(super) async fn publish(
 ) -> bool {
     let properties = PublishProperties {
         payload_format_indicator: Some(PAYLOAD_IS_TEXT),
-        user_properties: user_properties(message),
+        message_expiry_interval: message.expiry.map(expiry_seconds),
+        user_properties: message.user_properties(),
         ..PublishProperties::default()
     };
     let payload = message.payload.clone();
@@ -44,14 +45,17 @@ pub(super) async fn publish(
         .is_ok()
 }
 
-fn user_properties(message: &Message) -> Vec<(String, String)> {
-    message.unit.map(|unit| ("unit".to_owned(), unit.to_owned())).into_iter().collect()
+/// Whole seconds, and at least one: zero would be gone before it arrives.
+fn expiry_seconds(expiry: std::time::Duration) -> u32 {
+    u32::try_from(expiry.as_secs()).unwrap_or(u32::MAX).max(1)
 }
 
 fn options(settings: &Settings) -> MqttOptions {
     let address = &settings.address;
-    let mut options = MqttOptions::new(&settings.client_id, &address.host, address.port);
+    let host = settings.transport.address(address);
+    let mut options = MqttOptions::new(&settings.client_id, host, address.port);
     options
+        .set_transport((&settings.transport).into())
         .set_keep_alive(KEEP_ALIVE)
         .set_clean_start(true)
         .set_connection_timeout(CONNECT_TIMEOUT.as_secs())
@@ -140,6 +144,9 @@ fn words(error: &ConnectionError) -> Lost {
         ConnectionError::NotConnAck(_) => reason::not_an_mqtt_broker(),
         ConnectionError::ConnectionRefused(code) => refused(*code),
         ConnectionError::MqttState(error) => state_words(error),
+        ConnectionError::Tls(error) => reason::tls_setup(error),
+        ConnectionError::Websocket(error) => reason::websocket(error),
+        ConnectionError::ResponseValidation(_) => reason::websocket_without_mqtt(),
         error => reason::other(error),
     }
 }

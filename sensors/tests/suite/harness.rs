@@ -40,7 +40,7 @@ pub(crate) fn folder() -> PathBuf {
 }
 
 /// A port that was free a moment ago, and that no other test here was given.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     loop {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
