@@ -2,6 +2,7 @@
 
 mod options;
 
+use crate::sim;
 use clap::{Args, Parser, Subcommand};
 pub(crate) use options::{BrokerArguments, PublishingArguments, interval, prefix};
 use std::time::Duration;
@@ -66,6 +67,10 @@ pub(crate) enum Command {
     /// Publishes this machine's own readings: CPU, memory, load, temperatures, disks, network
     #[command(after_help = HOST_EXAMPLES)]
     Host(HostArguments),
+
+    /// Publishes what sensors that are not there would say, in any number and at any rate
+    #[command(after_help = sim::EXAMPLES)]
+    Sim(sim::SimArguments),
 }
 
 /// What `sensors host` is told.

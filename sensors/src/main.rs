@@ -9,6 +9,7 @@ mod host;
 mod publish;
 mod reading;
 mod report;
+mod sim;
 mod tls;
 
 use clap::Parser;
@@ -35,6 +36,7 @@ fn run(command: &cli::Command) -> Result<(), Failure> {
     runtime.block_on(async {
         match command {
             cli::Command::Host(arguments) => host::run(arguments).await,
+            cli::Command::Sim(arguments) => sim::run(arguments).await,
         }
     })
 }

@@ -27,19 +27,23 @@ pub(crate) fn print(messages: &[Message]) -> Result<(), Failure> {
 ///
 /// The round is asked for once there is somebody to take it. Its messages should have QoS 1 at
 /// least: the broker acknowledges nothing of QoS 0.
-pub(crate) async fn publish_once(
+pub(crate) async fn publish_once<I: IntoIterator<Item = Message>>(
     settings: &Settings,
     root: &str,
-    round: impl AsyncFnOnce() -> Result<Vec<Message>, Failure>,
+    round: impl AsyncFnOnce() -> Result<I, Failure>,
 ) -> Result<(), Failure> {
     let address = &settings.address;
     let mut connection = Connection::open(settings).await.map_err(|lost| {
         Failure::new(format!("Cannot connect to the broker at {address}: {lost}."))
     })?;
     let messages = round().await?;
-    publish_all(&mut connection, &messages)
-        .await
-        .map_err(|lost| Failure::new(format!("Lost the broker at {address}: {lost}.")))?;
+    let lost = |lost: Lost| Failure::new(format!("Lost the broker at {address}: {lost}."));
+    let mut count = 0_usize;
+    for message in messages {
+        connection.publish(&message).await.map_err(lost)?;
+        count = count.saturating_add(1);
+    }
+    connection.settled().await.map_err(lost)?;
     if let Some(refusal) = connection.refused() {
         return Err(Failure::new(format!(
             "The broker at {address} refused to take the readings: {refusal}."
@@ -47,7 +51,7 @@ pub(crate) async fn publish_once(
     }
     connection.close().await;
     if settings.verbose {
-        say!("Published {} readings below {root} to {address}.", messages.len());
+        say!("Published {count} readings below {root} to {address}.");
     }
     Ok(())
 }

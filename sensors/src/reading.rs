@@ -27,6 +27,32 @@ pub(crate) mod unit {
     pub(crate) const CELSIUS: &str = "°C";
     /// Seconds.
     pub(crate) const SECONDS: &str = "s";
+    /// Parts in a million.
+    pub(crate) const PPM: &str = "ppm";
+    /// Decibels above a milliwatt, for the strength of a radio signal.
+    pub(crate) const DBM: &str = "dBm";
+    /// Watts.
+    pub(crate) const WATTS: &str = "W";
+    /// Watt hours.
+    pub(crate) const WATT_HOURS: &str = "Wh";
+    /// Volts.
+    pub(crate) const VOLTS: &str = "V";
+    /// Amperes.
+    pub(crate) const AMPERES: &str = "A";
+    /// Hectopascals, for the pressure of the air.
+    pub(crate) const HECTOPASCALS: &str = "hPa";
+    /// Bars, for the pressure in a pipe.
+    pub(crate) const BAR: &str = "bar";
+    /// Metres per second.
+    pub(crate) const METRES_PER_SECOND: &str = "m/s";
+    /// Millimetres per second, for vibrations.
+    pub(crate) const MILLIMETRES_PER_SECOND: &str = "mm/s";
+    /// Millimetres: as many litres per square metre.
+    pub(crate) const MILLIMETRES: &str = "mm";
+    /// Degrees of an angle; of the compass, clockwise from north.
+    pub(crate) const DEGREES: &str = "°";
+    /// Lux.
+    pub(crate) const LUX: &str = "lx";
 }
 
 /// A number as it will be written.
