@@ -49,6 +49,7 @@ pub struct Desk {
     connection_sent: bool,
     search: Search,
     cards_max: u32,
+    is_board_open: bool,
     board_sent: Option<Board>,
     board_sent_ms: f64,
     topics_at_board: usize,
@@ -98,6 +99,7 @@ impl Desk {
             connection_sent: false,
             search: Search::All,
             cards_max: CARDS_STEP,
+            is_board_open: true,
             board_sent: None,
             board_sent_ms: f64::NEG_INFINITY,
             topics_at_board: 0,
@@ -148,7 +150,15 @@ impl Desk {
     pub fn show_board(&mut self, search: &str, cards_max: u32) {
         self.search = Search::new(search);
         self.cards_max = cards_max;
+        self.is_board_open = true;
         self.board_wanted = true;
+    }
+
+    /// The page does not look at its board any more.
+    pub fn close_board(&mut self) {
+        self.is_board_open = false;
+        self.board_sent = None;
+        self.watched.clear();
     }
 
     /// The page wants the changes of these cards.
@@ -225,6 +235,9 @@ impl Desk {
     }
 
     fn changed_board(&mut self, now_ms: f64) -> Option<Board> {
+        if !self.is_board_open {
+            return None;
+        }
         let grown = self.topics_at_board != self.store.topics_len();
         // The first cards come at once: there is nothing yet that they could move.
         let is_empty = self.board_sent.as_ref().is_none_or(|board| board.matching == 0);

@@ -75,6 +75,7 @@ impl Engine {
             Command::Board { search, cards_max } => {
                 self.0.desk.borrow_mut().show_board(&search, cards_max);
             }
+            Command::CloseBoard => self.0.desk.borrow_mut().close_board(),
             Command::Watch { ids, width } => self.0.desk.borrow_mut().watch(&ids, width),
             Command::Publish(publish) => self.publish(publish),
             Command::Painted => self.0.desk.borrow_mut().painted(),

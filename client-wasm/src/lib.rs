@@ -15,6 +15,7 @@ pub mod name;
 pub mod number;
 pub mod payload;
 pub mod protocol;
+pub mod route;
 pub mod store;
 pub mod texts;
 pub mod unit;

@@ -29,6 +29,8 @@ pub enum Command {
         /// How many cards at most.
         cards_max: u32,
     },
+    /// The board is not on the screen any more.
+    CloseBoard,
     /// Send the changes of these cards, and of no others.
     Watch {
         /// The cards on the screen.

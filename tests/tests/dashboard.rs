@@ -55,6 +55,16 @@ impl Page {
         self.browser.wait_for(&format!("the connection is {state}"), &expression, &[state]);
     }
 
+    /// Goes to one of the pages by its link.
+    #[track_caller]
+    fn go(&self, page: &str) {
+        let address = if page == "sensors" { "#/".to_owned() } else { format!("#/{page}") };
+        let link = format!(r#".nav-link[href="{address}"]"#);
+        self.browser.click(&link);
+        let expression = "document.querySelector(arguments[0] + '[aria-current]') !== null";
+        self.browser.wait_for(&format!("the page {page}"), expression, &[&link]);
+    }
+
     /// Saves a picture of the top of the page.
     fn picture(&self, name: &str) {
         self.browser.value("scrollTo(0, 0)", &[]);
@@ -193,23 +203,30 @@ fn what_the_page_publishes_reaches_a_subscriber() {
     let mut subscriber = Subscriber::start(&broker, Version::V5, &["-t", "from/page/#", "-q", "2"]);
     let page = Page::open(&broker);
     let field = |name: &str| format!(r#"{FORM} [name="{name}"]"#);
-    for (topic, payload, qos) in [
+    let messages = [
         ("from/page/a", "21.5", "0"),
         ("from/page/ñ", "¿qué tal?", "1"),
         ("from/page/c", "on", "2"),
-    ] {
+    ];
+    page.go("publish");
+    for (topic, payload, qos) in messages {
         page.browser.fill(&field("topic"), topic);
         page.browser.fill(&field("payload"), payload);
         page.browser.choose(&field("qos"), qos);
         page.browser.click(&format!(r#"{FORM} [type="submit"]"#));
         let expected = message(topic, payload, qos.parse().unwrap());
         assert_eq!(subscriber.next_message(), expected);
+    }
+    page.go("sensors");
+    for (topic, payload, _) in messages {
         page.wait_for_value(topic, payload);
     }
 
     // Retained, so that it is still there for who comes later.
+    page.go("publish");
     page.browser.fill(&field("topic"), "from/page/kept");
     page.browser.fill(&field("payload"), "for later");
+    page.browser.choose(&field("qos"), "2");
     page.browser.click(&field("retain"));
     page.browser.click(&format!(r#"{FORM} [type="submit"]"#));
     assert_eq!(subscriber.next_message(), message("from/page/kept", "for later", 2));

@@ -8,19 +8,19 @@ use super::card::Card;
 use super::field::use_field;
 use super::figures::span;
 use super::link::Link;
+use super::search::SearchBox;
 use super::use_texts;
 use super::watch::Watch;
 use crate::limits::CARDS_STEP;
 use crate::number::grouped;
 use crate::protocol::{Board as Cards, Command, Connection, Group};
+use crate::route::Route;
 use crate::texts::{Texts, fill};
 
 #[derive(PartialEq, Properties)]
 pub(super) struct BoardProps {
     pub(super) link: Link,
-    pub(super) search: AttrValue,
     pub(super) host: AttrValue,
-    pub(super) on_clear: Callback<MouseEvent>,
 }
 
 #[component]
@@ -29,20 +29,39 @@ pub(super) fn Board(props: &BoardProps) -> Html {
     let board = use_field(props.link.board());
     let watch = use_memo((), |()| Watch::new(props.link.clone()));
     let cards_max = use_state(|| CARDS_STEP);
+    let search = use_state(|| AttrValue::from(""));
     {
         let link = props.link.clone();
-        use_effect_with((props.search.clone(), *cards_max), move |(search, cards_max)| {
+        use_effect_with(((*search).clone(), *cards_max), move |(search, cards_max)| {
             link.send(Command::Board { search: search.to_string(), cards_max: *cards_max });
         });
     }
+    {
+        let link = props.link.clone();
+        use_effect_with((), move |()| move || link.send(Command::CloseBoard));
+    }
+    let on_search = {
+        let search = search.clone();
+        Callback::from(move |text: AttrValue| search.set(text))
+    };
+    let on_clear = {
+        let search = search.clone();
+        Callback::from(move |_: MouseEvent| search.set("".into()))
+    };
     let show_more = {
         Callback::from(move |_: MouseEvent| cards_max.set(cards_max.saturating_add(CARDS_STEP)))
     };
     let shown: usize =
         board.iter().flat_map(|board| &board.groups).map(|group| group.cards.len()).sum();
     html! {
-        <section class="board" id="sensors" aria-labelledby="board-heading" tabindex="-1">
-            <BoardHead link={props.link.clone()} {shown} matching={matching(board.as_ref())} />
+        <section class="board" aria-labelledby="board-heading">
+            <BoardHead
+                link={props.link.clone()}
+                {shown}
+                matching={matching(board.as_ref())}
+                search={(*search).clone()}
+                {on_search}
+            />
             if shown > 0 {
                 <div class="groups">
                     <div class="groups-grid">
@@ -58,13 +77,13 @@ pub(super) fn Board(props: &BoardProps) -> Html {
                         </button>
                     </p>
                 }
-            } else if props.search.trim().is_empty() {
+            } else if search.trim().is_empty() {
                 <Empty link={props.link.clone()} host={props.host.clone()} />
             } else {
                 <div class="empty">
-                    <h3>{ fill(texts.no_match_heading, &[props.search.trim()]) }</h3>
+                    <h3>{ fill(texts.no_match_heading, &[search.trim()]) }</h3>
                     <p>{ texts.no_match_advice }</p>
-                    <button type="button" class="button" onclick={props.on_clear.clone()}>
+                    <button type="button" class="button" onclick={on_clear}>
                         { texts.clear_search }
                     </button>
                 </div>
@@ -82,6 +101,8 @@ struct BoardHeadProps {
     link: Link,
     shown: usize,
     matching: u32,
+    search: AttrValue,
+    on_search: Callback<AttrValue>,
 }
 
 /// The heading, how many cards there are, and what their lines show.
@@ -96,12 +117,18 @@ fn BoardHead(props: &BoardHeadProps) -> Html {
         fill(texts.showing, &[&grouped(shown), &grouped(all)])
     };
     html! {
-        <header class="board-head">
-            <h2 class="board-heading" id="board-heading">{ texts.sensors }</h2>
+        <header class="page-head">
+            <h2 class="page-heading" id="board-heading">{ texts.sensors }</h2>
             if shown > 0 {
-                <p class="board-count" data-role="shown">{ count }</p>
-                <p class="board-span">{ span(&counters, texts) }</p>
+                <p class="page-note" data-role="shown">{ count }</p>
+                <p class="page-note is-last">{ span(&counters, texts) }</p>
             }
+            <SearchBox
+                label={texts.search}
+                hint={texts.search_hint}
+                value={props.search.clone()}
+                on_search={props.on_search.clone()}
+            />
         </header>
     }
 }
@@ -160,7 +187,7 @@ fn Empty(props: &EmptyProps) -> Html {
             <pre class="command" tabindex="0"><code>
                 { format!("mosquitto_pub -h {name} -t home/kitchen/temperature -m 21.5") }
             </code></pre>
-            <p><a href="#publish">{ texts.empty_form }</a></p>
+            <p><a href={Route::Publish(None).href()}>{ texts.empty_form }</a></p>
         </div>
     }
 }

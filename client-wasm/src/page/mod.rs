@@ -4,25 +4,23 @@ mod board;
 mod card;
 pub mod field;
 mod figures;
+mod icon;
+mod keys;
 pub mod link;
 mod publish;
+mod search;
+mod shell;
 mod sparkline;
 mod status;
 pub mod watch;
 
-use gloo_events::EventListener;
-use wasm_bindgen::JsCast;
-use web_sys::{Document, HtmlElement, HtmlInputElement, KeyboardEvent, Location, Url};
+use web_sys::{Document, Location, Url};
 use yew::prelude::*;
 
-use self::board::Board;
-use self::figures::Figures;
 use self::link::Link;
-use self::publish::PublishForm;
-use self::status::{Status, Trouble};
-use crate::limits::SEARCH_CHARS_MAX;
+use self::shell::Shell;
 use crate::protocol::Command;
-use crate::texts::{self, Texts, fill};
+use crate::texts::{self, Texts};
 use crate::worker::{self, Remote};
 
 /// The path that brokers take WebSocket connections on.
@@ -52,91 +50,11 @@ pub struct AppProps {
 /// The whole page.
 #[component]
 pub fn App(props: &AppProps) -> Html {
-    let AppProps { link, host, texts } = props;
-    let search = use_state(|| AttrValue::from(""));
-    let search_box = use_node_ref();
-    let oninput = {
-        let search = search.clone();
-        Callback::from(move |event: InputEvent| {
-            if let Some(input) = event.target_dyn_into::<HtmlInputElement>() {
-                search.set(input.value().into());
-            }
-        })
-    };
-    let on_clear = {
-        let (search, search_box) = (search.clone(), search_box.clone());
-        Callback::from(move |_: MouseEvent| {
-            search.set("".into());
-            if let Some(input) = search_box.cast::<HtmlInputElement>() {
-                input.set_value("");
-                // A box on the screen takes the focus.
-                let _focused = input.focus();
-            }
-        })
-    };
-    {
-        let search_box = search_box.clone();
-        use_effect_with((), move |()| slash_focuses(search_box));
-    }
     html! {
-        <ContextProvider<Language> context={Language(texts)}>
-            <a class="skip" href="#sensors">{ texts.skip }</a>
-            <header class="top-place">
-                <div class="top">
-                <div class="brand">
-                    <span class="brand-mark" aria-hidden="true"></span>
-                    <h1 class="brand-name">{ host.clone() }</h1>
-                </div>
-                <Status link={link.clone()} host={host.clone()} />
-                <input
-                    ref={search_box}
-                    class="search"
-                    type="search"
-                    data-role="search"
-                    aria-label={texts.search}
-                    placeholder={texts.search_hint}
-                    autocomplete="off"
-                    spellcheck="false"
-                    maxlength={SEARCH_CHARS_MAX.to_string()}
-                    {oninput}
-                />
-                <a class="button to-form" href="#publish">{ texts.publish }</a>
-                </div>
-                <Trouble link={link.clone()} host={host.clone()} />
-            </header>
-            <main class="main">
-                <Board link={link.clone()} search={(*search).clone()} host={host.clone()} {on_clear} />
-                <aside class="side">
-                    <PublishForm link={link.clone()} />
-                    <Figures link={link.clone()} />
-                </aside>
-            </main>
+        <ContextProvider<Language> context={Language(props.texts)}>
+            <Shell link={props.link.clone()} host={props.host.clone()} />
         </ContextProvider<Language>>
     }
-}
-
-/// The key `/` leads to the search box, unless something is being typed.
-fn slash_focuses(search_box: NodeRef) -> impl FnOnce() {
-    let listener = web_sys::window().map(|window| {
-        let options = gloo_events::EventListenerOptions::enable_prevent_default();
-        EventListener::new_with_options(&window, "keydown", options, move |event| {
-            let Some(event) = event.dyn_ref::<KeyboardEvent>() else { return };
-            let is_typing = event.target().is_some_and(|target| {
-                target.dyn_ref::<HtmlElement>().is_some_and(|element| {
-                    matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT")
-                })
-            });
-            if event.key() != "/" || is_typing || event.ctrl_key() || event.meta_key() {
-                return;
-            }
-            if let Some(input) = search_box.cast::<HtmlInputElement>() {
-                event.prevent_default();
-                // A box on the screen takes the focus.
-                let _focused = input.focus();
-            }
-        })
-    });
-    move || drop(listener)
 }
 
 /// Shows the page, and starts the engine beside it. `glue` is the address of the JavaScript that
@@ -150,7 +68,6 @@ pub fn start(glue: &str) {
     let languages: Vec<String> = languages.iter().filter_map(|tag| tag.as_string()).collect();
     let (tag, texts) = texts::choose(languages.iter().map(String::as_str));
     let Broker { url, host } = broker(&document, &window.location());
-    document.set_title(&fill(texts.title, &[&host]));
     if let Some(root) = document.document_element() {
         // An attribute that the page has already can be changed.
         let _set = root.set_attribute("lang", tag);

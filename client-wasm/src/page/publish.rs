@@ -11,12 +11,14 @@ use crate::protocol::{Failure, Outcome, Publish};
 use crate::texts::{Texts, fill};
 
 #[derive(PartialEq, Properties)]
-pub(super) struct PublishFormProps {
+pub(super) struct PublishPageProps {
     pub(super) link: Link,
+    /// The topic to begin with.
+    pub(super) topic: Option<AttrValue>,
 }
 
 #[component]
-pub(super) fn PublishForm(props: &PublishFormProps) -> Html {
+pub(super) fn PublishPage(props: &PublishPageProps) -> Html {
     let texts = use_texts();
     let ticket = use_state(|| None::<u32>);
     let published = use_field(props.link.published());
@@ -37,14 +39,16 @@ pub(super) fn PublishForm(props: &PublishFormProps) -> Html {
             .map_or(Outcome::Waiting, |published| published.outcome)
     });
     html! {
-        <section class="panel" id="publish" aria-labelledby="publish-heading">
-            <h2 class="panel-heading" id="publish-heading">{ texts.publish_heading }</h2>
-            <form class="form" data-role="publish" {onsubmit}>
+        <section class="publish" aria-labelledby="publish-heading">
+            <header class="page-head">
+                <h2 class="page-heading" id="publish-heading">{ texts.publish_heading }</h2>
+            </header>
+            <form class="form panel" data-role="publish" {onsubmit}>
                 <label class="form-field">
                     <span class="label">{ texts.topic }</span>
                     <input class="input" name="topic" required=true autocomplete="off"
                         autocapitalize="off" spellcheck="false" dir="auto"
-                        placeholder="home/kitchen/lamp" />
+                        placeholder="home/kitchen/lamp" value={props.topic.clone()} />
                 </label>
                 <label class="form-field">
                     <span class="label">{ texts.payload }</span>

@@ -3,12 +3,21 @@
 use super::Texts;
 
 pub(super) const TEXTS: Texts = Texts {
-    title: "Sensors · {}",
+    title: "{} · {}",
     sensors: "Sensors",
     search: "Search sensors",
     search_hint: "Search: kitchen, cpu, home/+/temp",
     publish: "Publish",
-    skip: "Skip to the sensors",
+    skip: "Skip to the content",
+    pages: "Pages",
+    broker: "Broker",
+    keys: "Keyboard shortcuts",
+    keys_on: "Single-key shortcuts are on",
+    keys_pages: "Go to a page",
+    keys_search: "Search on this page",
+    keys_help: "Show this list",
+    keys_escape: "Close",
+    close: "Close",
     online: "Online",
     connecting: "Connecting…",
     offline: "Offline",

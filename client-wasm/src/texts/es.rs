@@ -3,12 +3,21 @@
 use super::Texts;
 
 pub(super) const TEXTS: Texts = Texts {
-    title: "Sensores · {}",
+    title: "{} · {}",
     sensors: "Sensores",
     search: "Buscar sensores",
     search_hint: "Buscar: cocina, cpu, casa/+/temp",
     publish: "Publicar",
-    skip: "Ir a los sensores",
+    skip: "Ir al contenido",
+    pages: "Páginas",
+    broker: "Bróker",
+    keys: "Atajos de teclado",
+    keys_on: "Atajos de una sola tecla activados",
+    keys_pages: "Ir a una página",
+    keys_search: "Buscar en esta página",
+    keys_help: "Mostrar esta lista",
+    keys_escape: "Cerrar",
+    close: "Cerrar",
     online: "En línea",
     connecting: "Conectando…",
     offline: "Sin conexión",

@@ -62,7 +62,7 @@ macro_rules! texts {
 }
 
 texts! {
-    /// The page's title; the host.
+    /// The window's title; the page, and the host.
     title,
     /// Above the cards.
     sensors,
@@ -74,6 +74,24 @@ texts! {
     publish,
     /// Skips the header.
     skip,
+    /// The navigation, for those who hear the page.
+    pages,
+    /// A page's name.
+    broker,
+    /// The list of keys.
+    keys,
+    /// Turns single keys on and off.
+    keys_on,
+    /// What keys do.
+    keys_pages,
+    /// What a key does.
+    keys_search,
+    /// What a key does.
+    keys_help,
+    /// What a key does.
+    keys_escape,
+    /// Closes a sheet.
+    close,
     /// State of the connection.
     online,
     /// State of the connection.

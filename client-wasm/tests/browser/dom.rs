@@ -10,6 +10,17 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Element, HtmlElement};
 
+/// The page's own looks: what is on the screen follows from them.
+const STYLE: &[&str] = &[
+    include_str!("../../style/tokens.css"),
+    include_str!("../../style/page.css"),
+    include_str!("../../style/shell.css"),
+    include_str!("../../style/board.css"),
+    include_str!("../../style/publish.css"),
+    // Above what the test runner writes.
+    "#page-under-test { position: fixed; inset: 0; overflow: auto; }",
+];
+
 /// Frames that a test waits at most.
 const FRAMES_MAX: u32 = 600;
 
@@ -42,9 +53,22 @@ pub(crate) struct Page {
 
 impl Page {
     pub(crate) fn open(language: &str) -> Self {
-        let document = web_sys::window().unwrap().document().unwrap();
+        Self::open_at(language, "#/")
+    }
+
+    /// Opens the page at an address of its own.
+    pub(crate) fn open_at(language: &str, hash: &str) -> Self {
+        let window = web_sys::window().unwrap();
+        window.location().set_hash(hash).unwrap();
+        let document = window.document().unwrap();
         let root = document.create_element("div").unwrap();
         document.body().unwrap().append_child(&root).unwrap();
+        root.set_id("page-under-test");
+        let style = document.create_element("style").unwrap();
+        style.set_text_content(Some(&STYLE.concat()));
+        root.append_child(&style).unwrap();
+        let app_root = document.create_element("div").unwrap();
+        root.append_child(&app_root).unwrap();
         let commands = Rc::<RefCell<Vec<Command>>>::default();
         let sent = Rc::clone(&commands);
         let link = Link::new(move |command| sent.borrow_mut().push(command));
@@ -53,13 +77,18 @@ impl Page {
             host: "broker.lan:9001".into(),
             texts: texts::choose([language]).1,
         };
-        let app = yew::Renderer::<App>::with_root_and_props(root.clone(), props).render();
+        let app = yew::Renderer::<App>::with_root_and_props(app_root, props).render();
         Self { link, commands, root, app: Some(app) }
     }
 
     /// Hands over a frame, as the engine does.
     pub(crate) fn receive(&self, frame: Frame) {
         self.link.receive(Report::Frame(Box::new(frame)));
+    }
+
+    /// Goes to another address, as a link does.
+    pub(crate) fn go(&self, hash: &str) {
+        web_sys::window().unwrap().location().set_hash(hash).unwrap();
     }
 
     pub(crate) fn find(&self, selector: &str) -> Option<HtmlElement> {
@@ -79,6 +108,16 @@ impl Page {
             frame().await;
         }
         panic!("{selector} is {:?}, not {text:?}", self.text(selector));
+    }
+
+    /// Waits until a field holds this text.
+    pub(crate) async fn holds(&self, selector: &str, text: &str) {
+        eventually(&format!("{selector} holds {text:?}"), || {
+            let field = self.find(selector)?;
+            let value = js_sys::Reflect::get(&field, &"value".into()).unwrap();
+            (value.as_string().as_deref() == Some(text)).then_some(())
+        })
+        .await;
     }
 
     /// Waits until an element matches.
@@ -108,4 +147,15 @@ pub(crate) fn fill(element: &HtmlElement, text: &str) {
     init.set_bubbles(true);
     let event = web_sys::Event::new_with_event_init_dict("input", &init).unwrap();
     element.dispatch_event(&event).unwrap();
+}
+
+/// Presses a key on an element, or on the page.
+pub(crate) fn press(target: &web_sys::EventTarget, key: &str) {
+    let init = web_sys::KeyboardEventInit::new();
+    init.set_bubbles(true);
+    init.set_cancelable(true);
+    init.set_key(key);
+    let event =
+        web_sys::KeyboardEvent::new_with_keyboard_event_init_dict("keydown", &init).unwrap();
+    target.dispatch_event(&event).unwrap();
 }

@@ -14,6 +14,7 @@ mod connection;
 mod dom;
 mod faces;
 mod page;
+mod shell;
 mod socket;
 mod worker;
 

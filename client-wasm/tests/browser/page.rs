@@ -215,10 +215,10 @@ async fn searching_asks_the_engine_and_can_be_taken_back() {
 
 #[test]
 async fn the_form_publishes_and_says_what_became_of_it() {
-    let page = Page::open("en");
+    let page = Page::open_at("en", "#/publish/home/lamp");
     page.has("form[data-role=publish]").await;
     let field = |name: &str| page.find(&format!("form [name={name}]")).unwrap();
-    fill(&field("topic"), "home/lamp");
+    page.holds("form [name=topic]", "home/lamp").await;
     fill(&field("payload"), "línea 1\nlínea 2");
     fill(&field("qos"), "2");
     field("retain").click();

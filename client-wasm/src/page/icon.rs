@@ -1,0 +1,35 @@
+//! The page's signs: one stroke each, in the colour of the text beside them.
+
+use yew::prelude::*;
+
+/// A sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Icon {
+    Board,
+    Topics,
+    Messages,
+    Publish,
+    Broker,
+}
+
+impl Icon {
+    /// The stroke, in a square of 24.
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Board => "M4 5h7v6H4zM13 5h7v6h-7zM4 13h7v6H4zM13 13h7v6h-7z",
+            Self::Topics => "M5 4v14h6M5 9h6M14 6.5h6v5h-6zM14 15.5h6v5h-6z",
+            Self::Messages => "M4 6h16M4 10.7h11M4 15.3h16M4 20h8",
+            Self::Publish => "M20 4 3.5 10.5l6.5 3 3 6.5zM10 13.5 20 4",
+            Self::Broker => "M4 19V9M9.3 19V5M14.6 19v-7M20 19V8",
+        }
+    }
+}
+
+/// The sign as part of the page; its name stands beside it.
+pub(super) fn icon(icon: Icon) -> Html {
+    html! {
+        <svg class="icon" viewBox="0 0 24 24" width="20" height="20" aria-hidden="true" focusable="false">
+            <path d={icon.path()} />
+        </svg>
+    }
+}

@@ -1,0 +1,150 @@
+//! Keys that work all over the page, and the sheet that lists them.
+//!
+//! Single keys can be turned off, as WCAG 2.2 §2.1.4 asks: who speaks to the computer presses many.
+
+use gloo_events::{EventListener, EventListenerOptions};
+use wasm_bindgen::JsCast;
+use web_sys::{HtmlDialogElement, HtmlElement, HtmlInputElement, KeyboardEvent};
+use yew::prelude::*;
+
+use super::use_texts;
+use crate::route::Route;
+use crate::texts::Texts;
+
+/// Where the browser keeps whether single keys are off.
+const OFF_KEY: &str = "single-keys-off";
+
+/// What a key asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Search,
+    Help,
+    Page(usize),
+}
+
+fn asked(key: &str) -> Option<Asked> {
+    match key {
+        "/" => Some(Asked::Search),
+        "?" => Some(Asked::Help),
+        _ => {
+            let number: usize = key.parse().ok()?;
+            (1..=Route::PAGES.len())
+                .contains(&number)
+                .then(|| Asked::Page(number.saturating_sub(1)))
+        }
+    }
+}
+
+/// Whether what has the focus takes characters itself.
+fn takes_text(event: &KeyboardEvent) -> bool {
+    event.target().is_some_and(|target| {
+        target.dyn_ref::<HtmlElement>().is_some_and(|element| {
+            matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT")
+        })
+    })
+}
+
+fn storage() -> Option<web_sys::Storage> {
+    web_sys::window()?.local_storage().ok()?
+}
+
+fn are_off() -> bool {
+    storage().and_then(|storage| storage.get_item(OFF_KEY).ok()?).is_some()
+}
+
+fn turn(on: bool) {
+    let Some(storage) = storage() else { return };
+    // A browser that keeps nothing forgets this too; nothing else is lost.
+    let _kept = if on { storage.remove_item(OFF_KEY) } else { storage.set_item(OFF_KEY, "1") };
+}
+
+/// Listens as long as the page lives.
+pub(super) fn listen(help: NodeRef) -> impl FnOnce() {
+    let listener = web_sys::window().map(|window| {
+        let options = EventListenerOptions::enable_prevent_default();
+        EventListener::new_with_options(&window, "keydown", options, move |event| {
+            let Some(event) = event.dyn_ref::<KeyboardEvent>() else { return };
+            let has_modifier = event.ctrl_key() || event.meta_key() || event.alt_key();
+            if has_modifier || takes_text(event) || are_off() {
+                return;
+            }
+            if let Some(asked) = asked(&event.key())
+                && follow(asked, &help)
+            {
+                event.prevent_default();
+            }
+        })
+    });
+    move || drop(listener)
+}
+
+/// Does what was asked for; says whether there was something to do.
+fn follow(asked: Asked, help: &NodeRef) -> bool {
+    let Some(window) = web_sys::window() else { return false };
+    match asked {
+        Asked::Search => {
+            let found = window
+                .document()
+                .and_then(|document| document.query_selector("[data-role=search]").ok().flatten())
+                .and_then(|element| element.dyn_into::<HtmlElement>().ok());
+            found.is_some_and(|input| input.focus().is_ok())
+        }
+        Asked::Help => show(help),
+        Asked::Page(index) => Route::PAGES
+            .get(index)
+            .is_some_and(|route| window.location().set_hash(&route.href()).is_ok()),
+    }
+}
+
+/// Opens the sheet, if it is not open already.
+pub(super) fn show(help: &NodeRef) -> bool {
+    help.cast::<HtmlDialogElement>()
+        .is_some_and(|dialog| !dialog.open() && dialog.show_modal().is_ok())
+}
+
+#[derive(PartialEq, Properties)]
+pub(super) struct SheetProps {
+    pub(super) dialog: NodeRef,
+}
+
+/// The list of keys.
+#[component]
+pub(super) fn Sheet(props: &SheetProps) -> Html {
+    let texts = use_texts();
+    let onchange = Callback::from(|event: Event| {
+        if let Some(input) = event.target_dyn_into::<HtmlInputElement>() {
+            turn(input.checked());
+        }
+    });
+    html! {
+        <dialog ref={props.dialog.clone()} class="sheet" aria-labelledby="keys-heading">
+            <h2 class="panel-heading" id="keys-heading">{ texts.keys }</h2>
+            <dl class="keys">
+                { for rows(texts).into_iter().map(|(keys, what)| html! {
+                    <div class="key-row">
+                        <dt>{ for keys.iter().map(|key| html! { <kbd>{ key }</kbd> }) }</dt>
+                        <dd>{ what }</dd>
+                    </div>
+                }) }
+            </dl>
+            <form class="form" method="dialog">
+                <label class="form-check">
+                    <input type="checkbox" checked={!are_off()} {onchange} />
+                    <span>{ texts.keys_on }</span>
+                </label>
+                <button class="button" type="submit">{ texts.close }</button>
+            </form>
+        </dialog>
+    }
+}
+
+fn rows(texts: &Texts) -> Vec<(Vec<String>, &'static str)> {
+    let numbers = (1..=Route::PAGES.len()).map(|number| number.to_string()).collect();
+    let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect();
+    vec![
+        (numbers, texts.keys_pages),
+        (keys(&["/"]), texts.keys_search),
+        (keys(&["?"]), texts.keys_help),
+        (keys(&["Esc"]), texts.keys_escape),
+    ]
+}

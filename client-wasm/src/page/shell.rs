@@ -1,0 +1,166 @@
+//! What stands around every page: where one is, where one can go, and how the connection is.
+
+use gloo_events::EventListener;
+use web_sys::HtmlElement;
+use yew::prelude::*;
+
+use super::board::Board;
+use super::figures::Figures;
+use super::icon::{Icon, icon};
+use super::keys;
+use super::link::Link;
+use super::publish::PublishPage;
+use super::status::{Status, Trouble};
+use super::use_texts;
+use crate::route::Route;
+use crate::texts::{Texts, fill};
+
+#[derive(PartialEq, Properties)]
+pub(super) struct ShellProps {
+    pub(super) link: Link,
+    pub(super) host: AttrValue,
+}
+
+/// The whole window.
+#[component]
+pub(super) fn Shell(props: &ShellProps) -> Html {
+    let ShellProps { link, host } = props;
+    let texts = use_texts();
+    let route = use_route();
+    let main = use_node_ref();
+    let help = use_node_ref();
+    {
+        let help = help.clone();
+        use_effect_with((), move |()| keys::listen(help));
+    }
+    {
+        let main = main.clone();
+        let title = fill(texts.title, &[name(&route, texts), host]);
+        let is_first = use_mut_ref(|| true);
+        use_effect_with(route.page(), move |_| {
+            if let Some(document) = web_sys::window().and_then(|window| window.document()) {
+                document.set_title(&title);
+            }
+            // Who went to another page goes on reading there, not at its link.
+            if !is_first.replace(false)
+                && let Some(main) = main.cast::<HtmlElement>()
+            {
+                let _focused = main.focus();
+                main.owner_document().and_then(|d| d.default_view()).inspect(|window| {
+                    window.scroll_to_with_x_and_y(0.0, 0.0);
+                });
+            }
+        });
+    }
+    let skip = {
+        let main = main.clone();
+        Callback::from(move |event: MouseEvent| {
+            event.prevent_default();
+            if let Some(main) = main.cast::<HtmlElement>() {
+                let _focused = main.focus();
+            }
+        })
+    };
+    let show_help = {
+        let help = help.clone();
+        Callback::from(move |_: MouseEvent| {
+            keys::show(&help);
+        })
+    };
+    html! {
+        <div class="shell">
+            <a class="skip" href="#main" onclick={skip}>{ texts.skip }</a>
+            <header class="rail">
+                <div class="rail-head">
+                    <div class="brand">
+                        <span class="brand-mark" aria-hidden="true"></span>
+                        <h1 class="brand-name">{ host.clone() }</h1>
+                    </div>
+                    <Status link={link.clone()} host={host.clone()} />
+                </div>
+                <nav class="nav" aria-label={texts.pages}>
+                    <ul class="nav-list">
+                        { for Route::PAGES.into_iter().map(|page| entry(&page, &route, texts)) }
+                    </ul>
+                </nav>
+                <div class="rail-foot">
+                    <Figures link={link.clone()} />
+                    <button type="button" class="quiet-button help-button" data-role="help"
+                        onclick={show_help}>
+                        <kbd aria-hidden="true">{ "?" }</kbd>
+                        { texts.keys }
+                    </button>
+                </div>
+            </header>
+            <div class="stage">
+                <Trouble link={link.clone()} host={host.clone()} />
+                <main class="main" id="main" ref={main} tabindex="-1">
+                    { page(&route, link, host) }
+                </main>
+            </div>
+            <keys::Sheet dialog={help} />
+        </div>
+    }
+}
+
+fn page(route: &Route, link: &Link, host: &AttrValue) -> Html {
+    let link = link.clone();
+    match route {
+        Route::Publish(topic) => {
+            let topic = topic.clone().map(AttrValue::from);
+            html! { <PublishPage {link} {topic} /> }
+        }
+        _ => html! { <Board {link} host={host.clone()} /> },
+    }
+}
+
+/// One line of the navigation.
+fn entry(page: &Route, route: &Route, texts: &Texts) -> Html {
+    let is_here = route.page() == *page;
+    let sign = match page {
+        Route::Board => Icon::Board,
+        Route::Topics(_) => Icon::Topics,
+        Route::Messages => Icon::Messages,
+        Route::Publish(_) => Icon::Publish,
+        Route::Broker => Icon::Broker,
+    };
+    html! {
+        <li>
+            <a class="nav-link" href={page.href()} aria-current={is_here.then_some("page")}>
+                { icon(sign) }
+                <span class="nav-name">{ name(page, texts) }</span>
+            </a>
+        </li>
+    }
+}
+
+fn name(page: &Route, texts: &Texts) -> &'static str {
+    match page {
+        Route::Board => texts.sensors,
+        Route::Topics(_) => texts.topics,
+        Route::Messages => texts.messages,
+        Route::Publish(_) => texts.publish,
+        Route::Broker => texts.broker,
+    }
+}
+
+fn current_route() -> Route {
+    let hash = web_sys::window().and_then(|window| window.location().hash().ok());
+    Route::parse(&hash.unwrap_or_default())
+}
+
+/// Where the page is, as its address says.
+#[hook]
+fn use_route() -> Route {
+    let route = use_state(current_route);
+    {
+        let route = route.clone();
+        use_effect_with((), move |()| {
+            let listener = web_sys::window().map(|window| {
+                EventListener::new(&window, "hashchange", move |_| route.set(current_route()))
+            });
+            move || drop(listener)
+        });
+    }
+    (*route).clone()
+}

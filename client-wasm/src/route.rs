@@ -1,0 +1,102 @@
+//! The addresses of the pages: what stands behind `#` in the browser's address, so that each place can
+//! be linked, kept as a bookmark and gone back to, from any server that has the files.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// What stays as it is in an address; a topic keeps its slashes, so that a person can read it.
+const QUOTED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.');
+
+/// A page, and the place on it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Route {
+    /// The sensors as cards.
+    #[default]
+    Board,
+    /// The tree of topics, and one of them in full.
+    Topics(Option<String>),
+    /// The live log.
+    Messages,
+    /// The form that publishes; with a topic to begin with.
+    Publish(Option<String>),
+    /// What the broker tells of itself.
+    Broker,
+}
+
+impl Route {
+    /// The pages in the order of the navigation.
+    pub const PAGES: [Self; 2] = [Self::Board, Self::Publish(None)];
+
+    /// Reads what stands behind `#`; an address that is not known leads to the first page.
+    pub fn parse(hash: &str) -> Self {
+        let path = hash.trim_start_matches('#').trim_start_matches('/');
+        let (page, rest) = path.split_once('/').unwrap_or((path, ""));
+        let rest = percent_decode_str(rest).decode_utf8_lossy();
+        let rest = (!rest.is_empty()).then(|| rest.into_owned());
+        match page {
+            "topics" => Self::Topics(rest),
+            "messages" => Self::Messages,
+            "publish" => Self::Publish(rest),
+            "broker" => Self::Broker,
+            _ => Self::Board,
+        }
+    }
+
+    /// The address, from the `#` on.
+    pub fn href(&self) -> String {
+        let (page, rest) = match self {
+            Self::Board => return "#/".to_owned(),
+            Self::Topics(topic) => ("topics", topic.as_deref()),
+            Self::Messages => ("messages", None),
+            Self::Publish(topic) => ("publish", topic.as_deref()),
+            Self::Broker => ("broker", None),
+        };
+        match rest {
+            Some(rest) => format!("#/{page}/{}", utf8_percent_encode(rest, QUOTED)),
+            None => format!("#/{page}"),
+        }
+    }
+
+    /// The page without the place on it.
+    pub fn page(&self) -> Self {
+        match self {
+            Self::Topics(_) => Self::Topics(None),
+            Self::Publish(_) => Self::Publish(None),
+            other => other.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn every_place_has_an_address_that_leads_back_to_it() {
+        let topics =
+            ["home/kitchen", "/", "//a", "50 % off?", "año/°C/😀", "#", "a+b&c=d", "%41", "a/"];
+        let places = topics.iter().flat_map(|topic| {
+            let topic = Some((*topic).to_owned());
+            [Route::Topics(topic.clone()), Route::Publish(topic)]
+        });
+        for route in Route::PAGES.into_iter().chain(places) {
+            assert_eq!(Route::parse(&route.href()), route, "{}", route.href());
+        }
+    }
+
+    #[test]
+    fn an_unknown_address_is_the_first_page() {
+        for hash in ["", "#", "#/", "#nonsense", "#/nonsense/x", "/"] {
+            assert_eq!(Route::parse(hash), Route::Board, "{hash}");
+        }
+    }
+
+    #[test]
+    fn addresses_stay_readable() {
+        let route = Route::Topics(Some("home/kitchen_1/temp-in".into()));
+        assert_eq!(route.href(), "#/topics/home/kitchen_1/temp-in");
+        assert_eq!(route.page().href(), "#/topics");
+    }
+}
