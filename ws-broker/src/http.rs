@@ -15,8 +15,8 @@ use crate::assets::{self, Asset};
 use crate::folder::{self, Found};
 use crate::log::WEBSOCKETS;
 use crate::metrics;
+use crate::net::Arrival;
 use crate::net::origin::{self, Asked};
-use crate::net::{Arrival, Stream};
 use crate::settings::Settings;
 use crate::websocket::{self, Answer, Bounds};
 use crate::worker::{Handshake, Transport, Worker};
@@ -50,7 +50,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, arrival: Arrival) {
         }
     };
     // Who asks and never reads would keep its place among the handshakes for ever.
-    let serving = websocket::serve_until_open(stream, bounds, answer, Stream::record);
+    let serving = websocket::serve_until_open(stream, bounds, answer);
     let served = tokio::time::timeout(limits.http_connection_max, serving).await;
     drop(handshake);
     let Ok(served) = served else {

@@ -128,6 +128,10 @@ pub(crate) const BRIDGE_MAIN_ADDRESS_PERIOD: Duration = Duration::from_secs(5);
 /// Bytes in one WebSocket message at most; one message holds many packets.
 pub(crate) const WS_MESSAGE_MAX: usize = 256 * 1024;
 
+/// Bytes of a WebSocket frame that is not looked at until it has arrived as a whole; of a larger one
+/// the library gets each part as it arrives.
+pub(crate) const WS_FRAME_AWAITED_MAX: u64 = 16 * 1024;
+
 /// Topics whose matches a worker remembers.
 pub(crate) const MATCH_CACHE_MAX: usize = 64 * 1024;
 

@@ -3,32 +3,30 @@
 //! `examples/ws-echo.rs` runs it by itself, so that it can be held to the standard by suites that know
 //! nothing of MQTT.
 
+mod socket;
+
 use std::cell::Cell;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::{SinkExt as _, StreamExt as _};
+use bytes::{Bytes, BytesMut};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::limits::{HTTP_HEAD_MAX, Limits};
-use crate::net::Stream;
 use crate::net::read_away;
 
-/// Bytes that a WebSocket reads at once.
-const READ_BUFFER: usize = 16 * 1024;
+pub(crate) use socket::{Messages, WebSocket};
 
 /// An answer to an HTTP request.
 pub(crate) type Answer = Response<Full<Bytes>>;
@@ -52,7 +50,7 @@ impl Bounds {
 }
 
 /// Serves HTTP on a connection until it ends, or becomes a WebSocket because a request was answered
-/// that it does; `on_open` then sees what has been read of it already.
+/// that it does.
 ///
 /// # Errors
 /// The connection breaks, or what arrives is no HTTP.
@@ -60,8 +58,7 @@ pub(crate) async fn serve_until_open<S>(
     stream: S,
     bounds: Bounds,
     answer: impl AsyncFn(&Request<Incoming>) -> Answer,
-    on_open: impl FnOnce(&mut S, &[u8]),
-) -> Result<Option<WebSocketStream<S>>, hyper::Error>
+) -> Result<Option<WebSocket<S>>, hyper::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -83,74 +80,14 @@ where
         .await?;
     let Some(upgrade) = upgrade.take() else { return Ok(None) };
     let Ok(parts) = upgrade.await?.downcast::<TokioIo<S>>() else { return Ok(None) };
-    let mut stream = parts.io.into_inner();
-    on_open(&mut stream, &parts.read_buf);
-    Ok(Some(resume(stream, parts.read_buf.to_vec(), bounds.message_max).await))
-}
-
-/// Goes on with a WebSocket of which these bytes have been read and not understood yet.
-async fn resume<S>(stream: S, read: Vec<u8>, message_max: usize) -> WebSocketStream<S>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(0)
-        .max_message_size(Some(message_max))
-        .max_frame_size(Some(message_max));
-    WebSocketStream::from_partially_read(stream, read, Role::Server, Some(config)).await
+    Ok(Some(WebSocket::new(parts.io.into_inner(), &parts.read_buf, bounds.message_max)))
 }
 
 /// Opens a WebSocket for somebody who is not known yet, so that no more is taken, nor room made for more,
 /// than a CONNECT needs.
-///
-/// The library makes room for a frame as soon as its length is claimed, and its limits can't be changed
-/// later: [`let_in`] goes on with another one.
 pub(crate) fn for_a_stranger(bounds: Bounds, connect_size_max: u32) -> Bounds {
     let connect_max = usize::try_from(connect_size_max).unwrap_or(usize::MAX);
     Bounds { message_max: bounds.message_max.min(connect_max), ..bounds }
-}
-
-/// Takes messages of this size from now on, after so many messages have been read. `None` if what was read
-/// makes no sense, which the library would have noticed.
-pub(crate) async fn let_in(
-    mut socket: WebSocketStream<Stream>,
-    messages: usize,
-    message_max: usize,
-) -> Option<WebSocketStream<Stream>> {
-    socket.flush().await.ok()?;
-    let mut stream = socket.into_inner();
-    let mut read = stream.stop_recording();
-    let understood = end_of_messages(&read, messages)?;
-    read.drain(..understood);
-    Some(resume(stream, read, message_max).await)
-}
-
-/// Where the frames end that make up so many messages (RFC 6455 §5.2).
-fn end_of_messages(bytes: &[u8], messages: usize) -> Option<usize> {
-    let mut rest = bytes;
-    let mut ended = 0_usize;
-    while ended < messages {
-        let [first, second, after @ ..] = rest else { return None };
-        let (length, after) = match second & 0x7f {
-            126 => {
-                let (length, after) = after.split_first_chunk::<2>()?;
-                (u64::from(u16::from_be_bytes(*length)), after)
-            }
-            127 => {
-                let (length, after) = after.split_first_chunk::<8>()?;
-                (u64::from_be_bytes(*length), after)
-            }
-            length => (u64::from(length), after),
-        };
-        let mask = if second & 0x80 == 0 { 0 } else { 4 };
-        rest = after.get(usize::try_from(length).ok()?.checked_add(mask)?..)?;
-        let (is_final, is_control) = (first & 0x80 != 0, first & 0x08 != 0);
-        if is_final && !is_control {
-            ended = ended.saturating_add(1);
-        }
-    }
-    bytes.len().checked_sub(rest.len())
 }
 
 /// Accepts a WebSocket with the subprotocol that was chosen of those that the request names.
@@ -187,19 +124,22 @@ pub async fn echo(stream: TcpStream) {
             answer
         })
     };
-    let opened = serve_until_open(stream, bounds, answer, |_, _| {}).await;
+    let opened = serve_until_open(stream, bounds, answer).await;
     let Ok(Some(mut socket)) = opened else { return };
     let code = send_back(&mut socket).await;
     let _ = tokio::time::timeout(limits.linger, async {
-        say_goodbye(&mut socket, code).await;
-        read_away(socket.get_mut()).await;
+        socket.say_goodbye(code).await;
+        read_away(socket.stream_mut()).await;
     })
     .await;
 }
 
 /// Sends back what arrives; returns why that has ended.
-async fn send_back(socket: &mut WebSocketStream<TcpStream>) -> CloseCode {
-    while let Some(message) = socket.next().await {
+async fn send_back(socket: &mut WebSocket<TcpStream>) -> CloseCode {
+    let mut buffer = BytesMut::new();
+    while let Some(message) =
+        poll_fn(|cx| socket.poll_next(cx, &mut buffer, Messages::Single)).await
+    {
         let sent = match message {
             Ok(message @ (Message::Text(_) | Message::Binary(_))) => socket.send(message).await,
             // Reading on answers these.
@@ -220,19 +160,6 @@ pub(crate) fn close_code(error: &Error) -> CloseCode {
         Error::Capacity(_) => CloseCode::Size,
         _ => CloseCode::Protocol,
     }
-}
-
-/// Closes a WebSocket from our side, waits for the peer's word where one is to be expected, and ends
-/// what we write (RFC 6455 §7.1).
-pub(crate) async fn say_goodbye<S>(socket: &mut WebSocketStream<S>, code: CloseCode)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    // Whether the peer still listens is no concern of ours.
-    let _ = socket.close(Some(CloseFrame { code, reason: "".into() })).await;
-    // After an error there is nothing left here that could be understood.
-    while let Some(Ok(_)) = socket.next().await {}
-    let _ = socket.get_mut().shutdown().await;
 }
 
 #[cfg(test)]

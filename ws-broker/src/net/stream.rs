@@ -97,8 +97,6 @@ pub(crate) struct Stream {
     channel: Channel,
     /// Bytes that may still be read, while it is not known who sends them.
     quota: Option<usize>,
-    /// What has been read, while somebody wants to know.
-    record: Option<Vec<u8>>,
     /// The User Name that the client's certificate gives it, where the listener has it so.
     pub username: Option<MqttString>,
     /// Held for as long as the connection is there, where its listener takes only so many.
@@ -113,13 +111,7 @@ enum Channel {
 
 impl Stream {
     pub(crate) fn plain(socket: Socket, place: Option<OwnedSemaphorePermit>) -> Self {
-        Self {
-            channel: Channel::Plain(socket),
-            quota: None,
-            record: None,
-            username: None,
-            _place: place,
-        }
+        Self { channel: Channel::Plain(socket), quota: None, username: None, _place: place }
     }
 
     pub(crate) fn tls(
@@ -130,7 +122,6 @@ impl Stream {
         Self {
             channel: Channel::Tls(Box::new(stream.into())),
             quota: None,
-            record: None,
             username,
             _place: place,
         }
@@ -163,16 +154,6 @@ impl Stream {
     /// gathered before anybody can look at it, so a stranger's has to be bounded here.
     pub(crate) fn set_quota(&mut self, quota: Option<usize>) {
         self.quota = quota;
-    }
-
-    /// Keeps what is read from now on, behind these bytes, which have been read already.
-    pub(crate) fn record(&mut self, read: &[u8]) {
-        self.record = Some(read.to_vec());
-    }
-
-    /// What has been read since it is kept, which it is no longer.
-    pub(crate) fn stop_recording(&mut self) -> Vec<u8> {
-        self.record.take().unwrap_or_default()
     }
 
     /// Takes the socket below off this worker. Nothing can be read or written until it is
@@ -269,9 +250,6 @@ impl AsyncRead for Stream {
             Channel::Plain(socket) => Pin::new(socket).poll_read(cx, buffer),
             Channel::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
         };
-        if let Some(record) = &mut this.record {
-            record.extend_from_slice(buffer.filled().get(before..).unwrap_or_default());
-        }
         if let Some(quota) = &mut this.quota {
             let count = buffer.filled().len().saturating_sub(before);
             match quota.checked_sub(count) {

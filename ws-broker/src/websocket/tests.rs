@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream as Peer};
 use std::thread::JoinHandle;
 
 use bytes::BytesMut;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::*;
@@ -176,8 +177,7 @@ fn who_breaks_the_rules_is_told_which_before_the_connection_ends() {
 async fn serve_mqtt(stream: TcpStream) {
     let bounds = Bounds::new(&Limits::default(), HTTP_HEAD_MAX);
     let answer = async |request: &Request<Incoming>| accept(request, Some("mqtt")).unwrap();
-    let socket =
-        serve_until_open(Stream::from(stream), bounds, answer, |_, _| {}).await.unwrap().unwrap();
+    let socket = serve_until_open(Stream::from(stream), bounds, answer).await.unwrap().unwrap();
     let mut transport = Transport::web_socket(socket);
     let (mut arrived, mut shared) = (Arrived::default(), BytesMut::new());
     while poll_fn(|cx| transport.poll_read(cx, &mut arrived, &mut shared)).await.is_ok() {}
@@ -201,32 +201,97 @@ fn who_speaks_mqtt_is_told_too() {
     }
 }
 
+/// A binary frame of any length with any mask.
+fn binary_frame(random: &mut fastrand::Rng, first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![first];
+    match payload.len() {
+        short @ ..126 => frame.push(0x80 | u8::try_from(short).unwrap()),
+        medium @ ..0x1_0000 => {
+            frame.push(0x80 | 126);
+            frame.extend(u16::try_from(medium).unwrap().to_be_bytes());
+        }
+        long => {
+            frame.push(0x80 | 127);
+            frame.extend(u64::try_from(long).unwrap().to_be_bytes());
+        }
+    }
+    let mask: [u8; 4] = std::array::from_fn(|_| random.u8(..));
+    frame.extend(mask);
+    frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame
+}
+
+/// All bytes of binary messages that come out of a WebSocket over which these come in.
+async fn joined(wire: &[u8], cuts: &[usize], messages: Messages) -> (Vec<u8>, usize) {
+    let (peer, ours) = tokio::io::duplex(1 << 20);
+    let mut socket = WebSocket::new(ours, &[], 1 << 20);
+    let write = async {
+        let (mut answers, mut peer) = tokio::io::split(peer);
+        let mut rest = wire;
+        for cut in cuts {
+            let (piece, after) = rest.split_at((*cut).min(rest.len()));
+            peer.write_all(piece).await.unwrap();
+            tokio::task::yield_now().await;
+            rest = after;
+        }
+        peer.write_all(rest).await.unwrap();
+        peer.shutdown().await.unwrap();
+        let mut answered = Vec::new();
+        answers.read_to_end(&mut answered).await.unwrap();
+    };
+    let read = async {
+        let (mut shared, mut all, mut count) = (BytesMut::new(), Vec::new(), 0);
+        while let Some(message) = poll_fn(|cx| socket.poll_next(cx, &mut shared, messages)).await {
+            match message {
+                Ok(Message::Binary(bytes)) => {
+                    all.extend_from_slice(&bytes);
+                    count += 1;
+                }
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+        drop(socket);
+        (all, count)
+    };
+    tokio::join!(write, read).1
+}
+
 #[test]
-fn what_was_understood_ends_with_the_last_frame_of_its_message() {
-    let ping = [0x89, 0x80, 0, 0, 0, 0];
-    let short = [0x82, 0x83, 1, 2, 3, 4, 5, 6, 7];
-    let part = [0x02, 0x81, 1, 2, 3, 4, 5];
-    let last = [0x80, 0x81, 1, 2, 3, 4, 5];
-    let long = [&[0x82, 0xfe, 0x01, 0x00, 1, 2, 3, 4][..], &[0; 256]].concat();
-    let huge = [&[0x82, 0xff][..], &300_u64.to_be_bytes(), &[0; 4], &[0; 300]].concat();
-    for (what, bytes, messages, want) in [
-        ("nothing", vec![], 0, Some(0)),
-        ("one of two", [short, short].concat(), 1, Some(short.len())),
-        ("both", [short, short].concat(), 2, Some(2 * short.len())),
-        ("a ping before it", [&ping[..], &short].concat(), 1, Some(ping.len() + short.len())),
-        ("a ping behind it", [&short[..], &ping].concat(), 1, Some(short.len())),
-        (
-            "parts with a ping between",
-            [&part[..], &ping, &last, &short].concat(),
-            1,
-            Some(part.len() + ping.len() + last.len()),
-        ),
-        ("two bytes of length", [&long[..], &short].concat(), 1, Some(long.len())),
-        ("eight bytes of length", [&huge[..], &short].concat(), 1, Some(huge.len())),
-        ("less than there should be", short[..8].to_vec(), 1, None),
-        ("no header", vec![0x82], 1, None),
-        ("a length that no memory holds", [&[0x82, 0xff][..], &[0xff; 8]].concat(), 1, None),
-    ] {
-        assert_eq!(end_of_messages(&bytes, messages), want, "{what}");
+fn bytes_come_out_of_frames_however_these_are_made_and_cut() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for seed in 0..300 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (mut wire, mut want, mut messages) = (Vec::new(), Vec::new(), 0);
+        for _ in 0..random.usize(1..40) {
+            let length = match random.u8(..) {
+                0..200 => random.usize(0..200),
+                200..250 => random.usize(0..5_000),
+                _ => random.usize(0..100_000),
+            };
+            let payload: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(length).collect();
+            want.extend_from_slice(&payload);
+            messages += 1;
+            match random.u8(..) {
+                // In two pieces with a ping between.
+                0..30 => {
+                    let (one, two) = payload.split_at(random.usize(0..=length));
+                    wire.extend(binary_frame(&mut random, BINARY, one));
+                    wire.extend(frame(LAST | PING, b"?"));
+                    wire.extend(binary_frame(&mut random, LAST, two));
+                }
+                _ => wire.extend(binary_frame(&mut random, LAST | BINARY, &payload)),
+            }
+        }
+        let cuts: Vec<usize> = (0..random.usize(0..20))
+            .map(|_| {
+                let pieces = random.usize(1..200);
+                random.usize(1..=1 + wire.len() / pieces)
+            })
+            .collect();
+        let (bytes, count) = runtime.block_on(joined(&wire, &cuts, Messages::Single));
+        assert!(bytes == want && count == messages, "seed {seed}, message by message");
+        let (bytes, _) = runtime.block_on(joined(&wire, &cuts, Messages::Joined));
+        assert!(bytes == want, "seed {seed}, joined");
     }
 }

@@ -40,18 +40,17 @@ pub(super) async fn serve(
     let connect_max = worker.settings().config.limits.connect_size_max;
     let decoder = Decoder::server(connect_max);
     let quota = usize::try_from(connect_max).unwrap_or(usize::MAX).saturating_add(READ_CHUNK);
-    transport.set_quota(Some(quota));
+    transport.bound(quota);
     let incoming = Incoming::default();
-    let mut greeting = Greeting { transport, incoming, decoder, peer, messages: 0 };
+    let mut greeting = Greeting { transport, incoming, decoder, peer };
     let handshake = Handshake::begin(&worker);
     let greeted = tokio::time::timeout_at(deadline, greeting.greet(&worker)).await;
     let refused = match greeted {
         Ok(Ok((connect, login))) => {
             drop(handshake);
-            match greeting.let_in(&worker, deadline).await {
-                Some(greeting) => establish(worker, greeting, connect, login).await,
-                None => tracing::debug!("Connection from {peer} ended while it was let in."),
-            }
+            let packet_size_max = worker.settings().config.limits.packet_size_max;
+            greeting.transport.let_in(packet_size_max);
+            establish(worker, greeting, connect, login).await;
             return;
         }
         Ok(Err(refused)) => refused,
@@ -66,7 +65,7 @@ pub(super) async fn adopt(worker: Rc<Worker>, adopted: Adopted) {
     let Adopted { transport, peer, decoder, incoming, connect, login } = adopted;
     match transport.into_here() {
         Ok(transport) => {
-            let greeting = Greeting { transport, incoming, decoder, peer, messages: 0 };
+            let greeting = Greeting { transport, incoming, decoder, peer };
             establish(worker, greeting, connect, login).await;
         }
         Err(error) => tracing::warn!("Connection from {peer} could not be moved: {error}."),
@@ -79,8 +78,6 @@ pub(super) struct Greeting {
     incoming: Incoming,
     decoder: Decoder,
     pub peer: Peer,
-    /// How often something has been read.
-    messages: usize,
 }
 
 /// Why a connection is turned down, and what it is told.
@@ -149,17 +146,7 @@ impl Greeting {
             })
             .await
             .map_err(|error| Refused::silently(error.to_string()))?;
-            self.messages = self.messages.saturating_add(1);
         }
-    }
-
-    /// Takes all that the client may send from now on, since it is known who it is.
-    async fn let_in(self, worker: &Worker, deadline: Instant) -> Option<Self> {
-        let Self { transport, incoming, decoder, peer, messages } = self;
-        let packet_size_max = worker.settings().config.limits.packet_size_max;
-        let letting_in = transport.let_in(messages, packet_size_max);
-        let transport = tokio::time::timeout_at(deadline, letting_in).await.ok()??;
-        Some(Self { transport, incoming, decoder, peer, messages })
     }
 
     /// Writes all that waits.

@@ -6,22 +6,20 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use codec::MqttString;
-use futures_util::{Sink, StreamExt as _};
 use tokio::io::AsyncWrite;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::limits::{READ_CHUNK, WS_MESSAGE_MAX};
 use crate::net::{LooseSocket, Stream, read_away};
-use crate::websocket;
+use crate::websocket::{self, Messages, WebSocket};
 use crate::worker::out::OutBuffer;
 
 /// The network connection of one client.
 pub(crate) enum Transport {
     Bytes(Stream),
     /// With what its peer is told if it has to be closed for an error.
-    WebSocket(Box<WebSocketStream<Stream>>, CloseCode),
+    WebSocket(Box<WebSocket<Stream>>, CloseCode),
 }
 
 /// A connection on its way from one worker to another.
@@ -105,7 +103,7 @@ impl Incoming {
 }
 
 impl Transport {
-    pub(crate) fn web_socket(socket: WebSocketStream<Stream>) -> Self {
+    pub(crate) fn web_socket(socket: WebSocket<Stream>) -> Self {
         Self::WebSocket(Box::new(socket), CloseCode::Policy)
     }
 
@@ -118,26 +116,20 @@ impl Transport {
     fn stream(&mut self) -> &mut Stream {
         match self {
             Self::Bytes(stream) => stream,
-            Self::WebSocket(socket, _) => socket.get_mut(),
+            Self::WebSocket(socket, _) => socket.stream_mut(),
         }
     }
 
-    /// Lets no more than so many bytes be read from now on, or as many as come.
-    pub(crate) fn set_quota(&mut self, quota: Option<usize>) {
-        self.stream().set_quota(quota);
+    /// Takes no more than so many bytes from now on: whose connection it is, is not known yet.
+    pub(crate) fn bound(&mut self, bytes_max: usize) {
+        self.stream().set_quota(Some(bytes_max));
     }
 
-    /// Takes all that its client may send, after it was let in with the last of so many messages. `None`
-    /// if the connection has ended meanwhile.
-    pub(crate) async fn let_in(mut self, messages: usize, packet_size_max: u32) -> Option<Self> {
-        self.set_quota(None);
-        match self {
-            Self::Bytes(_) => Some(self),
-            Self::WebSocket(socket, code) => {
-                let message_max = usize::try_from(packet_size_max).unwrap_or(usize::MAX);
-                let socket = websocket::let_in(*socket, messages, message_max).await?;
-                Some(Self::WebSocket(Box::new(socket), code))
-            }
+    /// Takes all that its client may send from now on.
+    pub(crate) fn let_in(&mut self, packet_size_max: u32) {
+        self.stream().set_quota(None);
+        if let Self::WebSocket(socket, _) = self {
+            socket.set_message_max(usize::try_from(packet_size_max).unwrap_or(usize::MAX));
         }
     }
 
@@ -145,7 +137,7 @@ impl Transport {
     pub(crate) fn certificate_username(&self) -> Option<&MqttString> {
         let stream = match self {
             Self::Bytes(stream) => stream,
-            Self::WebSocket(socket, _) => socket.get_ref(),
+            Self::WebSocket(socket, _) => socket.stream(),
         };
         stream.username.as_ref()
     }
@@ -176,8 +168,7 @@ impl Transport {
                 }
             }
             Self::WebSocket(socket, close_code) => loop {
-                let message = ready!(socket.poll_next_unpin(cx));
-                match message {
+                match ready!(socket.poll_next(cx, shared, Messages::Joined)) {
                     Some(Ok(Message::Binary(bytes))) => {
                         incoming.take(bytes);
                         return Poll::Ready(Ok(()));
@@ -223,13 +214,17 @@ impl Transport {
                 Pin::new(stream).poll_flush(cx)
             }
             Self::WebSocket(socket, _) => {
-                let mut socket = Pin::new(&mut **socket);
-                while !out.is_empty() {
-                    ready!(socket.as_mut().poll_ready(cx)).map_err(io::Error::other)?;
+                loop {
+                    match ready!(socket.poll_flush(cx)) {
+                        // Its peer has closed it, which is found when it is read.
+                        Ok(()) | Err(tungstenite::Error::ConnectionClosed) if out.is_empty() => {
+                            return Poll::Ready(Ok(()));
+                        }
+                        done => done.map_err(io::Error::other)?,
+                    }
                     let message = Message::Binary(out.take(WS_MESSAGE_MAX));
-                    socket.as_mut().start_send(message).map_err(io::Error::other)?;
+                    socket.start_send(cx, message).map_err(io::Error::other)?;
                 }
-                socket.poll_flush(cx).map_err(io::Error::other)
             }
         }
     }
@@ -243,7 +238,7 @@ impl Transport {
             }
             Self::WebSocket(socket, close_code) => {
                 let code = if error { *close_code } else { CloseCode::Normal };
-                websocket::say_goodbye(socket, code).await;
+                socket.say_goodbye(code).await;
             }
         }
     }
