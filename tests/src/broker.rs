@@ -232,7 +232,9 @@ pub fn command(ports: Ports) -> Command {
     command
 }
 
-fn binary() -> PathBuf {
+/// The broker to test.
+#[must_use]
+pub fn binary() -> PathBuf {
     let Some(path) = std::env::var_os(BROKER_BIN_VARIABLE) else {
         panic!(
             "{BROKER_BIN_VARIABLE} does not name the broker to test: run `cargo xtask test`, which \

@@ -21,6 +21,7 @@ pub mod broker;
 pub mod browser;
 pub mod certificates;
 pub mod http;
+pub mod ledger;
 pub mod mosquitto;
 pub mod ports;
 pub mod program;

@@ -163,8 +163,7 @@ impl Program {
     /// # Panics
     /// If the program has already ended.
     pub fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.expect("a process identifier is positive"), signal)
+        send_signal(self.child.id(), signal)
             .unwrap_or_else(|error| panic!("{} cannot be signalled: {error}", self.name));
     }
 
@@ -237,6 +236,15 @@ impl Drop for Program {
             let _ = self.child.wait();
         }
     }
+}
+
+/// Sends a signal to a process that was not waited for yet.
+///
+/// # Errors
+/// The system's, where there is no such process.
+pub fn send_signal(pid: u32, signal: Signal) -> Result<(), rustix::io::Errno> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    kill_process(pid.expect("a process identifier is positive"), signal)
 }
 
 /// Reads one stream line by line until its end, in a thread of its own.
