@@ -10,13 +10,12 @@
 //! - It reconnects at once and for ever: [`keep_connected`] waits between attempts.
 //! - It takes no notice of what the CONNACK allows (MQTT 5.0 §3.2.2.3): [`Limits`] does.
 
-mod backoff;
 mod reason;
 mod v3;
 mod v5;
 
+use crate::backoff::Backoff;
 use crate::report::say;
-use backoff::Backoff;
 use clap::ValueEnum;
 use rustls::ClientConfig;
 use std::borrow::Cow;
@@ -35,6 +34,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a clean stop may take; then the will has to do.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+/// The longest pause between attempts: after the first failure, and ever.
+const PAUSE_FIRST: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// A silent broker is noticed, and a silent client's will published, after about 1.5 times this.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// A connection that lasted this long was a good one: the next attempt comes soon again.
@@ -382,7 +384,7 @@ pub(crate) async fn keep_connected(
     mut work: impl AsyncFnMut(&mut Connection) -> Result<Infallible, Lost>,
 ) {
     let mut stop = pin!(stop);
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::new(PAUSE_FIRST, PAUSE_MAX);
     let mut reporter = Reporter::new(settings);
     loop {
         let opened = tokio::select! {
@@ -394,7 +396,7 @@ pub(crate) async fn keep_connected(
             Ok(connection) => {
                 reporter.connected();
                 let ended = stay(settings, connection, stop.as_mut(), &mut work, || {
-                    backoff = Backoff::default();
+                    backoff.reset();
                     reporter.stable();
                 });
                 let Some(lost) = ended.await else { return };

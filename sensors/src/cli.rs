@@ -2,6 +2,7 @@
 
 mod options;
 
+use crate::aemet::{self, AemetArguments};
 use crate::sim;
 use clap::{Args, Parser, Subcommand};
 pub(crate) use options::{BrokerArguments, PublishingArguments, interval, prefix};
@@ -67,6 +68,10 @@ pub(crate) enum Command {
     /// Publishes this machine's own readings: CPU, memory, load, temperatures, disks, network
     #[command(after_help = HOST_EXAMPLES)]
     Host(HostArguments),
+
+    /// Publishes the weather of Spain: AEMET's observations and forecasts
+    #[command(after_help = aemet::EXAMPLES)]
+    Aemet(AemetArguments),
 
     /// Publishes what sensors that are not there would say, in any number and at any rate
     #[command(after_help = sim::EXAMPLES)]

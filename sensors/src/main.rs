@@ -3,8 +3,11 @@
 //! Each subcommand is a source of readings with a module of its own; `broker` is the way all of
 //! them reach the broker, `cli` the words of the command line that all of them share.
 
+mod aemet;
+mod backoff;
 mod broker;
 mod cli;
+mod fetch;
 mod host;
 mod publish;
 mod reading;
@@ -36,6 +39,7 @@ fn run(command: &cli::Command) -> Result<(), Failure> {
     runtime.block_on(async {
         match command {
             cli::Command::Host(arguments) => host::run(arguments).await,
+            cli::Command::Aemet(arguments) => aemet::run(arguments).await,
             cli::Command::Sim(arguments) => sim::run(arguments).await,
         }
     })

@@ -14,15 +14,30 @@ use std::sync::Arc;
 pub(crate) fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, Failure> {
     let roots = match ca_file {
         Some(file) => roots_of(file)?,
-        None => roots_of_the_system()?,
+        None => roots_of_the_system(),
     };
+    if roots.is_empty() {
+        return Err(Failure::new(
+            "This system trusts nobody: no certificate authorities were found. Install its package \
+             (`ca-certificates` on Debian), or name a file of them in the variable SSL_CERT_FILE.",
+        ));
+    }
+    trusting(roots).map(Arc::new)
+}
+
+/// The same for services that may be asked without TLS as well: a system that trusts nobody is
+/// told so by the first certificate it sees.
+pub(crate) fn service_config() -> Result<ClientConfig, Failure> {
+    trusting(roots_of_the_system())
+}
+
+fn trusting(roots: RootCertStore) -> Result<ClientConfig, Failure> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Failure::new(format!("Cannot use TLS: {error}.")))?
         .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
+        .with_no_client_auth())
 }
 
 fn roots_of(file: &Path) -> Result<RootCertStore, Failure> {
@@ -45,14 +60,8 @@ fn roots_of(file: &Path) -> Result<RootCertStore, Failure> {
 }
 
 /// A system may hold certificates that this library turns down; the others are enough.
-fn roots_of_the_system() -> Result<RootCertStore, Failure> {
+fn roots_of_the_system() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        return Err(Failure::new(
-            "This system trusts nobody: no certificate authorities were found. Install its package \
-             (`ca-certificates` on Debian), or name a file of them in the variable SSL_CERT_FILE.",
-        ));
-    }
-    Ok(roots)
+    roots
 }

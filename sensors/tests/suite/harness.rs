@@ -268,23 +268,49 @@ impl Subscriber {
     }
 }
 
-/// The binary under test.
-fn sensors(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sensors"));
-    command.args(arguments).stdin(Stdio::null());
-    command
+/// The binary under test, about to be started.
+pub(crate) struct Sensors(Command);
+
+impl Sensors {
+    pub(crate) fn new(arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sensors"));
+        command.args(arguments).stdin(Stdio::null());
+        Self(command)
+    }
+
+    /// Sets a variable of its environment.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.0.env(name, value);
+        self
+    }
+
+    /// Takes a variable out of its environment.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.0.env_remove(name);
+        self
+    }
+
+    /// Starts it and leaves it running; its lines are those of standard error.
+    pub(crate) fn run(mut self) -> Process {
+        let mut child = self.0.stderr(Stdio::piped()).spawn().expect("sensors");
+        let errors = child.stderr.take().expect("its standard error");
+        Process::new(child, errors)
+    }
+
+    /// Runs it until it ends by itself: status, standard output, standard error.
+    pub(crate) fn finish(mut self) -> (Option<i32>, String, String) {
+        let Output { status, stdout, stderr } = self.0.output().expect("sensors");
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        (status.code(), text(stdout), text(stderr))
+    }
 }
 
-/// Starts `sensors` and leaves it running; its lines are those of standard error.
+/// [`Sensors::run`].
 pub(crate) fn run(arguments: &[&str]) -> Process {
-    let mut child = sensors(arguments).stderr(Stdio::piped()).spawn().expect("sensors");
-    let errors = child.stderr.take().expect("its standard error");
-    Process::new(child, errors)
+    Sensors::new(arguments).run()
 }
 
-/// Runs `sensors` until it ends by itself: status, standard output, standard error.
+/// [`Sensors::finish`].
 pub(crate) fn finish(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = sensors(arguments).output().expect("sensors");
-    let text = |bytes| String::from_utf8(bytes).expect("text");
-    (status.code(), text(stdout), text(stderr))
+    Sensors::new(arguments).finish()
 }

@@ -1,7 +1,9 @@
 //! `sensors` as its users meet it: the real binary against a real broker, Debian's Mosquitto.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod aemet;
 mod harness;
 mod host;
+mod opendata;
 mod sim;
 mod transports;
