@@ -1,11 +1,10 @@
 //! `sensors aemet`: the weather of Spain, as its official service AEMET OpenData has it.
 //!
 //! Two loops run beside each other. One asks the service, as often as the [`schedule`] says, and puts
-//! what it says on the [`board`]; the other publishes what is new there, and all of it to a broker
+//! what it says on the [`Board`]; the other publishes what is new there, and all of it to a broker
 //! that has come back. So neither's outage is the other's.
 
 mod arguments;
-mod board;
 mod figures;
 mod forecast;
 mod observation;
@@ -14,13 +13,13 @@ mod schedule;
 mod service;
 mod status;
 
+use crate::board::Board;
 use crate::broker::{self, Lost, Message, Presence, Qos, Settings};
 use crate::fetch::Problem;
 use crate::publish::{print, publish_all, publish_once, stop_signal};
 use crate::report::{Failure, say};
 use arguments::Inventory;
 pub(crate) use arguments::{AemetArguments, EXAMPLES};
-use board::Board;
 use forecast::{Forecast, Product, documents};
 use jiff::Timestamp;
 use observation::Observation;

@@ -3,7 +3,7 @@
 mod options;
 
 use crate::aemet::{self, AemetArguments};
-use crate::sim;
+use crate::{http, sim};
 use clap::{Args, Parser, Subcommand};
 pub(crate) use options::{BrokerArguments, PublishingArguments, interval, prefix};
 use std::time::Duration;
@@ -72,6 +72,10 @@ pub(crate) enum Command {
     /// Publishes the weather of Spain: AEMET's observations and forecasts
     #[command(after_help = aemet::EXAMPLES)]
     Aemet(AemetArguments),
+
+    /// Publishes values out of any JSON that can be had over HTTP(S), as a file says
+    #[command(after_help = http::EXAMPLES)]
+    Http(http::HttpArguments),
 
     /// Publishes what sensors that are not there would say, in any number and at any rate
     #[command(after_help = sim::EXAMPLES)]

@@ -12,6 +12,7 @@ use encoding_rs::{Encoding, ISO_8859_15};
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{StatusCode, redirect};
+use serde::Deserialize;
 use serde_json::Value;
 use std::error::Error;
 use std::fmt;
@@ -235,23 +236,33 @@ impl Answer {
 
     /// The body as JSON.
     pub(crate) fn json(&self) -> Result<Value, Problem> {
-        let text = self.text();
-        serde_json::from_str(&text).map_err(|error| {
-            let start = text.trim_start();
-            Problem::passing(if start.is_empty() {
-                "the answer is empty".to_owned()
-            } else if start.starts_with('<') {
-                match title(start) {
-                    Some(title) => format!("the answer is a web page (\"{title}\"), not JSON"),
-                    None => "the answer is a web page, not JSON".to_owned(),
-                }
-            } else if error.is_eof() {
-                "the answer ends in the middle".to_owned()
-            } else {
-                format!("the answer is not JSON: {error}")
-            })
-        })
+        parse(&self.text())
     }
+}
+
+/// A text as JSON, whatever of it is wanted; or what the text is instead.
+pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Problem> {
+    serde_json::from_str(text).map_err(|error| {
+        let start = text.trim_start();
+        Problem::passing(if start.is_empty() {
+            "the answer is empty".to_owned()
+        } else if start.starts_with('<') {
+            match title(start) {
+                Some(title) => format!("the answer is a web page (\"{title}\"), not JSON"),
+                None => "the answer is a web page, not JSON".to_owned(),
+            }
+        } else if error.is_eof() || breaks_off_in_a_number(start) {
+            "the answer ends in the middle".to_owned()
+        } else {
+            format!("the answer is not JSON: {error}")
+        })
+    })
+}
+
+/// Such as in `7.` or `7e-`, which is no number but may become one.
+fn breaks_off_in_a_number(text: &str) -> bool {
+    let before = text.trim_end_matches(['.', 'e', 'E', '+', '-']);
+    before.len() < text.len() && before.ends_with(|c: char| c.is_ascii_digit())
 }
 
 /// Follows to the same server, and from HTTP to HTTPS there: the headers go along, and a key in
@@ -393,7 +404,7 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_told_apart() {
-        let cases: [(&[u8], &str); 8] = [
+        let cases: [(&[u8], &str); 11] = [
             (b"", "the answer is empty"),
             (b" \r\n", "the answer is empty"),
             (b"<html><body>Oops", "the answer is a web page, not JSON"),
@@ -403,6 +414,9 @@ mod tests {
             ),
             (b"[{\"ta\": 1", "the answer ends in the middle"),
             (b"[{\"ta\": \"1", "the answer ends in the middle"),
+            (b"[{\"ta\": 7.", "the answer ends in the middle"),
+            (b"[{\"ta\": 7.5e-", "the answer ends in the middle"),
+            (b"not available", "the answer is not JSON: expected ident at line 1 column 2"),
             (b"no", "the answer is not JSON: expected ident at line 1 column 2"),
             (b"[1,]", "the answer is not JSON: trailing comma at line 1 column 4"),
         ];

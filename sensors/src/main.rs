@@ -5,10 +5,12 @@
 
 mod aemet;
 mod backoff;
+mod board;
 mod broker;
 mod cli;
 mod fetch;
 mod host;
+mod http;
 mod publish;
 mod reading;
 mod report;
@@ -40,6 +42,7 @@ fn run(command: &cli::Command) -> Result<(), Failure> {
         match command {
             cli::Command::Host(arguments) => host::run(arguments).await,
             cli::Command::Aemet(arguments) => aemet::run(arguments).await,
+            cli::Command::Http(arguments) => http::run(arguments).await,
             cli::Command::Sim(arguments) => sim::run(arguments).await,
         }
     })

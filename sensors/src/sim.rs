@@ -36,7 +36,9 @@ const FAR_AWAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub(crate) async fn run(arguments: &SimArguments) -> Result<(), Failure> {
     let publishing = &arguments.publishing;
     let root = &arguments.prefix;
-    let client_id = format!("{}-sim", root.replace('/', "-"));
+    // One round must not take the place of a program that stays.
+    let role = if publishing.once { "once" } else { "on" };
+    let client_id = format!("sensors-sim-{role}-{}", root.replace('/', "-"));
     let presence = (!publishing.once).then(|| Presence::in_words(format!("{root}/status")));
     let settings = arguments.broker.settings(client_id, presence, publishing.verbose)?;
 

@@ -4,6 +4,8 @@
 mod aemet;
 mod harness;
 mod host;
+mod http;
 mod opendata;
 mod sim;
 mod transports;
+mod web;

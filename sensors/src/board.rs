@@ -15,7 +15,7 @@ struct Held {
 
 /// The last message of every topic.
 #[derive(Default)]
-pub(super) struct Board {
+pub(crate) struct Board {
     held: BTreeMap<String, Held>,
     /// Topics that the broker has yet to be told.
     fresh: BTreeSet<String>,
@@ -25,7 +25,7 @@ pub(super) struct Board {
 
 impl Board {
     /// Replaces what is held of these topics.
-    pub(super) fn put(&mut self, messages: Vec<Message>, now: Instant) {
+    pub(crate) fn put(&mut self, messages: Vec<Message>, now: Instant) {
         for message in messages {
             self.fresh.insert(message.topic.clone());
             self.held.insert(message.topic.clone(), Held { message, since: now });
@@ -34,7 +34,7 @@ impl Board {
 
     /// Replaces all that a source has said: what it no longer says is cleared, with an empty
     /// message, upon which the broker forgets it.
-    pub(super) fn replace(&mut self, source: &str, messages: Vec<Message>, now: Instant) {
+    pub(crate) fn replace(&mut self, source: &str, messages: Vec<Message>, now: Instant) {
         let topics: BTreeSet<_> = messages.iter().map(|message| message.topic.clone()).collect();
         let before = self.sources.insert(source.to_owned(), topics.clone()).unwrap_or_default();
         for topic in before.difference(&topics) {
@@ -48,12 +48,12 @@ impl Board {
     }
 
     /// A broker we are newly connected to may know nothing of all this.
-    pub(super) fn all_again(&mut self) {
+    pub(crate) fn all_again(&mut self) {
         self.fresh = self.held.keys().cloned().collect();
     }
 
     /// What the broker has yet to be told. What has expired meanwhile is forgotten.
-    pub(super) fn fresh(&mut self, now: Instant) -> Vec<Message> {
+    pub(crate) fn fresh(&mut self, now: Instant) -> Vec<Message> {
         let topics: Vec<_> = self.fresh.iter().cloned().collect();
         let mut messages = Vec::new();
         for topic in topics {
@@ -71,14 +71,15 @@ impl Board {
     }
 
     /// The broker has these.
-    pub(super) fn arrived(&mut self, messages: &[Message]) {
+    pub(crate) fn arrived(&mut self, messages: &[Message]) {
         for message in messages {
             let is_as_sent = self.held.get(&message.topic).is_some_and(|held| {
                 held.message.payload == message.payload && held.message.time == message.time
             });
             if is_as_sent {
                 self.fresh.remove(&message.topic);
-                if message.payload.is_empty() {
+                // The broker does not hold it either.
+                if message.payload.is_empty() || !message.retain {
                     self.held.remove(&message.topic);
                 }
             }
@@ -143,6 +144,17 @@ mod tests {
         board.all_again();
         let topics: Vec<_> = board.fresh(now).into_iter().map(|message| message.topic).collect();
         assert_eq!(topics, ["b", "c"]);
+    }
+
+    #[test]
+    fn what_is_not_retained_is_told_once() {
+        let now = Instant::now();
+        let mut board = Board::default();
+        board.put(vec![Message { retain: false, ..message("a", "1") }, message("b", "2")], now);
+        board.all_again();
+        sent(&mut board, now);
+        board.all_again();
+        assert_eq!(fresh(&mut board, now), [("b".into(), "2".into(), 100)]);
     }
 
     #[test]
