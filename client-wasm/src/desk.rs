@@ -5,20 +5,22 @@
 
 use std::collections::VecDeque;
 
-use codec::{TopicFilter, TopicName};
-
+use crate::detail::Detail;
 use crate::history::{Extreme, Span};
 use crate::limits::{
     CARDS_STEP, CARDS_WATCHED_MAX, HEX_SHOWN_BYTES, MEMBER_SHOWN_CHARS, RATE_SAMPLES_MAX,
-    SEARCH_CHARS_MAX, SPARKLINE_WIDTH_MAX, TEXT_SHOWN_CHARS,
+    SPARKLINE_WIDTH_MAX, TEXT_SHOWN_CHARS,
 };
 use crate::name;
 use crate::number;
 use crate::payload::{self, Payload};
 use crate::protocol::{
-    Board, Card, Connection, Counters, Frame, Group, Line, Published, Title, Value,
+    Board, Card, Connection, Counters, DetailView, Frame, Group, Line, Published, Step, Title,
+    TopicsView, Value,
 };
+use crate::search::Search;
 use crate::store::{Limits, Message, Store, Topic, TopicId};
+use crate::tree::Tree;
 
 /// How often figures that a person reads as they run may change, in milliseconds.
 const COUNTERS_INTERVAL_MS: f64 = 500.0;
@@ -56,6 +58,8 @@ pub struct Desk {
     board_wanted: bool,
     watched: Vec<Watched>,
     width: u16,
+    tree: Tree,
+    detail: Detail,
     counters_sent: Counters,
     counters_sent_ms: f64,
     rate: Rate,
@@ -81,15 +85,6 @@ struct Rate {
     per_second: u32,
 }
 
-/// What a person searches for.
-#[derive(Debug, Default)]
-enum Search {
-    #[default]
-    All,
-    Words(Vec<String>),
-    Filter(TopicFilter),
-}
-
 impl Desk {
     /// An empty desk. `now_ms` is the time since 1970, as of all times that follow.
     pub fn new(limits: Limits, now_ms: f64) -> Self {
@@ -106,6 +101,8 @@ impl Desk {
             board_wanted: true,
             watched: Vec::new(),
             width: 1,
+            tree: Tree::default(),
+            detail: Detail::default(),
             counters_sent: Counters::default(),
             counters_sent_ms: f64::NEG_INFINITY,
             rate: Rate { samples: VecDeque::from([(now_ms, 0)]), per_second: 0 },
@@ -184,6 +181,27 @@ impl Desk {
             .collect();
     }
 
+    /// The page looks at these rows of the tree of topics.
+    pub fn show_topics(&mut self, view: TopicsView) {
+        self.tree.show(view);
+    }
+
+    /// The page does not look at the tree any more.
+    pub fn close_topics(&mut self) {
+        self.tree.close();
+        self.detail.close();
+    }
+
+    /// The person goes through the tree.
+    pub fn step(&mut self, step: Step, now_ms: f64) {
+        self.tree.step(step, &self.store, now_ms);
+    }
+
+    /// The page shows the topic that the tree is at.
+    pub fn show_detail(&mut self, view: DetailView) {
+        self.detail.show(view);
+    }
+
     /// The page has painted the last frame.
     pub fn painted(&mut self) {
         self.may_send = true;
@@ -201,6 +219,8 @@ impl Desk {
             board: self.changed_board(now_ms),
             cards: self.changed_cards(),
             lines: self.changed_lines(now_ms),
+            tree: self.tree.changed(&self.store, now_ms),
+            detail: self.detail.changed(&self.tree, &self.store, now_ms),
             published: std::mem::take(&mut self.published),
         };
         self.connection_sent = true;
@@ -223,6 +243,7 @@ impl Desk {
             messages_not_kept: counts.messages_not_kept,
             payloads_cut: counts.payloads_cut,
             points_dropped: counts.points_dropped,
+            log_dropped: counts.log_dropped,
             bytes: self.store.bytes() as u64,
             span_ms: self.span_ms(now_ms),
         };
@@ -346,31 +367,6 @@ impl Rate {
     }
 }
 
-impl Search {
-    fn new(text: &str) -> Self {
-        let text: String = text.trim().chars().take(SEARCH_CHARS_MAX).collect();
-        if text.contains(['+', '#'])
-            && let Ok(filter) = TopicFilter::new(&text)
-        {
-            return Self::Filter(filter);
-        }
-        let words: Vec<_> = text.split_whitespace().map(str::to_lowercase).collect();
-        if words.is_empty() { Self::All } else { Self::Words(words) }
-    }
-
-    fn matches(&self, topic: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::Words(words) => {
-                // A person types what the card is called, or the topic itself.
-                let text = format!("{topic} {}", name::readable(topic)).to_lowercase();
-                words.iter().all(|word| text.contains(word.as_str()))
-            }
-            Self::Filter(filter) => TopicName::new(topic).is_ok_and(|topic| filter.matches(&topic)),
-        }
-    }
-}
-
 fn card(id: TopicId, topic: &Topic) -> Card {
     Card {
         id,
@@ -394,7 +390,7 @@ fn value(topic: &Topic) -> Value {
         }
         Payload::Flag { on, text } => Value::Flag { on, text: text.to_owned() },
         Payload::Text(text) => {
-            let shown = shortened(text, TEXT_SHOWN_CHARS);
+            let shown = payload::shortened(text, TEXT_SHOWN_CHARS);
             let is_cut = shown.len() < topic.payload_len;
             Value::Text {
                 text: shown.to_owned(),
@@ -405,7 +401,7 @@ fn value(topic: &Topic) -> Value {
             more: u32::try_from(count.saturating_sub(members.len())).unwrap_or(u32::MAX),
             members: members
                 .into_iter()
-                .map(|member| (with_ellipsis(&member.path), with_ellipsis(&member.value)))
+                .map(|member| (member_text(&member.path), member_text(&member.value)))
                 .collect(),
         },
         Payload::Binary(bytes) => Value::Binary {
@@ -413,6 +409,10 @@ fn value(topic: &Topic) -> Value {
             len: topic.payload_len as u64,
         },
     }
+}
+
+fn member_text(text: &str) -> String {
+    payload::with_ellipsis(text, MEMBER_SHOWN_CHARS)
 }
 
 fn line(id: TopicId, topic: &Topic, span: Span, store: &Store) -> Line {
@@ -436,18 +436,6 @@ fn extreme(extreme: Extreme, topic: &Topic) -> String {
     }
 }
 
-/// The first characters of a text.
-fn shortened(text: &str, chars: usize) -> &str {
-    let end = text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at);
-    text.get(..end).unwrap_or(text)
-}
-
-/// The first characters of a JSON member, marked where something is left out.
-fn with_ellipsis(text: &str) -> String {
-    let shown = shortened(text, MEMBER_SHOWN_CHARS);
-    if shown.len() < text.len() { format!("{shown}…") } else { shown.to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
     #[cfg(target_arch = "wasm32")]
@@ -463,7 +451,7 @@ mod tests {
     }
 
     fn take(desk: &mut Desk, topic: &str, payload: &[u8], now_ms: f64) {
-        desk.take(Message { topic, payload, retained: false, unit: None }, now_ms);
+        desk.take(Message { topic, payload, ..Message::default() }, now_ms);
     }
 
     fn online(since_ms: f64) -> Connection {

@@ -77,6 +77,10 @@ impl Engine {
             }
             Command::CloseBoard => self.0.desk.borrow_mut().close_board(),
             Command::Watch { ids, width } => self.0.desk.borrow_mut().watch(&ids, width),
+            Command::Topics(view) => self.0.desk.borrow_mut().show_topics(view),
+            Command::CloseTopics => self.0.desk.borrow_mut().close_topics(),
+            Command::Step(step) => self.0.desk.borrow_mut().step(step, clock::now_ms()),
+            Command::Detail(view) => self.0.desk.borrow_mut().show_detail(view),
             Command::Publish(publish) => self.publish(publish),
             Command::Painted => self.0.desk.borrow_mut().painted(),
         }
@@ -100,8 +104,10 @@ impl Engine {
             Ok(connection) => connection,
             Err(words) => return self.0.offline(Problem::Address(words), None),
         };
-        let filter = TopicFilter::new(EVERYTHING)
-            .map(|filter| Subscription { filter, options: SubscriptionOptions::default() });
+        // With RETAIN as it was published, what the broker holds is known for live messages too.
+        let options =
+            SubscriptionOptions { retain_as_published: true, ..SubscriptionOptions::default() };
+        let filter = TopicFilter::new(EVERYTHING).map(|filter| Subscription { filter, options });
         let subscribed = match filter {
             Ok(subscription) => connection
                 .change(|client, _| client.subscribe(vec![subscription], None))
@@ -199,7 +205,9 @@ impl Inner {
                 let message = Message {
                     topic: message.topic.as_str(),
                     payload: &message.payload,
-                    retained: message.retain,
+                    qos: message.qos as u8,
+                    retain: message.retain,
+                    properties: message.properties.as_bytes(),
                     unit: unit.as_deref(),
                 };
                 self.desk.borrow_mut().take(message, clock::now_ms());

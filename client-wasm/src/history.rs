@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{GAPS_MAX, SPARKLINE_WIDTH_MAX};
+use crate::limits::{CHART_WIDTH_MAX, GAPS_MAX};
 use crate::number::{Number, Style};
 
 /// One number and when it arrived. Sixteen bytes, as there are very many of them.
@@ -160,6 +160,16 @@ impl History {
         self.points.front().map(|point| ms(point.tick))
     }
 
+    /// How many points arrived in a span.
+    pub fn count_between(&self, from_ms: f64, to_ms: f64) -> usize {
+        let before = |edge_ms: f64, or_at: bool| {
+            self.points.partition_point(|point| {
+                ms(point.tick) < edge_ms || or_at && ms(point.tick) <= edge_ms
+            })
+        };
+        before(to_ms, true).saturating_sub(before(from_ms, false))
+    }
+
     /// Forgets what arrived before `at_ms` and gives the memory back. Says how many points that was.
     pub fn forget_before(&mut self, at_ms: f64) -> usize {
         let count = self.points.partition_point(|point| ms(point.tick) < at_ms);
@@ -172,7 +182,7 @@ impl History {
 
     /// The line of a span; none where nothing is in it.
     pub fn line(&self, span: Span, gaps: &Gaps) -> Option<Line> {
-        let width = span.width.clamp(1, SPARKLINE_WIDTH_MAX);
+        let width = span.width.clamp(1, CHART_WIDTH_MAX);
         let scale = f64::from(width) / (span.to_ms - span.from_ms).max(1.0);
         let start = self.points.partition_point(|point| ms(point.tick) < span.from_ms);
         let inside = || self.points.range(start..).take_while(|point| ms(point.tick) <= span.to_ms);

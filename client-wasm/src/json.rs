@@ -36,6 +36,64 @@ pub fn scan<'a>(text: &'a str, leaf: impl FnMut(&[&'a str], Leaf<'a>)) -> bool {
     scanner.at == text.len()
 }
 
+/// JSON with each member on a line of its own, and everything else as it was written: no number is
+/// rounded, no escape resolved. None where `text` is no JSON.
+pub fn pretty(text: &str) -> Option<String> {
+    if !scan(text, |_, _| {}) {
+        return None;
+    }
+    let mut out = String::with_capacity(text.len().saturating_mul(2));
+    let mut depth = 0usize;
+    let mut chars = text.chars().peekable();
+    let line = |out: &mut String, depth: usize| {
+        out.push('\n');
+        out.extend(std::iter::repeat_n("  ", depth));
+    };
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => {
+                out.push('"');
+                push_string(&mut out, &mut chars);
+            }
+            '{' | '[' => {
+                out.push(c);
+                while chars.next_if(|c| c.is_ascii_whitespace()).is_some() {}
+                if let Some(end) = chars.next_if(|c| matches!(c, '}' | ']')) {
+                    out.push(end);
+                } else {
+                    depth = depth.saturating_add(1);
+                    line(&mut out, depth);
+                }
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                line(&mut out, depth);
+                out.push(c);
+            }
+            ',' => {
+                out.push(c);
+                line(&mut out, depth);
+            }
+            ':' => out.push_str(": "),
+            c if c.is_ascii_whitespace() => {}
+            c => out.push(c),
+        }
+    }
+    Some(out)
+}
+
+/// The rest of a string, with its closing quote.
+fn push_string(out: &mut String, chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
+    while let Some(c) = chars.next() {
+        out.push(c);
+        match c {
+            '"' => return,
+            '\\' => out.extend(chars.next()),
+            _ => {}
+        }
+    }
+}
+
 /// Text between quotes with its escapes resolved; what can't be resolved becomes U+FFFD.
 pub fn unescape(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
@@ -314,6 +372,31 @@ mod tests {
         for (end, _) in text.char_indices() {
             assert_eq!(leaves(&text[..end]), None, "{}", &text[..end]);
         }
+    }
+
+    #[test]
+    fn pretty_json_says_the_same() {
+        let text = r#"{"a":[1.50,{}, [ ]],"b\"}":"x, {y}: \\","c":{"d":9223372036854775807}}"#;
+        let pretty = pretty(text).unwrap();
+        let lines: Vec<_> = pretty.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                "{",
+                "  \"a\": [",
+                "    1.50,",
+                "    {},",
+                "    []",
+                "  ],",
+                r#"  "b\"}": "x, {y}: \\","#,
+                "  \"c\": {",
+                "    \"d\": 9223372036854775807",
+                "  }",
+                "}",
+            ]
+        );
+        assert_eq!(leaves(&pretty).map(|leaves| leaves.len()), leaves(text).map(|l| l.len()));
+        assert_eq!(super::pretty("{"), None);
     }
 
     #[test]

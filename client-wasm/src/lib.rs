@@ -8,16 +8,22 @@
 //! What needs no browser is compiled for the host too, and tested there.
 
 pub mod desk;
+pub mod detail;
+pub mod diff;
+pub mod format;
 pub mod history;
 pub mod json;
 pub mod limits;
+pub mod log;
 pub mod name;
 pub mod number;
 pub mod payload;
 pub mod protocol;
 pub mod route;
+pub mod search;
 pub mod store;
 pub mod texts;
+pub mod tree;
 pub mod unit;
 
 #[cfg(target_arch = "wasm32")]

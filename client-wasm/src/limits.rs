@@ -14,6 +14,9 @@ pub const STORE_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// The share of [`STORE_BYTES_MAX`] that topics and their last values may take.
 pub const VALUE_BYTES_MAX: usize = STORE_BYTES_MAX / 4;
 
+/// The share of [`STORE_BYTES_MAX`] that the log of messages may take.
+pub const LOG_BYTES_MAX: usize = STORE_BYTES_MAX / 4;
+
 /// How much of one payload is kept, in bytes; the card says how long it was.
 pub const PAYLOAD_KEPT_MAX: usize = 64 * 1024;
 
@@ -67,3 +70,24 @@ pub const MESSAGES_WAITING_MAX: usize = 65_536;
 
 /// Publishing that the page may have under way at once.
 pub const PUBLISHES_WAITING_MAX: usize = 1_024;
+
+/// Differences between two messages that are listed; it says how many more there are.
+pub const CHANGES_SHOWN: usize = 8;
+
+/// Rows of the tree that the page can look at at once.
+pub const TREE_ROWS_MAX: usize = 512;
+
+/// Bytes that the hexadecimal form of a payload shows; it says how many there are.
+pub const HEX_DUMP_BYTES: usize = 16 * 1024;
+
+/// Messages of its history that a topic shows at first, and by which it grows.
+pub const HISTORY_STEP: u32 = 30;
+
+/// Messages of its history that a topic can show.
+pub const HISTORY_SHOWN_MAX: usize = 1_000;
+
+/// Paths of a payload that a chart can be drawn of.
+pub const CHART_PATHS_MAX: usize = 64;
+
+/// The widest chart, in pixels of the screen.
+pub const CHART_WIDTH_MAX: u16 = 8_192;

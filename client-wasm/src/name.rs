@@ -81,6 +81,15 @@ pub fn order(topic: &str) -> Box<[u8]> {
     key.into_boxed_slice()
 }
 
+/// The place of one level among its siblings: as [`order`], without groups.
+pub fn natural(text: &str) -> Box<[u8]> {
+    let mut key = Vec::with_capacity(text.len().saturating_mul(2));
+    push_natural(&mut key, text);
+    key.push(0);
+    key.extend_from_slice(text.as_bytes());
+    key.into_boxed_slice()
+}
+
 fn push_natural(key: &mut Vec<u8>, text: &str) {
     let mut rest = text;
     while let Some(c) = rest.chars().next() {

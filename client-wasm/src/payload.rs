@@ -163,7 +163,8 @@ pub fn is_fit_for_unit(text: &str) -> bool {
     !text.trim().is_empty() && text.chars().count() <= UNIT_CHARS_MAX && !is_control(text)
 }
 
-fn shown(leaf: Leaf<'_>) -> Cow<'_, str> {
+/// A leaf of JSON as a person reads it: as it was written, text without its quotes and escapes.
+pub fn shown(leaf: Leaf<'_>) -> Cow<'_, str> {
     match leaf {
         Leaf::Number(text) | Leaf::Array(text) => Cow::Borrowed(text),
         Leaf::Text(raw) => unquoted(raw),
@@ -176,6 +177,18 @@ fn shown(leaf: Leaf<'_>) -> Cow<'_, str> {
 
 fn unquoted(raw: &str) -> Cow<'_, str> {
     if raw.contains('\\') { Cow::Owned(json::unescape(raw)) } else { Cow::Borrowed(raw) }
+}
+
+/// The first characters of a text.
+pub fn shortened(text: &str, chars: usize) -> &str {
+    let end = text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at);
+    text.get(..end).unwrap_or(text)
+}
+
+/// The first characters of a text, marked where something is left out.
+pub fn with_ellipsis(text: &str, chars: usize) -> String {
+    let shown = shortened(text, chars);
+    if shown.len() < text.len() { format!("{shown}…") } else { shown.to_owned() }
 }
 
 /// The first bytes in pairs of hexadecimal digits.

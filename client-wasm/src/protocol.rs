@@ -7,8 +7,11 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::format::{Format, Formatted};
 use crate::history::Sparkline;
+use crate::log::Seq;
 use crate::store::TopicId;
+use crate::tree::NodeId;
 
 /// What the page asks for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +41,14 @@ pub enum Command {
         /// How wide their sparklines are, in pixels of the screen.
         width: u16,
     },
+    /// Show these rows of the tree of topics.
+    Topics(TopicsView),
+    /// The tree is not on the screen any more.
+    CloseTopics,
+    /// Go through the tree.
+    Step(Step),
+    /// Show the topic that the tree is at, in full.
+    Detail(DetailView),
     /// Publish a message.
     Publish(Publish),
     /// The last frame is on the screen: the next may come.
@@ -74,6 +85,79 @@ pub struct Publish {
     pub retain: bool,
 }
 
+/// What the page shows of the tree of topics.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TopicsView {
+    /// Words of the topic or its value, or a topic filter; empty for all topics.
+    pub search: String,
+    /// The order of the rows.
+    pub sort: Sort,
+    /// Whether topics stand in one list, without branches.
+    pub is_flat: bool,
+    /// The first row.
+    pub first: u32,
+    /// How many rows.
+    pub len: u32,
+}
+
+/// The order of topics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Sort {
+    /// By name, numbers by their value.
+    #[default]
+    Name,
+    /// Those with the most messages first.
+    Messages,
+    /// Those with the most messages in a second first.
+    Rate,
+    /// Those whose message came last first.
+    Recent,
+}
+
+/// A step through the tree of topics, as the keys of any tree do it (WAI-ARIA, tree view pattern).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Step {
+    /// To this node.
+    To(NodeId),
+    /// To this topic, now or as soon as it is there.
+    Topic(String),
+    /// Show the children of this node, or hide them.
+    Toggle(NodeId),
+    /// So many rows down; up where negative.
+    Rows(i32),
+    /// To the first row.
+    First,
+    /// To the last row.
+    Last,
+    /// Show the children, or go to the first of them.
+    In,
+    /// Hide the children, or go to the parent.
+    Out,
+    /// Show the children of all siblings.
+    OpenSiblings,
+    /// To the next row that begins so.
+    Typed(String),
+}
+
+/// What the page shows of one topic.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DetailView {
+    /// How many messages of its history.
+    pub history: u32,
+    /// The message of which all is shown; the last one where none is chosen, or it has gone.
+    pub seq: Option<Seq>,
+    /// The form of its payload; the most telling where it does not have this one.
+    pub format: Option<Format>,
+    /// The path of JSON that the chart is of, and the topic that it was chosen for.
+    pub path: Option<String>,
+    /// The topic that the path was chosen for.
+    pub path_of: Option<String>,
+    /// How far back the chart goes, in milliseconds; 0 for all there is.
+    pub span_ms: u32,
+    /// How wide the chart is, in pixels of the screen.
+    pub width: u16,
+}
+
 /// What the engine answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Report {
@@ -96,6 +180,10 @@ pub struct Frame {
     pub cards: Vec<Card>,
     /// Lines that have moved.
     pub lines: Vec<Line>,
+    /// The rows of the tree of topics.
+    pub tree: Option<Tree>,
+    /// The topic that the tree is at.
+    pub detail: Option<Detail>,
     /// What became of messages to be published.
     pub published: Vec<Published>,
 }
@@ -108,6 +196,8 @@ impl Frame {
             && self.board.is_none()
             && self.cards.is_empty()
             && self.lines.is_empty()
+            && self.tree.is_none()
+            && self.detail.is_none()
             && self.published.is_empty()
     }
 }
@@ -170,6 +260,8 @@ pub struct Counters {
     pub payloads_cut: u64,
     /// Points of history that went to make room.
     pub points_dropped: u64,
+    /// Messages that left the log to make room.
+    pub log_dropped: u64,
     /// Memory that the store takes, in bytes.
     pub bytes: u64,
     /// What all sparklines show, in milliseconds up to now.
@@ -279,6 +371,180 @@ pub struct Line {
     pub high: String,
 }
 
+/// The rows of the tree of topics that the page looks at.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Tree {
+    /// Which row of all the first one is.
+    pub first: u32,
+    /// How many rows there are in all.
+    pub total: u32,
+    /// How many topics match the search.
+    pub matching: u32,
+    /// How many topics there are.
+    pub topics: u32,
+    /// The rows.
+    pub rows: Vec<Row>,
+    /// The node that the person is at.
+    pub active: Option<NodeId>,
+    /// Which row of all that is; none where it is hidden.
+    pub active_row: Option<u32>,
+    /// Its levels from the top, joined.
+    pub active_path: Option<String>,
+    /// Counts the steps: with each, the page brings the active row into sight.
+    pub steps: u32,
+}
+
+/// A row of the tree of topics.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Its node.
+    pub node: NodeId,
+    /// How many levels are above it.
+    pub depth: u16,
+    /// Its place among its siblings, from 1.
+    pub position: u32,
+    /// How many siblings there are, with it.
+    pub siblings: u32,
+    /// The level, or the whole topic in a list without branches.
+    pub name: String,
+    /// Whether its children are shown; none where it has none.
+    pub is_open: Option<bool>,
+    /// Topics in it, where it has children.
+    pub topics: u32,
+    /// Messages of all topics in it.
+    pub messages: u64,
+    /// Messages in ten seconds; none as long as that is not known.
+    pub rate_tenths: Option<u32>,
+    /// The last value of the topic that ends here, in one line.
+    pub value: Option<String>,
+    /// Whether the broker holds a retained message of that topic.
+    pub is_kept: bool,
+    /// When the last value came, in milliseconds since 1970.
+    pub at_ms: Option<f64>,
+}
+
+/// The node that the tree is at: a branch, a topic, or both.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Detail {
+    /// The node.
+    pub node: NodeId,
+    /// Its levels from the top, joined.
+    pub path: String,
+    /// Topics in it.
+    pub topics: u32,
+    /// Topics in it of which the broker holds a retained message.
+    pub retained: u32,
+    /// Messages of all of them.
+    pub messages: u64,
+    /// Messages in ten seconds; none as long as that is not known.
+    pub rate_tenths: Option<u32>,
+    /// The topic that ends here, if there is one.
+    pub topic: Option<Box<TopicInFull>>,
+}
+
+/// One topic in full.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TopicInFull {
+    /// Messages that have come.
+    pub count: u64,
+    /// The usual time between two of them, in milliseconds.
+    pub interval_ms: Option<f64>,
+    /// Whether the broker holds a retained message.
+    pub is_kept: bool,
+    /// One message, the last unless another was chosen; none where the log has let go of it.
+    pub message: Option<MessageInFull>,
+    /// The newest messages.
+    pub history: Vec<HistoryRow>,
+    /// Whether there are older ones.
+    pub has_more: bool,
+    /// Where the numbers of the last payload are.
+    pub paths: Vec<String>,
+    /// The chart of one of them.
+    pub chart: Option<Chart>,
+}
+
+/// A message with all that belongs to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MessageInFull {
+    /// Its number in the log.
+    pub seq: Seq,
+    /// When it arrived, in milliseconds since 1970.
+    pub at_ms: f64,
+    /// The QoS it was delivered with.
+    pub qos: u8,
+    /// The RETAIN flag.
+    pub retain: bool,
+    /// Whether a newer one has come.
+    pub is_older: bool,
+    /// The length of its payload in bytes.
+    pub payload_len: u64,
+    /// How much of it is kept.
+    pub kept_len: u64,
+    /// Its properties by name.
+    pub properties: Vec<(String, String)>,
+    /// The forms that the payload has.
+    pub formats: Vec<Format>,
+    /// The form that it is shown in.
+    pub format: Format,
+    /// The payload in that form.
+    pub payload: Formatted,
+}
+
+/// A message of a topic's history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HistoryRow {
+    /// Its number in the log.
+    pub seq: Seq,
+    /// When it arrived, in milliseconds since 1970.
+    pub at_ms: f64,
+    /// The RETAIN flag.
+    pub retain: bool,
+    /// The payload in one line.
+    pub value: String,
+    /// Whether it says the same as the one before.
+    pub is_same: bool,
+    /// The members that are different from the one before.
+    pub changes: Vec<Difference>,
+    /// How many more there are.
+    pub more: u32,
+}
+
+/// A member that is different.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// Where it is.
+    pub path: String,
+    /// What stood there before.
+    pub from: Option<String>,
+    /// What stands there now.
+    pub to: Option<String>,
+}
+
+/// A chart, ready to be drawn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Chart {
+    /// The path that it is of; empty for the whole payload.
+    pub path: String,
+    /// The unit, where it is known.
+    pub unit: Option<String>,
+    /// The lowest number, as it was written.
+    pub low: String,
+    /// The highest.
+    pub high: String,
+    /// The lowest number.
+    pub low_value: f64,
+    /// The highest.
+    pub high_value: f64,
+    /// The left edge, in milliseconds since 1970.
+    pub from_ms: f64,
+    /// The right edge.
+    pub to_ms: f64,
+    /// How many numbers it shows.
+    pub points: u32,
+    /// The line.
+    pub sparkline: Sparkline,
+}
+
 /// What became of a message to be published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Published {
@@ -356,6 +622,8 @@ mod tests {
                 qos: 2,
                 retain: true,
             }),
+            Command::Topics(TopicsView { sort: Sort::Rate, len: 40, ..TopicsView::default() }),
+            Command::Step(Step::Topic("a/b".into())),
             Command::Painted,
         ] {
             assert_eq!(decode::<Command>(&encode(&command)), Ok(command));

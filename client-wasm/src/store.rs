@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 
 use crate::history::{Gaps, History};
 use crate::limits;
+use crate::log::{Log, New, Seq};
 use crate::{name, payload, unit};
 
 /// The number of a topic in the store: they are counted from 0 as they come.
@@ -25,6 +26,8 @@ pub struct Limits {
     pub bytes: usize,
     /// Memory for the topics and their last values, in bytes; part of [`bytes`](Self::bytes).
     pub value_bytes: usize,
+    /// Memory for the log of messages, in bytes; part of [`bytes`](Self::bytes).
+    pub log_bytes: usize,
     /// Bytes of one payload.
     pub payload: usize,
 }
@@ -36,20 +39,25 @@ impl Default for Limits {
             points_per_topic: limits::POINTS_PER_TOPIC_MAX,
             bytes: limits::STORE_BYTES_MAX,
             value_bytes: limits::VALUE_BYTES_MAX,
+            log_bytes: limits::LOG_BYTES_MAX,
             payload: limits::PAYLOAD_KEPT_MAX,
         }
     }
 }
 
 /// A message as it arrives.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Message<'a> {
     /// Its topic.
     pub topic: &'a str,
     /// Its payload.
     pub payload: &'a [u8],
-    /// Whether it was stored at the broker before, so that it may be old (MQTT 5.0 §3.3.1.3).
-    pub retained: bool,
+    /// 0, 1 or 2.
+    pub qos: u8,
+    /// The RETAIN flag as it was published: the broker keeps this message (MQTT 5.0 §3.3.1.3).
+    pub retain: bool,
+    /// The bytes of its properties.
+    pub properties: &'a [u8],
     /// The user property `unit`, if there is one.
     pub unit: Option<&'a str>,
 }
@@ -63,8 +71,14 @@ pub struct Topic {
     pub payload: Vec<u8>,
     /// The length of the whole payload, in bytes.
     pub payload_len: usize,
-    /// Whether the last message was one that the broker had stored.
+    /// Whether the last message was one that the broker had stored, so that it may be old.
     pub retained: bool,
+    /// The last message in the log, where it may have gone.
+    pub last: Option<Seq>,
+    /// The connection, counted, on which the last message came.
+    epoch: u32,
+    /// The connection on which a retained message came that was not deleted since.
+    kept_epoch: Option<u32>,
     /// When the last message arrived, in milliseconds of the caller's clock.
     pub at_ms: f64,
     /// How many messages have come.
@@ -107,6 +121,8 @@ pub struct Counts {
     pub payloads_cut: u64,
     /// Points of history that went to make room.
     pub points_dropped: u64,
+    /// Messages that left the log to make room.
+    pub log_dropped: u64,
 }
 
 /// All that is remembered.
@@ -117,6 +133,9 @@ pub struct Store {
     topics: Vec<Topic>,
     order: BTreeMap<Box<[u8]>, TopicId>,
     gaps: Gaps,
+    log: Log,
+    /// Connections so far.
+    epoch: u32,
     counts: Counts,
     began_ms: f64,
     value_bytes: usize,
@@ -135,6 +154,8 @@ impl Store {
             topics: Vec::new(),
             order: BTreeMap::new(),
             gaps: Gaps::default(),
+            log: Log::new(limits.log_bytes),
+            epoch: 0,
             counts: Counts::default(),
             began_ms: now_ms,
             value_bytes: 0,
@@ -160,7 +181,8 @@ impl Store {
         }
         topic.set_payload(kept, message.payload.len());
         topic.set_unit(message.unit);
-        topic.set_time(now_ms, message.retained);
+        topic.set_retained(message.retain, message.payload.is_empty(), self.epoch);
+        topic.set_time(now_ms);
         let bytes = topic.value_bytes();
         self.value_bytes = self.value_bytes.saturating_sub(topic.bytes).saturating_add(bytes);
         topic.bytes = bytes;
@@ -173,6 +195,18 @@ impl Store {
             let grown = topic.history.bytes().saturating_sub(before);
             self.history_bytes = self.history_bytes.saturating_add(grown);
         }
+        let (seq, dropped) = self.log.push(New {
+            topic: id,
+            at_ms: now_ms,
+            payload: kept,
+            payload_len: message.payload.len(),
+            properties: message.properties,
+            qos: message.qos,
+            retain: message.retain,
+            before: topic.last,
+        });
+        topic.last = Some(seq);
+        self.counts.log_dropped = self.counts.log_dropped.saturating_add(dropped);
         self.make_room(since_began_ms);
         Some(id)
     }
@@ -198,6 +232,9 @@ impl Store {
             payload: Vec::new(),
             payload_len: 0,
             retained: false,
+            last: None,
+            epoch: 0,
+            kept_epoch: None,
             at_ms: 0.0,
             count: 0,
             interval_ms: None,
@@ -211,7 +248,9 @@ impl Store {
 
     /// Forgets the oldest history of all topics until what is kept fits again.
     fn make_room(&mut self, since_began_ms: f64) {
-        while self.bytes() > self.limits.bytes && self.history_bytes > 0 {
+        // The log keeps to its own share.
+        let room = self.limits.bytes.saturating_sub(self.limits.log_bytes);
+        while self.bytes().saturating_sub(self.log.bytes()) > room && self.history_bytes > 0 {
             let oldest = self
                 .topics
                 .iter()
@@ -238,8 +277,9 @@ impl Store {
         self.gaps.begin(now_ms - self.began_ms);
     }
 
-    /// The connection is there again.
+    /// The connection is there again, and the broker sends what it has stored.
     pub fn back(&mut self, now_ms: f64) {
+        self.epoch = self.epoch.saturating_add(1);
         self.gaps.end(now_ms - self.began_ms);
     }
 
@@ -256,6 +296,21 @@ impl Store {
     /// One topic.
     pub fn topic(&self, id: TopicId) -> Option<&Topic> {
         self.topics.get(id as usize)
+    }
+
+    /// Whether the broker holds a retained message of this topic, as far as this connection knows.
+    pub fn is_kept(&self, topic: &Topic) -> bool {
+        topic.kept_epoch == Some(self.epoch)
+    }
+
+    /// The messages themselves.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The number of a topic.
+    pub fn id(&self, topic: &str) -> Option<TopicId> {
+        self.ids.get(topic).copied()
     }
 
     /// How many topics there are.
@@ -275,7 +330,7 @@ impl Store {
 
     /// The memory that is taken, in bytes.
     pub fn bytes(&self) -> usize {
-        self.value_bytes.saturating_add(self.history_bytes)
+        self.value_bytes.saturating_add(self.history_bytes).saturating_add(self.log.bytes())
     }
 
     /// The memory that topics and their last values take, in bytes.
@@ -310,8 +365,20 @@ impl Topic {
         }
     }
 
-    fn set_time(&mut self, now_ms: f64, retained: bool) {
-        if !retained {
+    /// The broker sends what it has stored at the beginning, before anything else of the topic; a
+    /// message with RETAIN set that comes later was published just now.
+    fn set_retained(&mut self, retain: bool, is_empty: bool, epoch: u32) {
+        let is_first = self.count == 0 || self.epoch != epoch;
+        self.epoch = epoch;
+        self.retained = retain && is_first;
+        if retain {
+            // An empty one deletes what was retained.
+            self.kept_epoch = (!is_empty).then_some(epoch);
+        }
+    }
+
+    fn set_time(&mut self, now_ms: f64) {
+        if !self.retained {
             if self.live > 0 {
                 let elapsed = (now_ms - self.at_ms).max(0.0);
                 // The usual interval follows slowly, as single messages come early and late.
@@ -322,7 +389,6 @@ impl Topic {
             self.live = self.live.saturating_add(1);
         }
         self.at_ms = now_ms;
-        self.retained = retained;
         self.count = self.count.saturating_add(1);
     }
 }
@@ -335,13 +401,18 @@ mod tests {
     use super::*;
 
     fn message<'a>(topic: &'a str, payload: &'a str) -> Message<'a> {
-        Message { topic, payload: payload.as_bytes(), retained: false, unit: None }
+        Message { topic, payload: payload.as_bytes(), ..Message::default() }
     }
 
     fn store(change: impl FnOnce(&mut Limits)) -> Store {
-        let mut limits = Limits::default();
+        let mut limits = Limits { log_bytes: 0, ..Limits::default() };
         change(&mut limits);
         Store::new(limits, 0.0)
+    }
+
+    /// What is kept beside the log, which has its newest messages whatever its share is.
+    fn bytes(store: &Store) -> usize {
+        store.bytes() - store.log().bytes()
     }
 
     #[test]
@@ -401,7 +472,7 @@ mod tests {
         for n in 0..20_000u32 {
             let topic = if n.is_multiple_of(2) { "even" } else { "odd" };
             store.take(message(topic, "1"), f64::from(n) * 100.0);
-            assert!(store.bytes() <= 64 * 1024);
+            assert!(bytes(&store) <= 64 * 1024);
         }
         let kept: usize = store.in_order().map(|(_, topic)| topic.history().len()).sum();
         assert_eq!(
@@ -423,16 +494,16 @@ mod tests {
         for _ in 0..10_000 {
             store.take(message("a", "1"), 5.0);
         }
-        assert!(store.bytes() <= 16 * 1024);
+        assert!(bytes(&store) <= 16 * 1024);
     }
 
     #[test]
     fn the_memory_of_a_long_payload_is_given_back() {
         let mut store = store(|_| {});
         store.take(message("a", &"x".repeat(50_000)), 0.0);
-        let with_long = store.bytes();
+        let with_long = bytes(&store);
         store.take(message("a", "x"), 0.0);
-        assert!(store.bytes() + 49_000 < with_long);
+        assert!(bytes(&store) + 49_000 < with_long);
     }
 
     #[test]
@@ -454,7 +525,7 @@ mod tests {
     #[test]
     fn the_usual_interval_is_learnt_from_live_messages_alone() {
         let mut store = store(|_| {});
-        let id = store.take(Message { retained: true, ..message("a", "1") }, 0.0).unwrap();
+        let id = store.take(Message { retain: true, ..message("a", "1") }, 0.0).unwrap();
         store.take(message("a", "1"), 50_000.0);
         assert_eq!(store.topic(id).unwrap().interval_ms, None);
         for n in 1..10 {

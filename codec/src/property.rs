@@ -401,7 +401,10 @@ impl Properties {
     }
 
     /// Checks the bytes of a property section, without its length, and shares them.
-    pub(crate) fn decode(bytes: Bytes, owner: PropertyOwner) -> Result<Self, DecodeErrorKind> {
+    ///
+    /// # Errors
+    /// They are no properties, or not ones that may be there.
+    pub fn decode(bytes: Bytes, owner: PropertyOwner) -> Result<Self, DecodeErrorKind> {
         if bytes.is_empty() {
             return Ok(Self::EMPTY);
         }

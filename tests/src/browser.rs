@@ -135,6 +135,14 @@ impl Browser {
         self.run(async { self.client.find(Locator::Css(selector)).await?.click().await });
     }
 
+    /// Presses a key, by its name, on what has the focus; the page sees what a keyboard sends.
+    #[track_caller]
+    pub fn press_on_focus(&self, key: &str) {
+        let expression = "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', \
+                          { key: arguments[0], bubbles: true, cancelable: true }))";
+        self.value(expression, &[key]);
+    }
+
     /// Saves a picture of what is to be seen in `target/screenshots`, and returns where it is.
     #[track_caller]
     pub fn screenshot(&self, name: &str) -> PathBuf {

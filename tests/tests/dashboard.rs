@@ -233,3 +233,57 @@ fn what_the_page_publishes_reaches_a_subscriber() {
     let mut late = Subscriber::start(&broker, Version::V5, &["-t", "from/page/kept", "-q", "2"]);
     assert_eq!(late.next_message(), message("from/page/kept", "for later", 2).retained());
 }
+
+#[test]
+fn topics_are_a_tree_that_is_walked_searched_and_linked() {
+    let broker = Broker::start();
+    let page = Page::open(&broker);
+    for (topic, payload) in [
+        ("plant/line 1/speed", "1.50"),
+        ("plant/line 1/état", r#"{"mode":"auto","rpm":{"now":900,"max":1200}}"#),
+        ("plant/line 2/speed", "2"),
+    ] {
+        publish(&broker, Version::V5, &["-t", topic, "-m", payload]);
+    }
+    page.go("topics");
+    let row = |name: &str| {
+        let name = name.to_owned();
+        let expression = "[...document.querySelectorAll('[role=treeitem]')]
+            .find((row) => row.querySelector('.tree-level').innerText === arguments[0])?.id ?? null";
+        let id = page.browser.wait_for(&format!("the row {name}"), expression, &[&name]);
+        format!("#{}", id.as_str().unwrap())
+    };
+    // With the keyboard alone: to a branch, into it, and to its first topic.
+    page.browser.click(&row("plant"));
+    page.browser.value("document.querySelector('[role=tree]').focus()", &[]);
+    page.browser.press_on_focus("ArrowDown");
+    page.browser.press_on_focus("ArrowRight");
+    page.browser.press_on_focus("ArrowRight");
+    let shown = "document.querySelector('[data-role=payload]')?.innerText";
+    page.browser.wait_for("the value", &format!("{shown} === '1.50'"), &[]);
+    page.browser.wait_for(
+        "the address of the topic",
+        "location.hash === '#/topics/plant/line%201/speed'",
+        &[],
+    );
+    // It follows.
+    publish(&broker, Version::V5, &["-t", "plant/line 1/speed", "-m", "1.75"]);
+    page.browser.wait_for("the new value", &format!("{shown} === '1.75'"), &[]);
+
+    // A search, also for what a payload says; the numbers in JSON can be drawn.
+    page.browser.fill("[data-role=search]", "auto");
+    page.browser.click(&row("état"));
+    page.browser.wait_for("its JSON", &format!("{shown}?.includes('\"max\": 1200')"), &[]);
+    page.browser.choose("[data-role=chart-path]", "rpm.max");
+    let scale = "document.querySelector('.chart-scale')?.innerText.includes('1200')";
+    page.browser.wait_for("the chart of a member", scale, &[]);
+    page.picture("topics");
+
+    // The address of a topic leads to it, from anywhere.
+    page.browser.open("about:blank");
+    let address = format!("http://127.0.0.1:{}/#/topics/home/porch/lamp", broker.ports.ws);
+    page.browser.open(&address);
+    page.browser.wait_for("the topic of the address", &format!("{shown} === 'on'"), &[]);
+    let retained = "document.querySelector('.tree-row.is-active .kept') !== null";
+    page.browser.wait_for("the mark of a retained message", retained, &[]);
+}

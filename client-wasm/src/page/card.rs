@@ -176,7 +176,7 @@ fn chart(message: Option<&Message>, line: Option<&Rc<Line>>, texts: &Texts) -> H
     let explained = fill(texts.line_explained, &[low, high]);
     html! {
         <figure class="card-chart" aria-label={(!low.is_empty()).then_some(explained)}>
-            <Sparkline line={line.cloned()} />
+            <Sparkline sparkline={line.map(|line| Rc::new(line.sparkline.clone()))} />
             <figcaption class="card-range" aria-hidden="true">
                 <span><span class="range-name">{ texts.lowest }</span>{ " " }{ low }</span>
                 <span><span class="range-name">{ texts.highest }</span>{ " " }{ high }</span>

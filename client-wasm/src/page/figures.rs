@@ -23,7 +23,8 @@ pub(super) fn Figures(props: &FiguresProps) -> Html {
     let dropped = counters
         .messages_not_kept
         .saturating_add(counters.payloads_cut)
-        .saturating_add(counters.points_dropped);
+        .saturating_add(counters.points_dropped)
+        .saturating_add(counters.log_dropped);
     let figure = |role: &'static str, name: &'static str, value: String| {
         html! {
             <div class="figure" data-role={role}>
@@ -56,6 +57,7 @@ fn explain(counters: &Counters, texts: &Texts) -> String {
         (texts.dropped_messages, counters.messages_not_kept),
         (texts.dropped_payloads, counters.payloads_cut),
         (texts.dropped_points, counters.points_dropped),
+        (texts.dropped_log, counters.log_dropped),
     ]
     .into_iter()
     .filter(|(_, count)| *count > 0)

@@ -10,7 +10,8 @@ use wasm_bindgen::prelude::*;
 use super::field::Field;
 use crate::clock;
 use crate::protocol::{
-    Board, Card, Command, Connection, Counters, Frame, Line, Outcome, Publish, Published, Report,
+    Board, Card, Command, Connection, Counters, Detail, Frame, Line, Outcome, Publish, Published,
+    Report, Tree,
 };
 use crate::store::TopicId;
 
@@ -36,6 +37,8 @@ struct Inner {
     engine_failure: Field<Option<Rc<str>>>,
     counters: Field<Counters>,
     board: Field<Option<Rc<Board>>>,
+    tree: Field<Rc<Tree>>,
+    detail: Field<Option<Rc<Detail>>>,
     published: Field<Option<Published>>,
     now_ms: Field<f64>,
     cards: RefCell<HashMap<TopicId, Field<Live>>>,
@@ -60,6 +63,8 @@ impl Link {
             engine_failure: Field::new(None),
             counters: Field::new(Counters::default()),
             board: Field::new(None),
+            tree: Field::new(Rc::default()),
+            detail: Field::new(None),
             published: Field::new(None),
             now_ms: Field::new(clock::now_ms()),
             cards: RefCell::default(),
@@ -138,6 +143,16 @@ impl Link {
         &self.0.board
     }
 
+    /// The rows of the tree of topics.
+    pub fn tree(&self) -> &Field<Rc<Tree>> {
+        &self.0.tree
+    }
+
+    /// The topic that the tree is at.
+    pub fn detail(&self) -> &Field<Option<Rc<Detail>>> {
+        &self.0.detail
+    }
+
     /// What became of the last message to be published.
     pub fn published(&self) -> &Field<Option<Published>> {
         &self.0.published
@@ -179,6 +194,12 @@ impl Inner {
         }
         for line in frame.lines {
             self.change(line.id, |live| live.line = Some(Rc::new(line)));
+        }
+        if let Some(tree) = frame.tree {
+            self.tree.set(Rc::new(tree));
+        }
+        if let Some(detail) = frame.detail {
+            self.detail.set(Some(Rc::new(detail)));
         }
         for published in frame.published {
             // Who waits for one ticket must see each of its outcomes, and the last one stays.

@@ -2,16 +2,22 @@
 
 mod board;
 mod card;
+mod chart;
+mod copy;
+mod detail;
 pub mod field;
 mod figures;
 mod icon;
 mod keys;
 pub mod link;
 mod publish;
+mod rows;
 mod search;
 mod shell;
 mod sparkline;
 mod status;
+mod time;
+mod topics;
 pub mod watch;
 
 use web_sys::{Document, Location, Url};

@@ -11,6 +11,7 @@ use super::keys;
 use super::link::Link;
 use super::publish::PublishPage;
 use super::status::{Status, Trouble};
+use super::topics::Topics;
 use super::use_texts;
 use crate::route::Route;
 use crate::texts::{Texts, fill};
@@ -106,6 +107,10 @@ pub(super) fn Shell(props: &ShellProps) -> Html {
 fn page(route: &Route, link: &Link, host: &AttrValue) -> Html {
     let link = link.clone();
     match route {
+        Route::Topics(topic) => {
+            let topic = topic.clone().map(AttrValue::from);
+            html! { <Topics {link} {topic} /> }
+        }
         Route::Publish(topic) => {
             let topic = topic.clone().map(AttrValue::from);
             html! { <PublishPage {link} {topic} /> }

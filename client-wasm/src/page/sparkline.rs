@@ -1,12 +1,12 @@
 //! The line of a card, on a canvas: for each column of pixels the lowest and the highest number.
 
+use std::rc::Rc;
+
 use wasm_bindgen::prelude::*;
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
 use yew::prelude::*;
 
 use crate::history::{Column, Sparkline as Shape};
-use crate::protocol::Line;
-use std::rc::Rc;
 
 /// How thick the line is, in pixels of the style sheet.
 const LINE_WIDTH: f64 = 1.5;
@@ -19,7 +19,7 @@ const AREA_OPACITY: f64 = 0.10;
 
 #[derive(PartialEq, Properties)]
 pub(super) struct SparklineProps {
-    pub(super) line: Option<Rc<Line>>,
+    pub(super) sparkline: Option<Rc<Shape>>,
 }
 
 #[component]
@@ -27,9 +27,9 @@ pub(super) fn Sparkline(props: &SparklineProps) -> Html {
     let canvas = use_node_ref();
     {
         let canvas = canvas.clone();
-        use_effect_with(props.line.clone(), move |line| {
+        use_effect_with(props.sparkline.clone(), move |sparkline| {
             if let Some(canvas) = canvas.cast::<HtmlCanvasElement>() {
-                draw(&canvas, line.as_ref().map(|line| &line.sparkline));
+                draw(&canvas, sparkline.as_deref());
             }
         });
     }

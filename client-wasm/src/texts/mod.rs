@@ -150,6 +150,8 @@ texts! {
     dropped_payloads,
     /// What was dropped; a count.
     dropped_points,
+    /// What was dropped; a count.
+    dropped_log,
     /// What the sparklines show; a time.
     last,
     /// Topics of one level.
@@ -198,6 +200,100 @@ texts! {
     showing,
     /// Shows more cards.
     show_more,
+    /// The search box of the topics.
+    search_topics,
+    /// What may be typed into it.
+    search_topics_hint,
+    /// The order of the topics.
+    sort,
+    /// An order.
+    sort_name,
+    /// An order.
+    sort_rate,
+    /// An order.
+    sort_messages,
+    /// An order.
+    sort_recent,
+    /// Tree or list.
+    show_as,
+    /// Tree or list.
+    as_tree,
+    /// Tree or list.
+    as_list,
+    /// What a topic says.
+    value,
+    /// A column's name.
+    per_second_short,
+    /// A column's name.
+    age_short,
+    /// A level of a topic without a character.
+    empty_level,
+    /// The broker holds a retained message.
+    kept,
+    /// What the mark means.
+    kept_explained,
+    /// Nothing matches; the search.
+    no_topic_matches,
+    /// No topic has come.
+    no_topic_yet,
+    /// One topic, for those who hear the page.
+    detail,
+    /// No topic is chosen.
+    nothing_chosen,
+    /// A button.
+    copy_topic,
+    /// A button.
+    copy_value,
+    /// Said by the button.
+    copied,
+    /// A link.
+    publish_here,
+    /// A figure's name.
+    retained_messages,
+    /// A figure's name.
+    usual_interval,
+    /// Of a figure.
+    yes,
+    /// The log has let go of a message.
+    message_gone,
+    /// The form of a payload.
+    format,
+    /// A form of a payload.
+    as_text,
+    /// A form of a payload.
+    as_image,
+    /// Not the newest message is shown; its time.
+    older_message,
+    /// Goes back to the newest.
+    newest_message,
+    /// Not all of a payload is shown; how many bytes, of how many.
+    shown_of,
+    /// Not all of a payload is kept; how many bytes.
+    kept_of,
+    /// When a message arrived.
+    arrived,
+    /// How long a payload is.
+    size,
+    /// How long something is; a count.
+    bytes_count,
+    /// A chart.
+    chart,
+    /// What a chart is of.
+    chart_path,
+    /// How far back a chart goes.
+    chart_span,
+    /// How far back a chart goes.
+    span_all,
+    /// Nothing is in the span of a chart.
+    chart_empty,
+    /// A chart, for those who hear the page; a count, the lowest and the highest.
+    chart_explained,
+    /// Below a chart; a count.
+    chart_points,
+    /// The messages of a topic.
+    history,
+    /// A message says the same as the one before.
+    same,
     /// The form.
     publish_heading,
     /// A field of the form.

@@ -16,6 +16,7 @@ mod faces;
 mod page;
 mod shell;
 mod socket;
+mod topics;
 mod worker;
 
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

@@ -1,0 +1,416 @@
+//! One topic in full: its value, its properties, its history with what changed, and the chart of any
+//! number in it. Built from the log when a page looks, at a cost that follows what is shown.
+
+use codec::{PacketType, Properties, Property, PropertyOwner};
+
+use crate::diff;
+use crate::format::{self, Format};
+use crate::history::{Extreme, History, Span};
+use crate::json::{self, Leaf};
+use crate::limits::{CHART_PATHS_MAX, CHART_WIDTH_MAX, HISTORY_SHOWN_MAX, POINTS_PER_TOPIC_MAX};
+use crate::log::{Entry, Seq};
+use crate::number;
+use crate::payload;
+use crate::protocol::{
+    Chart, Detail as Shown, DetailView, Difference, HistoryRow, MessageInFull, TopicInFull,
+};
+use crate::store::{Store, Topic, TopicId};
+use crate::tree::{self, NodeId, Tree};
+
+/// How often new messages change what is shown, in milliseconds.
+const INTERVAL_MS: f64 = 250.0;
+
+/// How often the chart moves because time goes on, in milliseconds.
+const SHIFT_MS: f64 = 1_000.0;
+
+/// What a page looks at, and what it was shown.
+#[derive(Debug, Default)]
+pub struct Detail {
+    view: Option<DetailView>,
+    series: Option<Series>,
+    sent_ms: f64,
+    sent_count: u64,
+    sent_node: Option<NodeId>,
+    is_stale: bool,
+}
+
+/// The numbers at one path of a topic's payloads.
+#[derive(Debug)]
+struct Series {
+    topic: TopicId,
+    path: String,
+    history: History,
+    /// The newest message that was looked at.
+    until: Seq,
+}
+
+impl Detail {
+    /// A page looks at the topic that the tree is at.
+    pub fn show(&mut self, view: DetailView) {
+        self.view = Some(view);
+        self.is_stale = true;
+    }
+
+    /// No page looks any more.
+    pub fn close(&mut self) {
+        *self = Self::default();
+    }
+
+    /// What has changed, if anything.
+    pub fn changed(&mut self, tree: &Tree, store: &Store, now_ms: f64) -> Option<Shown> {
+        let view = self.view.clone()?;
+        let node = tree.active()?;
+        let topic = tree.topic(node);
+        let count = topic.and_then(|id| store.topic(id)).map_or(0, |topic| topic.count);
+        let passed_ms = now_ms - self.sent_ms;
+        let is_other = self.is_stale || self.sent_node != Some(node);
+        let is_new = count != self.sent_count && passed_ms >= INTERVAL_MS;
+        if !is_other && !is_new && (0.0..SHIFT_MS).contains(&passed_ms) {
+            return None;
+        }
+        self.is_stale = false;
+        self.sent_ms = now_ms;
+        self.sent_count = count;
+        self.sent_node = Some(node);
+        let figures = tree.figures(node);
+        Some(Shown {
+            node,
+            path: tree.path(node),
+            topics: figures.topics,
+            retained: figures.retained,
+            messages: figures.messages,
+            rate_tenths: figures.rate.map(|rate| (rate * 10.0).round() as u32),
+            topic: topic.and_then(|id| {
+                let topic = store.topic(id)?;
+                Some(Box::new(self.in_full(id, topic, &view, store, now_ms)))
+            }),
+        })
+    }
+
+    fn in_full(
+        &mut self,
+        id: TopicId,
+        topic: &Topic,
+        view: &DetailView,
+        store: &Store,
+        now_ms: f64,
+    ) -> TopicInFull {
+        let len = (view.history as usize).min(HISTORY_SHOWN_MAX);
+        let mut entries = store.log().back_from(topic.last).take(len.saturating_add(1));
+        let entries: Vec<Entry<'_>> = entries.by_ref().collect();
+        let history = entries
+            .iter()
+            .enumerate()
+            .take(len)
+            .map(|(index, entry)| history_row(entry, entries.get(index.saturating_add(1))))
+            .collect();
+        let chosen = view.seq.and_then(|seq| store.log().get(seq)).filter(|e| e.topic == id);
+        let message = chosen.or_else(|| entries.first().copied());
+        let (paths, chart) = self.chart(id, topic, view, store, now_ms);
+        TopicInFull {
+            count: topic.count,
+            interval_ms: topic.interval_ms,
+            is_kept: store.is_kept(topic),
+            message: message
+                .map(|entry| in_full(&entry, entry.seq != topic.last.unwrap_or(0), view)),
+            has_more: entries.len() > len && len < HISTORY_SHOWN_MAX,
+            history,
+            paths,
+            chart,
+        }
+    }
+
+    /// The paths that hold numbers, and the chart of one of them.
+    fn chart(
+        &mut self,
+        id: TopicId,
+        topic: &Topic,
+        view: &DetailView,
+        store: &Store,
+        now_ms: f64,
+    ) -> (Vec<String>, Option<Chart>) {
+        let paths = number_paths(&topic.payload);
+        let wanted = view.path.clone().filter(|_| view.path_of.as_deref() == Some(&topic.name));
+        let path = wanted.or_else(|| paths.first().cloned());
+        let Some(path) = path else { return (paths, None) };
+        let is_same = self.series.as_ref().is_some_and(|s| s.topic == id && s.path == path);
+        if !is_same {
+            let history = History::default();
+            self.series = Some(Series { topic: id, path: path.clone(), history, until: 0 });
+        }
+        let Some(series) = self.series.as_mut() else { return (paths, None) };
+        series.follow(topic, store);
+        // A topic that says one number has a longer memory than the log.
+        let is_longer = path.is_empty() && topic.history().len() > series.history.len();
+        let history = if is_longer { topic.history() } else { &series.history };
+        let to_ms = now_ms - store.began_ms();
+        let oldest_ms = history.oldest_ms().unwrap_or(to_ms);
+        let from_ms = match view.span_ms {
+            0 => oldest_ms,
+            span_ms => to_ms - f64::from(span_ms),
+        };
+        let width = view.width.clamp(1, CHART_WIDTH_MAX);
+        let span = Span { from_ms: from_ms.min(to_ms - 1_000.0), to_ms, width };
+        let chart = history.line(span, store.gaps()).map(|line| Chart {
+            path,
+            low: written(line.low),
+            high: written(line.high),
+            low_value: line.low.value,
+            high_value: line.high.value,
+            from_ms: store.began_ms() + span.from_ms,
+            to_ms: now_ms,
+            unit: topic.unit().map(str::to_owned),
+            points: u32::try_from(history.count_between(span.from_ms, span.to_ms))
+                .unwrap_or(u32::MAX),
+            sparkline: line.sparkline,
+        });
+        (paths, chart)
+    }
+}
+
+impl Series {
+    /// Takes in the messages that came since it looked last.
+    fn follow(&mut self, topic: &Topic, store: &Store) {
+        let until = self.until;
+        let newer = store.log().back_from(topic.last).take_while(|entry| entry.seq > until);
+        let mut newer: Vec<Entry<'_>> = newer.take(POINTS_PER_TOPIC_MAX).collect();
+        newer.reverse();
+        for entry in newer {
+            self.until = entry.seq;
+            if let Some(number) = number_at(entry.payload, &self.path).filter(|_| entry.is_whole())
+            {
+                let at_ms = (entry.at_ms - store.began_ms()).max(0.0);
+                self.history.push(at_ms, &number, POINTS_PER_TOPIC_MAX);
+            }
+        }
+    }
+}
+
+fn written(extreme: Extreme) -> String {
+    number::write(extreme.value, extreme.style)
+}
+
+/// Where the numbers of a payload are: nothing for a payload that is one number, else paths of JSON.
+fn number_paths(payload: &[u8]) -> Vec<String> {
+    let mut paths = Vec::new();
+    if payload::quick_number(payload).is_some() {
+        paths.push(String::new());
+    }
+    let Ok(text) = std::str::from_utf8(payload) else { return paths };
+    if text.trim_ascii_start().starts_with('{') {
+        let is_json = json::scan(text, |path, leaf| {
+            if matches!(leaf, Leaf::Number(_)) && paths.len() < CHART_PATHS_MAX {
+                paths.push(json::unescape(&path.join(".")));
+            }
+        });
+        if !is_json {
+            paths.clear();
+        }
+    }
+    paths
+}
+
+/// The number at a path of a payload.
+fn number_at<'a>(payload: &'a [u8], path: &str) -> Option<number::Number<'a>> {
+    if path.is_empty() {
+        return payload::quick_number(payload);
+    }
+    let mut found = None;
+    let is_json = json::scan(std::str::from_utf8(payload).ok()?, |keys, leaf| {
+        if let Leaf::Number(text) = leaf
+            && found.is_none()
+            && json::unescape(&keys.join(".")) == path
+        {
+            found = number::parse(text);
+        }
+    });
+    found.filter(|_| is_json)
+}
+
+fn history_row(entry: &Entry<'_>, before: Option<&Entry<'_>>) -> HistoryRow {
+    let (changes, more) = match before {
+        Some(before) => diff::changes(before.payload, entry.payload),
+        None => (Vec::new(), 0),
+    };
+    HistoryRow {
+        seq: entry.seq,
+        at_ms: entry.at_ms,
+        retain: entry.retain,
+        value: tree::line(entry.payload, entry.payload_len),
+        is_same: before.is_some_and(|before| before.payload == entry.payload),
+        more: u32::try_from(more).unwrap_or(u32::MAX),
+        changes: changes
+            .into_iter()
+            // What changed as a whole stands there already.
+            .filter(|change| !change.path.is_empty())
+            .map(|change| Difference { path: change.path, from: change.from, to: change.to })
+            .collect(),
+    }
+}
+
+fn in_full(entry: &Entry<'_>, is_older: bool, view: &DetailView) -> MessageInFull {
+    let formats = format::available(entry.payload, entry.is_whole());
+    let wanted = view.format.filter(|format| formats.contains(format));
+    let format = wanted.or_else(|| formats.first().copied()).unwrap_or(Format::Hex);
+    MessageInFull {
+        seq: entry.seq,
+        at_ms: entry.at_ms,
+        qos: entry.qos,
+        retain: entry.retain,
+        is_older,
+        payload_len: entry.payload_len as u64,
+        kept_len: entry.payload.len() as u64,
+        properties: properties(entry.properties),
+        formats,
+        format,
+        payload: format::format(entry.payload, format),
+    }
+}
+
+/// The properties of a PUBLISH by the names of the specification (MQTT 5.0 §3.3.2.3).
+pub fn properties(bytes: &[u8]) -> Vec<(String, String)> {
+    let owner = PropertyOwner::Packet(PacketType::Publish);
+    // They were checked when they came.
+    let Ok(properties) = Properties::decode(bytes.to_vec().into(), owner) else {
+        return Vec::new();
+    };
+    properties
+        .iter()
+        .filter_map(|property| Some((property.id().name().to_owned(), text(property)?)))
+        .collect()
+}
+
+fn text(property: Property) -> Option<String> {
+    Some(match property {
+        Property::PayloadFormatIndicator(is_text) => u8::from(is_text).to_string(),
+        Property::MessageExpiryInterval(seconds) => format!("{seconds} s"),
+        Property::ContentType(text) => text.to_string(),
+        Property::ResponseTopic(topic) => topic.to_string(),
+        Property::CorrelationData(data) => match std::str::from_utf8(&data) {
+            Ok(text) if !text.chars().any(char::is_control) => text.to_owned(),
+            _ => payload::hex(&data, data.len()),
+        },
+        Property::SubscriptionIdentifier(number) => number.to_string(),
+        Property::UserProperty(name, value) => format!("{name}: {value}"),
+        // A PUBLISH carries no others; a Topic Alias is the business of the connection.
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use crate::format::Formatted;
+    use crate::protocol::{Sort, Step, TopicsView};
+    use crate::store::{Limits, Message};
+
+    struct Scene {
+        store: Store,
+        tree: Tree,
+        detail: Detail,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let mut tree = Tree::default();
+            tree.show(TopicsView { sort: Sort::Name, len: 10, ..TopicsView::default() });
+            Self { store: Store::new(Limits::default(), 0.0), tree, detail: Detail::default() }
+        }
+
+        fn take(&mut self, payload: &[u8], now_ms: f64) {
+            let message = Message { topic: "a/b", payload, ..Message::default() };
+            self.store.take(message, now_ms);
+        }
+
+        fn look(&mut self, view: DetailView, now_ms: f64) -> TopicInFull {
+            self.tree.step(Step::Topic("a/b".into()), &self.store, now_ms);
+            self.detail.show(view);
+            let shown = self.detail.changed(&self.tree, &self.store, now_ms).unwrap();
+            *shown.topic.unwrap()
+        }
+    }
+
+    fn view() -> DetailView {
+        DetailView { history: 10, width: 100, ..DetailView::default() }
+    }
+
+    #[test]
+    fn the_history_says_what_changed() {
+        let mut scene = Scene::new();
+        for (n, payload) in
+            [r#"{"t":1,"u":2}"#, r#"{"t":3,"u":2}"#, r#"{"t":3,"u":2}"#].into_iter().enumerate()
+        {
+            scene.take(payload.as_bytes(), n as f64 * 1_000.0);
+        }
+        let topic = scene.look(view(), 3_000.0);
+        assert_eq!((topic.count, topic.history.len(), topic.has_more), (3, 3, false));
+        assert!(topic.history[0].is_same);
+        let change = &topic.history[1].changes[0];
+        assert_eq!((change.path.as_str(), change.from.as_deref()), ("t", Some("1")));
+        let message = topic.message.unwrap();
+        assert_eq!(message.format, Format::Json);
+        let Formatted::Text { text, .. } = message.payload else { panic!("text") };
+        assert_eq!(text, "{\n  \"t\": 3,\n  \"u\": 2\n}");
+
+        let two = DetailView { history: 2, seq: Some(1), ..view() };
+        let topic = scene.look(two, 3_000.0);
+        assert!(topic.has_more && topic.message.is_some_and(|message| message.is_older));
+    }
+
+    #[test]
+    fn any_number_can_be_drawn() {
+        let mut scene = Scene::new();
+        for n in 0..20u32 {
+            let payload = format!(r#"{{"air":{{"t":{n}.5}},"name":"x","v":-1}}"#);
+            scene.take(payload.as_bytes(), f64::from(n) * 1_000.0);
+        }
+        let topic = scene.look(view(), 20_000.0);
+        assert_eq!(topic.paths, ["air.t", "v"]);
+        let chart = topic.chart.unwrap();
+        assert_eq!((chart.low.as_str(), chart.high.as_str(), chart.points), ("0.5", "19.5", 20));
+        let path = Some("v".to_owned());
+        let other = DetailView { path, path_of: Some("a/b".into()), ..view() };
+        assert_eq!(scene.look(other.clone(), 20_000.0).chart.unwrap().low, "-1");
+        scene.take(br#"{"v":7}"#, 21_000.0);
+        let chart = scene.look(DetailView { span_ms: 5_000, ..other }, 21_000.0).chart.unwrap();
+        assert_eq!((chart.high.as_str(), chart.from_ms), ("7", 16_000.0));
+    }
+
+    #[test]
+    fn properties_are_named_as_the_specification_names_them() {
+        let string = |text| codec::MqttString::new(text).unwrap();
+        let sent = Properties::new([
+            Property::ContentType(string("text/plain")),
+            Property::UserProperty(string("fw"), string("1.4")),
+            Property::CorrelationData(vec![0, 255].into()),
+        ])
+        .unwrap();
+        let named = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            properties(sent.as_bytes()),
+            [
+                named("Content Type", "text/plain"),
+                named("User Property", "fw: 1.4"),
+                named("Correlation Data", "00 ff")
+            ]
+        );
+    }
+
+    #[test]
+    fn nothing_new_is_not_sent_again_at_once() {
+        let mut scene = Scene::new();
+        scene.take(b"1", 0.0);
+        scene.look(view(), 10.0);
+        let changed = |scene: &mut Scene, now_ms| {
+            scene.detail.changed(&scene.tree, &scene.store, now_ms).is_some()
+        };
+        assert!(!changed(&mut scene, 300.0));
+        scene.take(b"2", 301.0);
+        assert!(changed(&mut scene, 302.0));
+        scene.take(b"3", 303.0);
+        assert!(!changed(&mut scene, 304.0), "not so often");
+    }
+}

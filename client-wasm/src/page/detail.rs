@@ -1,0 +1,492 @@
+//! The topic that the tree is at: its value in any form, its properties, its chart and its history.
+
+use std::rc::Rc;
+
+use wasm_bindgen::JsCast;
+use web_sys::{Blob, BlobPropertyBag, HtmlElement, HtmlSelectElement, Url};
+use yew::prelude::*;
+
+use super::chart::Chart;
+use super::copy::Copy;
+use super::field::use_field;
+use super::link::Link;
+use super::topics::rate;
+use super::{time, use_texts};
+use crate::format::{Format, Formatted};
+use crate::limits::{CHART_WIDTH_MAX, HISTORY_STEP};
+use crate::number::grouped;
+use crate::protocol::{
+    Command, Detail as Shown, DetailView, Difference, HistoryRow, MessageInFull, TopicInFull,
+};
+use crate::route::Route;
+use crate::texts::{Texts, fill};
+
+/// How far back a chart can go, in minutes; 0 for all there is.
+const SPANS_MIN: [u32; 5] = [0, 1, 5, 15, 60];
+
+#[derive(PartialEq, Properties)]
+pub(super) struct DetailProps {
+    pub(super) link: Link,
+}
+
+/// What a person chose, for the topic at hand.
+#[derive(Debug, Clone, PartialEq)]
+struct Choice {
+    history: u32,
+    seq: Option<u64>,
+    format: Option<Format>,
+    path: Option<String>,
+    path_of: Option<String>,
+    span_min: u32,
+}
+
+impl Default for Choice {
+    fn default() -> Self {
+        Self {
+            history: HISTORY_STEP,
+            seq: None,
+            format: None,
+            path: None,
+            path_of: None,
+            span_min: 0,
+        }
+    }
+}
+
+#[component]
+pub(super) fn Detail(props: &DetailProps) -> Html {
+    let link = &props.link;
+    let texts = use_texts();
+    let detail = use_field(link.detail());
+    let choice = use_state(Choice::default);
+    let pane = use_node_ref();
+    {
+        let (link, pane) = (link.clone(), pane.clone());
+        use_effect_with((*choice).clone(), move |choice| {
+            link.send(Command::Detail(DetailView {
+                history: choice.history,
+                seq: choice.seq,
+                format: choice.format,
+                path: choice.path.clone(),
+                path_of: choice.path_of.clone(),
+                span_ms: choice.span_min.saturating_mul(60_000),
+                width: width(&pane),
+            }));
+        });
+    }
+    let node = detail.as_ref().map(|detail| detail.node);
+    {
+        // Another topic begins anew; how a payload is shown and how far a chart goes stays.
+        let (choice, pane) = (choice.clone(), pane.clone());
+        use_effect_with(node, move |_| {
+            let (format, span_min) = (choice.format, choice.span_min);
+            choice.set(Choice { format, span_min, ..Choice::default() });
+            if let Some(pane) = pane.cast::<HtmlElement>() {
+                pane.set_scroll_top(0);
+            }
+        });
+    }
+    let choose = {
+        let choice = choice.clone();
+        Callback::from(move |next: Choice| choice.set(next))
+    };
+    html! {
+        <aside ref={pane} class="detail" aria-label={texts.detail}>
+            if let Some(detail) = detail {
+                <Head detail={Rc::clone(&detail)} />
+                if let Some(topic) = &detail.topic {
+                    { value(&detail, topic, &choice, &choose, texts) }
+                    { chart(&detail, topic, &choice, &choose, texts) }
+                    <History
+                        rows={topic.history.clone()}
+                        has_more={topic.has_more}
+                        choice={(*choice).clone()}
+                        {choose}
+                    />
+                }
+            } else {
+                <p class="detail-nothing">{ texts.nothing_chosen }</p>
+            }
+        </aside>
+    }
+}
+
+fn width(pane: &NodeRef) -> u16 {
+    let css = pane.cast::<HtmlElement>().map_or(400, |pane| pane.client_width());
+    let ratio = web_sys::window().map_or(1.0, |window| window.device_pixel_ratio());
+    // A cast from a float keeps to the range of the integer.
+    ((f64::from(css) * ratio) as u16).clamp(1, CHART_WIDTH_MAX)
+}
+
+#[derive(PartialEq, Properties)]
+struct HeadProps {
+    detail: Rc<Shown>,
+}
+
+/// The name, what can be done, and what there is to count.
+#[component]
+fn Head(props: &HeadProps) -> Html {
+    let texts = use_texts();
+    let detail = &props.detail;
+    let figure = |name: &str, value: String| {
+        html! { <div><dt>{ name.to_owned() }</dt><dd>{ value }</dd></div> }
+    };
+    let topic = detail.topic.as_deref();
+    let is_branch = detail.topics > 1 || topic.is_none();
+    html! {
+        <header class="detail-head">
+            <a class="back" href={Route::Topics(None).href()}>{ "← " }{ texts.topics }</a>
+            <h3 class="detail-name"><bdi>{ &detail.path }</bdi></h3>
+            <div class="detail-actions">
+                <Copy text={detail.path.clone()} name={texts.copy_topic} />
+                <a class="small-button" href={Route::Publish(Some(detail.path.clone())).href()}>
+                    { texts.publish_here }
+                </a>
+            </div>
+            <dl class="detail-figures">
+                if is_branch {
+                    { figure(texts.topics, grouped(detail.topics.into())) }
+                    { figure(texts.retained_messages, grouped(detail.retained.into())) }
+                }
+                { figure(texts.messages, grouped(match topic {
+                    Some(topic) if !is_branch => topic.count,
+                    _ => detail.messages,
+                })) }
+                { figure(texts.per_second, detail.rate_tenths.map(rate).filter(|r| !r.is_empty())
+                    .unwrap_or("0".to_owned())) }
+                if let Some(interval_ms) = topic.and_then(|topic| topic.interval_ms) {
+                    { figure(texts.usual_interval, interval(interval_ms)) }
+                }
+                if topic.is_some_and(|topic| topic.is_kept) && !is_branch {
+                    { figure(texts.kept, texts.yes.to_owned()) }
+                }
+            </dl>
+        </header>
+    }
+}
+
+fn interval(ms: f64) -> String {
+    match ms {
+        ms if ms < 1_000.0 => format!("{ms:.0} ms"),
+        ms if ms < 60_000.0 => format!("{:.1} s", ms / 1_000.0),
+        ms => format!("{:.1} min", ms / 60_000.0),
+    }
+}
+
+fn value(
+    detail: &Shown,
+    topic: &TopicInFull,
+    choice: &Choice,
+    choose: &Callback<Choice>,
+    texts: &'static Texts,
+) -> Html {
+    let Some(message) = &topic.message else {
+        return html! { <p class="detail-nothing">{ texts.message_gone }</p> };
+    };
+    let with = |change: &dyn Fn(&mut Choice)| {
+        let (mut next, choose) = (choice.clone(), choose.clone());
+        change(&mut next);
+        Callback::from(move |_: MouseEvent| choose.emit(next.clone()))
+    };
+    html! {
+        <section class="detail-part" aria-labelledby="value-heading" data-seq={message.seq.to_string()}>
+            <header class="part-head">
+                <h4 class="part-heading" id="value-heading">{ texts.value }</h4>
+                <div class="segments is-small" role="group" aria-label={texts.format}>
+                    { for message.formats.iter().map(|format| html! {
+                        <button
+                            type="button"
+                            class="segment"
+                            aria-pressed={(*format == message.format).to_string()}
+                            onclick={with(&|choice| choice.format = Some(*format))}
+                        >{ format_name(*format, texts) }</button>
+                    }) }
+                </div>
+            </header>
+            if message.is_older {
+                <p class="older">
+                    { fill(texts.older_message, &[&time::exact(message.at_ms, message.at_ms)]) }
+                    { " " }
+                    <button type="button" class="link-button" onclick={with(&|choice| choice.seq = None)}>
+                        { texts.newest_message }
+                    </button>
+                </p>
+            }
+            <Payload
+                topic={detail.path.clone()}
+                payload={message.payload.clone()}
+                payload_len={message.payload_len}
+                kept_len={message.kept_len}
+            />
+            { properties(message, texts) }
+        </section>
+    }
+}
+
+fn format_name(format: Format, texts: &Texts) -> &'static str {
+    match format {
+        Format::Json => "JSON",
+        Format::Text => texts.as_text,
+        Format::Hex => "Hex",
+        Format::Base64 => "Base64",
+        Format::Image => texts.as_image,
+    }
+}
+
+#[derive(PartialEq, Properties)]
+struct PayloadProps {
+    topic: AttrValue,
+    payload: Formatted,
+    payload_len: u64,
+    kept_len: u64,
+}
+
+#[component]
+fn Payload(props: &PayloadProps) -> Html {
+    let texts = use_texts();
+    let shown = match &props.payload {
+        Formatted::Text { text, .. } if text.is_empty() => {
+            html! { <p class="payload is-empty" data-role="payload">{ texts.empty_payload }</p> }
+        }
+        Formatted::Text { text, .. } => html! {
+            <>
+                <pre class="payload" tabindex="0" dir="auto" data-role="payload">{ text }</pre>
+                <Copy text={text.clone()} name={texts.copy_value} />
+            </>
+        },
+        Formatted::Image { media_type, bytes } => html! {
+            <Image media_type={media_type.clone()} bytes={bytes.clone()} name={props.topic.clone()} />
+        },
+    };
+    let stands_for = match &props.payload {
+        Formatted::Text { bytes, .. } => u64::from(*bytes),
+        Formatted::Image { .. } => props.payload_len,
+    };
+    html! {
+        <>
+            { shown }
+            if stands_for < props.payload_len {
+                <p class="card-note" data-role="cut">
+                    { fill(texts.shown_of, &[&grouped(stands_for), &grouped(props.payload_len)]) }
+                    if props.kept_len < props.payload_len {
+                        { " " }{ fill(texts.kept_of, &[&grouped(props.kept_len)]) }
+                    }
+                </p>
+            }
+        </>
+    }
+}
+
+#[derive(PartialEq, Properties)]
+struct ImageProps {
+    media_type: AttrValue,
+    bytes: Vec<u8>,
+    name: AttrValue,
+}
+
+/// A picture from bytes. The browser decodes it as an image, which runs nothing that may be in it.
+#[component]
+fn Image(props: &ImageProps) -> Html {
+    let url = use_state(|| None::<String>);
+    {
+        let url = url.clone();
+        use_effect_with(
+            (props.bytes.clone(), props.media_type.clone()),
+            move |(bytes, media_type)| {
+                let made = object_url(bytes, media_type);
+                url.set(made.clone());
+                move || {
+                    if let Some(made) = made {
+                        // One that is not there any more needs no letting go.
+                        let _revoked = Url::revoke_object_url(&made);
+                    }
+                }
+            },
+        );
+    }
+    html! {
+        <img class="payload-image" data-role="image" src={(*url).clone()} alt={props.name.clone()} />
+    }
+}
+
+fn object_url(bytes: &[u8], media_type: &str) -> Option<String> {
+    let parts = js_sys::Array::of1(&js_sys::Uint8Array::from(bytes));
+    let options = BlobPropertyBag::new();
+    options.set_type(media_type);
+    let blob =
+        Blob::new_with_u8_array_sequence_and_options(parts.unchecked_ref(), &options).ok()?;
+    Url::create_object_url_with_blob(&blob).ok()
+}
+
+fn properties(message: &MessageInFull, texts: &Texts) -> Html {
+    let row = |name: String, value: String| {
+        html! { <div class="property"><dt>{ name }</dt><dd><bdi>{ value }</bdi></dd></div> }
+    };
+    let now_ms = crate::clock::now_ms();
+    let size = fill(texts.bytes_count, &[&grouped(message.payload_len)]);
+    html! {
+        <dl class="properties" data-role="properties">
+            { row(texts.arrived.to_owned(), time::exact(message.at_ms, now_ms)) }
+            { row("QoS".to_owned(), message.qos.to_string()) }
+            { row("RETAIN".to_owned(), u8::from(message.retain).to_string()) }
+            { row(texts.size.to_owned(), size) }
+            { for message.properties.iter().map(|(name, value)| row(name.clone(), value.clone())) }
+        </dl>
+    }
+}
+
+fn chart(
+    detail: &Shown,
+    topic: &TopicInFull,
+    choice: &Choice,
+    choose: &Callback<Choice>,
+    texts: &'static Texts,
+) -> Html {
+    if topic.paths.is_empty() && topic.chart.is_none() {
+        return Html::default();
+    }
+    let path = topic.chart.as_ref().map(|chart| chart.path.clone());
+    let on_path = {
+        let (choice, choose, of) = (choice.clone(), choose.clone(), detail.path.clone());
+        Callback::from(move |event: Event| {
+            if let Some(select) = event.target_dyn_into::<HtmlSelectElement>() {
+                let (path, path_of) = (Some(select.value()), Some(of.clone()));
+                choose.emit(Choice { path, path_of, ..choice.clone() });
+            }
+        })
+    };
+    let on_span = {
+        let (choice, choose) = (choice.clone(), choose.clone());
+        move |span_min: u32| {
+            let (choice, choose) = (choice.clone(), choose.clone());
+            Callback::from(move |_: MouseEvent| choose.emit(Choice { span_min, ..choice.clone() }))
+        }
+    };
+    html! {
+        <section class="detail-part" aria-labelledby="chart-heading">
+            <header class="part-head">
+                <h4 class="part-heading" id="chart-heading">{ texts.chart }</h4>
+                if topic.paths.len() > 1 {
+                    <select class="input is-small" data-role="chart-path"
+                        aria-label={texts.chart_path} onchange={on_path}>
+                        { for topic.paths.iter().map(|option| html! {
+                            <option value={option.clone()} selected={path.as_ref() == Some(option)}>
+                                { if option.is_empty() { texts.value } else { option.as_str() } }
+                            </option>
+                        }) }
+                    </select>
+                }
+                <div class="segments is-small" role="group" aria-label={texts.chart_span}>
+                    { for SPANS_MIN.iter().map(|minutes| html! {
+                        <button
+                            type="button"
+                            class="segment"
+                            aria-pressed={(*minutes == choice.span_min).to_string()}
+                            onclick={on_span(*minutes)}
+                        >{ span_name(*minutes, texts) }</button>
+                    }) }
+                </div>
+            </header>
+            if let Some(chart) = &topic.chart {
+                <Chart chart={Rc::new(chart.clone())} />
+            } else {
+                <p class="detail-nothing">{ texts.chart_empty }</p>
+            }
+        </section>
+    }
+}
+
+fn span_name(minutes: u32, texts: &Texts) -> String {
+    match minutes {
+        0 => texts.span_all.to_owned(),
+        60 => "1 h".to_owned(),
+        minutes => format!("{minutes} min"),
+    }
+}
+
+#[derive(PartialEq, Properties)]
+struct HistoryProps {
+    rows: Vec<HistoryRow>,
+    has_more: bool,
+    choice: Choice,
+    choose: Callback<Choice>,
+}
+
+/// The newest messages, each with what is different from the one before.
+#[component]
+fn History(props: &HistoryProps) -> Html {
+    let texts = use_texts();
+    let HistoryProps { rows, has_more, choice, choose } = props;
+    let now_ms = crate::clock::now_ms();
+    let newest = rows.first().map(|row| row.seq);
+    let chosen = choice.seq.or(newest);
+    let more = {
+        let (choice, choose) = (choice.clone(), choose.clone());
+        Callback::from(move |_: MouseEvent| {
+            let history = choice.history.saturating_mul(2);
+            choose.emit(Choice { history, ..choice.clone() });
+        })
+    };
+    html! {
+        <section class="detail-part" aria-labelledby="history-heading">
+            <header class="part-head">
+                <h4 class="part-heading" id="history-heading">{ texts.history }</h4>
+            </header>
+            <ol class="history">
+                { for rows.iter().map(|row| {
+                    let (choice, choose, seq) = (choice.clone(), choose.clone(), row.seq);
+                    let is_newest = newest == Some(seq);
+                    let onclick = Callback::from(move |_: MouseEvent| {
+                        let seq = (!is_newest).then_some(seq);
+                        choose.emit(Choice { seq, ..choice.clone() });
+                    });
+                    html! {
+                        <li key={row.seq}>
+                            <button type="button" class="history-row" {onclick}
+                                aria-pressed={(chosen == Some(row.seq)).to_string()}>
+                                <span class="history-time">{ time::exact(row.at_ms, now_ms) }</span>
+                                { changes(row, texts) }
+                            </button>
+                        </li>
+                    }
+                }) }
+            </ol>
+            if *has_more {
+                <button type="button" class="small-button" onclick={more}>{ texts.show_more }</button>
+            }
+        </section>
+    }
+}
+
+fn changes(row: &HistoryRow, texts: &Texts) -> Html {
+    if row.is_same {
+        return html! { <span class="history-same">{ texts.same }</span> };
+    }
+    if row.changes.is_empty() {
+        return html! { <span class="history-value"><bdi>{ &row.value }</bdi></span> };
+    }
+    html! {
+        <span class="history-changes">
+            { for row.changes.iter().map(change) }
+            if row.more > 0 {
+                <span class="change">{ fill(texts.more_members, &[&row.more.to_string()]) }</span>
+            }
+        </span>
+    }
+}
+
+fn change(difference: &Difference) -> Html {
+    let Difference { path, from, to } = difference;
+    html! {
+        <span class="change">
+            <bdi class="change-path">{ path }</bdi>{ " " }
+            if let Some(from) = from {
+                <del><bdi>{ from }</bdi></del>
+            }
+            if from.is_some() && to.is_some() { { " → " } }
+            if let Some(to) = to {
+                <ins><bdi>{ to }</bdi></ins>
+            }
+        </span>
+    }
+}

@@ -1,0 +1,140 @@
+//! A list of any length of which only the rows on the screen exist.
+//!
+//! All rows are equally high: as high as a line of the list's text, which the style sheet says.
+
+use gloo_events::EventListener;
+use wasm_bindgen::prelude::*;
+use web_sys::{HtmlElement, ResizeObserver};
+use yew::prelude::*;
+
+/// Rows beyond either edge of the screen that are there already when they come into sight.
+const BEYOND: u32 = 12;
+
+/// The first row is a multiple of this, so that scrolling by a pixel asks for nothing.
+const STEP: u32 = 8;
+
+/// Which rows are on the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Window {
+    pub(super) first: u32,
+    pub(super) len: u32,
+}
+
+/// A list that scrolls: the element around, and which of its rows are on the screen.
+#[derive(Clone, PartialEq)]
+pub(super) struct Rows {
+    pub(super) outer: NodeRef,
+    pub(super) window: Window,
+}
+
+/// The height of a row in pixels.
+fn row_height(outer: &HtmlElement) -> f64 {
+    web_sys::window()
+        .and_then(|window| window.get_computed_style(outer).ok().flatten())
+        .and_then(|style| style.get_property_value("line-height").ok())
+        .and_then(|text| text.trim_end_matches("px").parse().ok())
+        .filter(|height| *height >= 1.0)
+        .unwrap_or(32.0)
+}
+
+fn measure(outer: &HtmlElement) -> Window {
+    let height = row_height(outer);
+    // A cast from a float keeps to the range of the integer.
+    let top = (f64::from(outer.scroll_top()) / height) as u32;
+    let len = (f64::from(outer.client_height()) / height).ceil() as u32;
+    let first = top.saturating_sub(BEYOND) / STEP * STEP;
+    Window { first, len: len.saturating_add(2 * BEYOND + STEP) }
+}
+
+/// Follows what is on the screen of a list.
+#[hook]
+pub(super) fn use_rows() -> Rows {
+    let outer = use_node_ref();
+    let window = use_state_eq(Window::default);
+    {
+        let (outer, window) = (outer.clone(), window.clone());
+        use_effect_with((), move |()| {
+            let element = outer.cast::<HtmlElement>();
+            let look = {
+                let element = element.clone();
+                move || {
+                    if let Some(element) = &element {
+                        window.set(measure(element));
+                    }
+                }
+            };
+            look();
+            let scrolled = element.as_ref().map(|element| {
+                let look = look.clone();
+                EventListener::new(element, "scroll", move |_| look())
+            });
+            let resized = Closure::<dyn FnMut()>::new(look);
+            let observer = ResizeObserver::new(resized.as_ref().unchecked_ref()).ok();
+            if let (Some(observer), Some(element)) = (&observer, &element) {
+                observer.observe(element);
+            }
+            move || {
+                drop(scrolled);
+                if let Some(observer) = observer {
+                    observer.disconnect();
+                }
+                drop(resized);
+            }
+        });
+    }
+    Rows { outer, window: *window }
+}
+
+impl Rows {
+    /// Brings a row into sight.
+    pub(super) fn reveal(&self, row: u32) {
+        let Some(outer) = self.outer.cast::<HtmlElement>() else { return };
+        let height = row_height(&outer);
+        let top = f64::from(row) * height;
+        let (from, room) = (f64::from(outer.scroll_top()), f64::from(outer.client_height()));
+        if top < from {
+            outer.set_scroll_top(top as i32);
+        } else if top + height > from + room {
+            outer.set_scroll_top((top + height - room) as i32);
+        }
+    }
+
+    /// How many rows fit.
+    pub(super) fn page(&self) -> u32 {
+        let Some(outer) = self.outer.cast::<HtmlElement>() else { return 1 };
+        ((f64::from(outer.client_height()) / row_height(&outer)) as u32).max(2).saturating_sub(1)
+    }
+}
+
+#[derive(PartialEq, Properties)]
+pub(super) struct SpaceProps {
+    /// How many rows there are in all.
+    pub(super) total: u32,
+    /// Which of them the first child is.
+    pub(super) first: u32,
+    pub(super) children: Html,
+}
+
+/// The room of all rows, with those in their place that exist.
+///
+/// Its measures are set on the element and not written into the page, as the page's content security
+/// policy lets no style be written there.
+#[component]
+pub(super) fn Space(props: &SpaceProps) -> Html {
+    let space = use_node_ref();
+    {
+        let space = space.clone();
+        use_effect_with((props.total, props.first), move |(total, first)| {
+            let Some(space) = space.cast::<HtmlElement>() else { return };
+            // Numbers are always taken.
+            let style = space.style();
+            let _set = style.set_property("--total", &total.to_string());
+            let _set = style.set_property("--first", &first.to_string());
+        });
+    }
+    html! {
+        <div ref={space} class="rows-space" role="presentation">
+            <div class="rows-block" role="presentation">{ props.children.clone() }</div>
+        </div>
+    }
+}

@@ -1,0 +1,327 @@
+//! The topics as a tree or as a list, and beside it the one that the person is at.
+
+use std::rc::Rc;
+
+use web_sys::{HtmlSelectElement, KeyboardEvent};
+use yew::prelude::*;
+
+use super::detail::Detail;
+use super::field::use_field;
+use super::link::Link;
+use super::rows::{Space, use_rows};
+use super::search::SearchBox;
+use super::use_texts;
+use crate::number::grouped;
+use crate::protocol::{Command, Connection, Row, Sort, Step, TopicsView, Tree};
+use crate::route::Route;
+use crate::texts::{Texts, age, fill};
+
+/// The deepest level that is indented further.
+const INDENT_MAX: u16 = 24;
+
+#[derive(PartialEq, Properties)]
+pub(super) struct TopicsProps {
+    pub(super) link: Link,
+    /// The topic of the address.
+    pub(super) topic: Option<AttrValue>,
+}
+
+#[component]
+pub(super) fn Topics(props: &TopicsProps) -> Html {
+    let TopicsProps { link, topic } = props;
+    let texts = use_texts();
+    let tree = use_field(link.tree());
+    let connection = use_field(link.connection());
+    let is_online = matches!(connection, Connection::Online { .. });
+    let search = use_state(|| AttrValue::from(""));
+    let sort = use_state(Sort::default);
+    let is_flat = use_state(|| false);
+    let rows = use_rows();
+    {
+        let link = link.clone();
+        let view = (search.to_string(), *sort, *is_flat, rows.window);
+        use_effect_with(view, move |(search, sort, is_flat, window)| {
+            link.send(Command::Topics(TopicsView {
+                search: search.clone(),
+                sort: *sort,
+                is_flat: *is_flat,
+                first: window.first,
+                len: window.len,
+            }));
+        });
+    }
+    {
+        let link = link.clone();
+        use_effect_with((), move |()| move || link.send(Command::CloseTopics));
+    }
+    use_address(link, topic, &tree);
+    {
+        let (rows, row) = (rows.clone(), tree.active_row);
+        use_effect_with(tree.steps, move |_| {
+            if let Some(row) = row {
+                rows.reveal(row);
+            }
+        });
+    }
+    let on_search = {
+        let search = search.clone();
+        Callback::from(move |text: AttrValue| search.set(text))
+    };
+    let on_sort = {
+        let sort = sort.clone();
+        Callback::from(move |event: Event| {
+            if let Some(select) = event.target_dyn_into::<HtmlSelectElement>() {
+                sort.set(sort_named(&select.value()));
+            }
+        })
+    };
+    let show_as = |flat: bool| {
+        let is_flat = is_flat.clone();
+        Callback::from(move |_: MouseEvent| is_flat.set(flat))
+    };
+    let count = if tree.matching == tree.topics {
+        grouped(tree.topics.into())
+    } else {
+        fill(texts.showing, &[&grouped(tree.matching.into()), &grouped(tree.topics.into())])
+    };
+    html! {
+        <section
+            class={classes!("topics", topic.is_some().then_some("is-deep"))}
+            aria-labelledby="topics-heading"
+        >
+            <header class="page-head">
+                <h2 class="page-heading" id="topics-heading">{ texts.topics }</h2>
+                <p class="page-note" data-role="count">{ count }</p>
+                <SearchBox
+                    label={texts.search_topics}
+                    hint={texts.search_topics_hint}
+                    value={(*search).clone()}
+                    {on_search}
+                />
+                <label class="inline-field">
+                    <span class="label">{ texts.sort }</span>
+                    <select class="input" data-role="sort" onchange={on_sort}>
+                        { for SORTS.iter().map(|(value, name)| html! {
+                            <option value={*value} selected={sort_named(value) == *sort}>
+                                { name(texts) }
+                            </option>
+                        }) }
+                    </select>
+                </label>
+                <div class="segments" role="group" aria-label={texts.show_as}>
+                    <button type="button" class="segment" aria-pressed={(!*is_flat).to_string()}
+                        onclick={show_as(false)}>{ texts.as_tree }</button>
+                    <button type="button" class="segment" aria-pressed={is_flat.to_string()}
+                        data-role="flat" onclick={show_as(true)}>{ texts.as_list }</button>
+                </div>
+            </header>
+            <div class="topics-panes">
+                <div class={classes!("tree-pane", is_flat.then_some("is-flat"))}>
+                    <div class="tree-head" aria-hidden="true">
+                        <span>{ texts.topic }</span>
+                        <span class="tree-value">{ texts.value }</span>
+                        <span class="tree-number">{ texts.messages }</span>
+                        <span class="tree-number">{ texts.per_second_short }</span>
+                        <span class="tree-age">{ texts.age_short }</span>
+                    </div>
+                    <div
+                        ref={rows.outer.clone()}
+                        class="tree rows"
+                        role="tree"
+                        tabindex="0"
+                        aria-label={texts.topics}
+                        aria-activedescendant={tree.active.map(row_id)}
+                        onkeydown={keys(link, rows.page())}
+                    >
+                        <Space total={tree.total} first={tree.first}>
+                            { for tree.rows.iter().map(|row| html! {
+                                <TreeRow
+                                    key={row.node}
+                                    link={link.clone()}
+                                    row={row.clone()}
+                                    is_active={tree.active == Some(row.node)}
+                                />
+                            }) }
+                        </Space>
+                        if tree.total == 0 {
+                            { nothing(&search, is_online, texts) }
+                        }
+                    </div>
+                </div>
+                <Detail link={link.clone()} />
+            </div>
+        </section>
+    }
+}
+
+fn nothing(search: &str, is_online: bool, texts: &Texts) -> Html {
+    let text = if !search.trim().is_empty() {
+        fill(texts.no_topic_matches, &[search.trim()])
+    } else if is_online {
+        texts.no_topic_yet.to_owned()
+    } else {
+        texts.waiting_heading.to_owned()
+    };
+    html! { <p class="tree-nothing">{ text }</p> }
+}
+
+/// Keeps the address and the place in the tree the same.
+#[hook]
+fn use_address(link: &Link, topic: &Option<AttrValue>, tree: &Rc<Tree>) {
+    // The address that a step led to, which is not gone to once more: the person may be further on.
+    let ours = use_mut_ref(|| None::<String>);
+    {
+        let (link, ours) = (link.clone(), ours.clone());
+        use_effect_with(topic.clone(), move |topic| {
+            if let Some(topic) =
+                topic.as_deref().filter(|topic| ours.borrow().as_deref() != Some(topic))
+            {
+                link.send(Command::Step(Step::Topic(topic.to_owned())));
+            }
+        });
+    }
+    // Only a step changes the address: the tree may still be where an earlier visit left it.
+    let seen = use_mut_ref(|| tree.steps);
+    use_effect_with((tree.steps, tree.active_path.clone()), move |(steps, path)| {
+        if std::mem::replace(&mut *seen.borrow_mut(), *steps) == *steps {
+            return;
+        }
+        if let (Some(path), Some(window)) = (path, web_sys::window()) {
+            let href = Route::Topics(Some(path.clone())).href();
+            *ours.borrow_mut() = Some(path.clone());
+            let location = window.location();
+            if location.hash().is_ok_and(|hash| hash != href) {
+                // An address that can't be set stays the old one; nothing else depends on it.
+                let _set = location.replace(&href);
+            }
+        }
+    });
+}
+
+type Named = (&'static str, fn(&Texts) -> &'static str);
+
+const SORTS: &[Named] = &[
+    ("name", |texts| texts.sort_name),
+    ("rate", |texts| texts.sort_rate),
+    ("messages", |texts| texts.sort_messages),
+    ("recent", |texts| texts.sort_recent),
+];
+
+fn sort_named(value: &str) -> Sort {
+    match value {
+        "rate" => Sort::Rate,
+        "messages" => Sort::Messages,
+        "recent" => Sort::Recent,
+        _ => Sort::Name,
+    }
+}
+
+/// The keys of a tree (WAI-ARIA, tree view pattern).
+fn keys(link: &Link, page: u32) -> Callback<KeyboardEvent> {
+    let link = link.clone();
+    let page = i32::try_from(page).unwrap_or(1);
+    Callback::from(move |event: KeyboardEvent| {
+        if event.ctrl_key() || event.meta_key() || event.alt_key() {
+            return;
+        }
+        let key = event.key();
+        let mut letters = key.chars();
+        let step = match key.as_str() {
+            "ArrowDown" => Step::Rows(1),
+            "ArrowUp" => Step::Rows(-1),
+            "PageDown" => Step::Rows(page),
+            "PageUp" => Step::Rows(page.saturating_neg()),
+            "Home" => Step::First,
+            "End" => Step::Last,
+            "ArrowRight" => Step::In,
+            "ArrowLeft" => Step::Out,
+            "*" => Step::OpenSiblings,
+            // Letters find a row; digits and signs are keys of the whole page.
+            _ => match (letters.next(), letters.next()) {
+                (Some(letter), None) if letter.is_alphabetic() || letter == '$' => {
+                    Step::Typed(key.clone())
+                }
+                _ => return,
+            },
+        };
+        event.prevent_default();
+        link.send(Command::Step(step));
+    })
+}
+
+fn row_id(node: u32) -> String {
+    format!("node-{node}")
+}
+
+#[derive(PartialEq, Properties)]
+struct TreeRowProps {
+    link: Link,
+    row: Row,
+    is_active: bool,
+}
+
+#[component]
+fn TreeRow(props: &TreeRowProps) -> Html {
+    let TreeRowProps { link, row, is_active } = props;
+    let texts = use_texts();
+    let now_ms = use_field(link.now_ms());
+    let step = |step: Step| {
+        let link = link.clone();
+        Callback::from(move |event: MouseEvent| {
+            event.stop_propagation();
+            link.send(Command::Step(step.clone()));
+        })
+    };
+    let sign = match row.is_open {
+        Some(true) => "is-open",
+        Some(false) => "is-closed",
+        None => "is-leaf",
+    };
+    html! {
+        <div
+            id={row_id(row.node)}
+            class={classes!("tree-row", is_active.then_some("is-active"))}
+            role="treeitem"
+            aria-level={row.depth.saturating_add(1).to_string()}
+            aria-posinset={row.position.to_string()}
+            aria-setsize={row.siblings.to_string()}
+            aria-expanded={row.is_open.map(|is_open| is_open.to_string())}
+            aria-selected={is_active.to_string()}
+            onclick={step(Step::To(row.node))}
+        >
+            <span class="tree-name">
+                { for (0..row.depth.min(INDENT_MAX)).map(|_| html! { <span class="indent" /> }) }
+                if row.is_open.is_some() {
+                    <span class={classes!("twist", sign)} aria-hidden="true"
+                        onclick={step(Step::Toggle(row.node))}></span>
+                } else {
+                    <span class="twist is-leaf" aria-hidden="true"></span>
+                }
+                <bdi class={classes!("tree-level", row.name.is_empty().then_some("is-empty"))}>
+                    { if row.name.is_empty() { texts.empty_level } else { row.name.as_str() } }
+                </bdi>
+                if row.topics > 0 {
+                    <span class="tree-children">{ grouped(row.topics.into()) }</span>
+                }
+                if row.is_kept {
+                    <span class="kept" title={texts.kept_explained} aria-label={texts.kept}></span>
+                }
+            </span>
+            <span class="tree-value"><bdi>{ row.value.clone().unwrap_or_default() }</bdi></span>
+            <span class="tree-number">{ grouped(row.messages) }</span>
+            <span class="tree-number">{ row.rate_tenths.map(rate).unwrap_or_default() }</span>
+            <span class="tree-age">
+                { row.at_ms.map(|at_ms| age(now_ms - at_ms)).unwrap_or_default() }
+            </span>
+        </div>
+    }
+}
+
+/// Messages in a second; nothing where there are none.
+pub(super) fn rate(tenths: u32) -> String {
+    match tenths {
+        0 => String::new(),
+        1..100 => format!("{}.{}", tenths / 10, tenths % 10),
+        _ => grouped(u64::from(tenths.saturating_add(5) / 10)),
+    }
+}

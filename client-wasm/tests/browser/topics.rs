@@ -1,0 +1,291 @@
+//! The page of topics: the tree, its keys, and the topic beside it.
+
+use client_wasm::format::{Format, Formatted};
+use client_wasm::history::{Column, Sparkline};
+use client_wasm::protocol::{
+    Chart, Command, Detail, DetailView, Difference, Frame, HistoryRow, MessageInFull, Row, Sort,
+    Step, TopicInFull, Tree,
+};
+use wasm_bindgen::JsCast;
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use crate::dom::{Page, eventually, fill, press};
+
+fn row(node: u32, depth: u16, name: &str, is_open: Option<bool>) -> Row {
+    Row {
+        node,
+        depth,
+        position: 1,
+        siblings: 1,
+        name: name.into(),
+        is_open,
+        topics: if is_open.is_some() { 2 } else { 0 },
+        messages: 1_234,
+        rate_tenths: Some(25),
+        value: is_open.is_none().then(|| "21.50".into()),
+        is_kept: is_open.is_none(),
+        at_ms: is_open.is_none().then(js_sys::Date::now),
+    }
+}
+
+fn tree(rows: Vec<Row>) -> Tree {
+    Tree { total: rows.len() as u32, topics: 2, matching: 2, rows, ..Tree::default() }
+}
+
+async fn open() -> Page {
+    let page = Page::open_at("en", "#/topics");
+    let rows = vec![row(1, 0, "home", Some(true)), row(2, 1, "<b>attic</b>", None)];
+    page.receive(Frame { tree: Some(tree(rows)), ..Frame::default() });
+    page.has("#node-2").await;
+    page
+}
+
+fn steps(page: &Page) -> Vec<Step> {
+    let commands = page.commands.borrow();
+    let step = |command: &Command| match command {
+        Command::Step(step) => Some(step.clone()),
+        _ => None,
+    };
+    commands.iter().filter_map(step).collect()
+}
+
+#[test]
+async fn rows_show_what_they_count_and_say_their_place_in_the_tree() {
+    let page = open().await;
+    page.shows("#node-1 .tree-children", "2").await;
+    page.shows("#node-2 .tree-level", "<b>attic</b>").await;
+    page.shows("#node-2 .tree-value", "21.50").await;
+    let texts: Vec<_> = ["#node-2 .tree-number:nth-child(3)", "#node-2 .tree-number:nth-child(4)"]
+        .iter()
+        .map(|selector| page.text(selector).unwrap())
+        .collect();
+    assert_eq!(texts, ["1\u{202f}234", "2.5"]);
+    let attribute = |selector: &str, name: &str| page.find(selector).unwrap().get_attribute(name);
+    assert_eq!(attribute("#node-1", "aria-expanded").as_deref(), Some("true"));
+    assert_eq!(attribute("#node-2", "aria-expanded"), None);
+    assert_eq!(attribute("#node-2", "aria-level").as_deref(), Some("2"));
+    assert!(page.find("#node-2 .kept").is_some() && page.find("#node-1 .kept").is_none());
+}
+
+#[test]
+async fn the_page_asks_for_the_rows_on_the_screen_alone() {
+    let page = open().await;
+    let mut rows = tree(vec![row(1, 0, "a", None)]);
+    rows.total = 50_000;
+    page.receive(Frame { tree: Some(rows), ..Frame::default() });
+    let list = page.has(".tree").await;
+    eventually("there is room for all rows", || (list.scroll_height() > 1_000_000).then_some(()))
+        .await;
+    page.commands.borrow_mut().clear();
+    list.set_scroll_top(500_000);
+    let (first, len) = page
+        .sent("other rows", |command| match command {
+            Command::Topics(view) if view.first > 0 => Some((view.first, view.len)),
+            _ => None,
+        })
+        .await;
+    assert!((10_000..20_000).contains(&first), "{first}");
+    assert!((20..200).contains(&len), "{len}");
+}
+
+#[test]
+async fn keys_and_clicks_are_steps_through_the_tree() {
+    let page = open().await;
+    let list = page.find(".tree").unwrap();
+    for key in ["ArrowDown", "ArrowRight", "ArrowLeft", "Home", "End", "*", "k", "3"] {
+        press(&list, key);
+    }
+    page.find("#node-2").unwrap().click();
+    page.find("#node-1 .twist").unwrap().click();
+    assert_eq!(
+        steps(&page),
+        [
+            Step::Rows(1),
+            Step::In,
+            Step::Out,
+            Step::First,
+            Step::Last,
+            Step::OpenSiblings,
+            Step::Typed("k".into()),
+            Step::To(2),
+            Step::Toggle(1),
+        ],
+        "a digit is a key of the whole page"
+    );
+}
+
+#[test]
+async fn a_search_an_order_and_a_list_are_asked_of_the_engine() {
+    let page = open().await;
+    fill(&page.find("[data-role=search]").unwrap(), "home/+");
+    let sort: web_sys::HtmlSelectElement = page.find("[data-role=sort]").unwrap().unchecked_into();
+    sort.set_value("rate");
+    sort.dispatch_event(
+        &web_sys::Event::new_with_event_init_dict("change", &{
+            let init = web_sys::EventInit::new();
+            init.set_bubbles(true);
+            init
+        })
+        .unwrap(),
+    )
+    .unwrap();
+    page.find("[data-role=flat]").unwrap().click();
+    page.sent("all of it", |command| match command {
+        Command::Topics(view)
+            if view.search == "home/+" && view.sort == Sort::Rate && view.is_flat =>
+        {
+            Some(())
+        }
+        _ => None,
+    })
+    .await;
+    page.go("#/");
+    page.sent("no more of it", |command| (*command == Command::CloseTopics).then_some(())).await;
+}
+
+#[test]
+async fn an_address_leads_to_its_topic_and_a_step_changes_the_address() {
+    let page = Page::open_at("en", "#/topics/home/attic");
+    page.sent("the topic", |command| {
+        (*command == Command::Step(Step::Topic("home/attic".into()))).then_some(())
+    })
+    .await;
+    let stepped = Tree { steps: 5, active_path: Some("home/cellar".into()), ..tree(Vec::new()) };
+    page.receive(Frame { tree: Some(stepped), ..Frame::default() });
+    let hash = || web_sys::window().unwrap().location().hash().unwrap();
+    eventually("the new address", || (hash() == "#/topics/home/cellar").then_some(())).await;
+}
+
+fn message(seq: u64, format: Format, payload: Formatted) -> MessageInFull {
+    MessageInFull {
+        seq,
+        at_ms: 1_000.0,
+        qos: 1,
+        retain: true,
+        is_older: false,
+        payload_len: 4,
+        kept_len: 4,
+        properties: vec![("Content Type".into(), "text/plain".into())],
+        formats: vec![Format::Json, Format::Text, Format::Hex],
+        format,
+        payload,
+    }
+}
+
+fn text(text: &str) -> Formatted {
+    Formatted::Text { text: text.into(), bytes: 4 }
+}
+
+fn detail(message: MessageInFull) -> Frame {
+    let column = |x, y| Column { x, first: y, low: y, high: y, last: y, gap: false };
+    let row = |seq, changes| HistoryRow {
+        seq,
+        at_ms: 1_000.0,
+        retain: false,
+        value: "{…}".into(),
+        is_same: false,
+        changes,
+        more: 0,
+    };
+    let changes =
+        vec![Difference { path: "t".into(), from: Some("1".into()), to: Some("2".into()) }];
+    let topic = TopicInFull {
+        count: 7,
+        interval_ms: Some(2_000.0),
+        is_kept: true,
+        message: Some(message),
+        history: vec![row(9, changes), row(8, Vec::new())],
+        has_more: true,
+        paths: vec!["t".into(), "u".into()],
+        chart: Some(Chart {
+            path: "t".into(),
+            unit: Some("°C".into()),
+            low: "1.0".into(),
+            high: "2.50".into(),
+            low_value: 1.0,
+            high_value: 2.5,
+            from_ms: 0.0,
+            to_ms: 10_000.0,
+            points: 2,
+            sparkline: Sparkline { columns: vec![column(0, 0), column(9, 65_535)], width: 10 },
+        }),
+    };
+    let detail = Detail {
+        node: 2,
+        path: "home/attic".into(),
+        topics: 1,
+        retained: 1,
+        messages: 7,
+        rate_tenths: Some(5),
+        topic: Some(Box::new(topic)),
+    };
+    Frame { detail: Some(detail), ..Frame::default() }
+}
+
+/// Waits for a look at the topic as `pick` wants it.
+async fn looked(page: &Page, what: &str, pick: impl Fn(&DetailView) -> bool) {
+    page.sent(what, |command| match command {
+        Command::Detail(view) if pick(view) => Some(()),
+        _ => None,
+    })
+    .await;
+}
+
+#[test]
+async fn a_topic_shows_its_value_its_properties_its_chart_and_what_changed() {
+    let page = open().await;
+    page.receive(detail(message(9, Format::Json, text("{\n  \"t\": 2\n}"))));
+    page.shows(".detail-name", "home/attic").await;
+    page.shows("[data-role=payload]", "{\n  \"t\": 2\n}").await;
+    let properties = page.text("[data-role=properties]").unwrap();
+    assert!(properties.contains("Content Typetext/plain"), "{properties}");
+    assert!(page.text(".chart-scale").unwrap().contains("2.50 °C"));
+    page.shows(".history li:first-child .change", "t 1 → 2").await;
+
+    page.find(".detail .segment:nth-child(3)").unwrap().click();
+    looked(&page, "the bytes", |view| view.format == Some(Format::Hex)).await;
+    page.find(".history li:nth-child(2) button").unwrap().click();
+    looked(&page, "an older message", |view| view.seq == Some(8)).await;
+    let older = MessageInFull { is_older: true, ..message(8, Format::Text, text("old")) };
+    page.receive(detail(older));
+    let newest = page.has(".older .link-button").await;
+    page.commands.borrow_mut().clear();
+    newest.click();
+    looked(&page, "the newest message", |view| view.seq.is_none()).await;
+    page.find(".history ~ .small-button").unwrap().click();
+    looked(&page, "more of the history", |view| view.history > 30 && view.seq.is_none()).await;
+}
+
+#[test]
+async fn the_cross_hair_follows_the_keys() {
+    let page = open().await;
+    page.receive(detail(message(9, Format::Text, text("2"))));
+    let plot = page.has(".chart-plot").await;
+    page.shows(".chart-readout", "2 values").await;
+    press(&plot, "Home");
+    eventually("the first number", || {
+        page.text(".chart-readout").filter(|text| text.ends_with("≈ 1.00"))
+    })
+    .await;
+    press(&plot, "ArrowRight");
+    eventually("the next number", || {
+        page.text(".chart-readout").filter(|text| text.ends_with("≈ 2.50"))
+    })
+    .await;
+}
+
+#[test]
+async fn a_picture_is_shown_as_one_and_a_cut_payload_says_so() {
+    let page = open().await;
+    let bytes = b"\x89PNG\r\n\x1a\n".to_vec();
+    let picture = Formatted::Image { media_type: "image/png".into(), bytes };
+    page.receive(detail(message(9, Format::Image, picture)));
+    let image = page.has("[data-role=image][src^='blob:']").await;
+    assert_eq!(image.get_attribute("alt").as_deref(), Some("home/attic"));
+    let cut = MessageInFull { payload_len: 50_000_000, ..message(9, Format::Text, text("abcd")) };
+    page.receive(detail(cut));
+    eventually("what is missing", || {
+        page.text("[data-role=cut]").filter(|text| text.contains("50\u{202f}000\u{202f}000"))
+    })
+    .await;
+}
