@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::decode::decode_body;
+use crate::decode::{decode_body, plain_publish};
 use crate::error::{DecodeError, DecodeErrorKind as Kind};
 use crate::{FixedHeader, Packet, PacketType, Properties, PropertyId, ProtocolVersion, ReasonCode};
 
@@ -113,7 +113,17 @@ impl Decoder {
     /// # Errors
     /// The bytes are no packet, or none that may come now. There is no way on from there: what is
     /// left in `buf` has no meaning.
+    #[inline]
     pub fn decode<I: Input>(&mut self, buf: &mut I) -> Result<Option<Packet>, DecodeError> {
+        if let Some(version) = self.version()
+            && let Some(publish) = plain_publish(buf, version, self.packet_size_max)
+        {
+            return Ok(Some(Packet::Publish(publish)));
+        }
+        self.decode_any(buf)
+    }
+
+    fn decode_any<I: Input>(&mut self, buf: &mut I) -> Result<Option<Packet>, DecodeError> {
         // The fixed header of CONNECT is the same in every version.
         let version = self.version().unwrap_or(ProtocolVersion::V5);
         let bytes = buf.as_slice();

@@ -150,8 +150,14 @@ fn put_header(out: &mut BytesMut, first: u8, len: usize) -> Result<(), EncodeErr
     if len > REMAINING_LENGTH_MAX {
         return Err(EncodeError::TooLarge);
     }
-    out.put_u8(first);
-    put_varint(out, len);
+    match len {
+        0..0x80 => out.put_slice(&[first, len as u8]),
+        0x80..0x4000 => out.put_slice(&[first, len as u8 | 0x80, (len >> 7) as u8]),
+        _ => {
+            out.put_u8(first);
+            put_varint(out, len);
+        }
+    }
     Ok(())
 }
 

@@ -62,6 +62,11 @@ impl TopicName {
         Ok(Self(text))
     }
 
+    /// A topic that [`is_plain`] has found to be one.
+    pub(crate) fn from_checked(bytes: Bytes) -> Self {
+        Self(MqttString::from_checked(bytes))
+    }
+
     /// The levels, which `/` separates; a level may be empty.
     pub fn levels(&self) -> impl Iterator<Item = &str> {
         self.as_str().split('/')
@@ -173,20 +178,29 @@ pub(crate) fn is_name(text: &[u8]) -> bool {
 
 /// Whether all of it is ASCII without wildcard or NUL, as nearly every topic is: one pass of eight
 /// bytes at a time, where any other topic is looked at for its text and then for its wildcards.
-fn is_plain(text: &[u8]) -> bool {
+#[inline]
+pub(crate) fn is_plain(text: &[u8]) -> bool {
     const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
     const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    // The two wildcards differ in one bit.
+    const BOTH: u64 = u64::from_ne_bytes([b'+' ^ b'#'; 8]);
     const PLUS: u64 = u64::from_ne_bytes([b'+'; 8]);
-    const HASH: u64 = u64::from_ne_bytes([b'#'; 8]);
     // The high bit of a byte is set if it is 0; of a byte above one that is 0 it may be set too.
     let zero = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes;
     let odd = |bytes: [u8; 8]| {
         let bytes = u64::from_ne_bytes(bytes);
-        (bytes | zero(bytes) | zero(bytes ^ PLUS) | zero(bytes ^ HASH)) & HIGH
+        (bytes | zero(bytes) | zero((bytes | BOTH) ^ PLUS)) & HIGH
     };
     let (chunks, rest) = text.as_chunks::<8>();
-    let mut last = [b'/'; 8];
-    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    let last = match text.last_chunk::<8>() {
+        // Some bytes are looked at twice, which costs less than looking at each by itself.
+        Some(last) => *last,
+        None => {
+            let mut last = [b'/'; 8];
+            last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+            last
+        }
+    };
     chunks.iter().fold(odd(last), |found, chunk| found | odd(*chunk)) == 0
 }
 
