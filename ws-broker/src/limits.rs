@@ -105,6 +105,10 @@ pub(crate) const HTTP_FILE_MAX: u64 = 32 << 20;
 /// Bytes that one read takes at most. Reads of a worker share one buffer of this size.
 pub(crate) const READ_CHUNK: usize = 64 * 1024;
 
+/// A packet's start of up to this many bytes is copied to where its rest is read to; a longer one stays
+/// where it is, and its rest is read there.
+pub(crate) const PARTIAL_COPIED_MAX: usize = 8 * 1024;
+
 /// Payloads from this size on are shared by those they are written to; a smaller one is copied into
 /// each write buffer, which costs less than a piece of its own in the write.
 pub(crate) const SHARED_PAYLOAD_MIN: usize = 4 * 1024;

@@ -10,4 +10,4 @@ pub(crate) mod tls;
 
 pub(crate) use arrival::{Accepted, Arrival};
 pub(crate) use listen::{ListeningSocket, listen};
-pub(crate) use stream::{Address, LooseSocket, Peer, Socket, Stream, read_away};
+pub(crate) use stream::{Address, LooseSocket, Peer, Socket, Stream, poll_read_behind, read_away};

@@ -12,6 +12,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsStream;
 
+use crate::limits::READ_CHUNK;
+
 /// Bytes that are read at once only to be thrown away.
 const READ_AWAY_CHUNK: usize = 4096;
 
@@ -176,6 +178,25 @@ pub(crate) async fn read_away(stream: &mut (impl AsyncRead + Unpin)) {
     while stream.read_buf(&mut unread).await.is_ok_and(|read| read > 0) {
         unread.clear();
     }
+}
+
+/// Reads into an empty buffer that many connections share, behind the bytes of this one that have been
+/// read already and must be looked at again. The buffer stays empty unless something is read.
+pub(crate) fn poll_read_behind(
+    stream: Pin<&mut impl AsyncRead>,
+    cx: &mut Context<'_>,
+    shared: &mut BytesMut,
+    before: &[u8],
+) -> Poll<io::Result<usize>> {
+    if shared.capacity() < before.len().saturating_add(READ_CHUNK / 4) {
+        shared.reserve(before.len().saturating_add(READ_CHUNK));
+    }
+    shared.extend_from_slice(before);
+    let read = tokio_util::io::poll_read_buf(stream, cx, shared);
+    if !matches!(read, Poll::Ready(Ok(1..))) {
+        shared.clear();
+    }
+    read
 }
 
 impl AsyncRead for Socket {

@@ -21,7 +21,8 @@ use tokio_tungstenite::tungstenite::protocol::{
 };
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::limits::{READ_CHUNK, WS_FRAME_AWAITED_MAX, WS_MESSAGE_MAX};
+use crate::limits::{WS_FRAME_AWAITED_MAX, WS_MESSAGE_MAX};
+use crate::net::poll_read_behind;
 
 /// Bytes that the library takes at once of a frame that it is given.
 const LIBRARY_CHUNK: usize = 1024;
@@ -204,18 +205,13 @@ where
         cx: &mut Context<'_>,
         shared: &mut BytesMut,
     ) -> Poll<Result<(), Error>> {
-        let unread = self.unread.len();
-        if shared.capacity() < unread.saturating_add(READ_CHUNK / 4) {
-            shared.reserve(unread.saturating_add(READ_CHUNK));
-        }
-        shared.extend_from_slice(&self.unread);
-        match tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), cx, shared) {
+        let stream = Pin::new(&mut self.stream);
+        match poll_read_behind(stream, cx, shared, &self.unread) {
             Poll::Ready(Ok(1..)) => {
                 self.unread = shared.split();
                 Poll::Ready(Ok(()))
             }
             other => {
-                shared.clear();
                 self.detach();
                 ready!(other)?;
                 Poll::Ready(Err(ProtocolError::ResetWithoutClosingHandshake.into()))

@@ -1,5 +1,6 @@
 //! What topics match, remembered by one worker.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -11,26 +12,31 @@ use crate::limits::MATCH_CACHE_MAX;
 #[derive(Debug, Default)]
 pub(crate) struct MatchCache {
     generation: u64,
-    matches: HashMap<Box<str>, Arc<Targets>>,
+    matches: HashMap<Box<str>, Rc<Match>>,
 }
+
+/// Who gets the messages of one topic. While it is looked at it is counted by an `Rc`, which costs nothing
+/// beside an `Arc`; that one is for the targets that are handed to other workers.
+#[derive(Debug)]
+pub(crate) struct Match(pub Arc<Targets>);
 
 impl MatchCache {
     /// Who gets a message of `topic`.
-    pub(crate) fn look_up(&mut self, router: &Router, topic: &str) -> Arc<Targets> {
+    pub(crate) fn look_up(&mut self, router: &Router, topic: &str) -> Rc<Match> {
         if self.generation == router.generation() {
             if let Some(targets) = self.matches.get(topic) {
-                return Arc::clone(targets);
+                return Rc::clone(targets);
             }
         } else {
             self.matches.clear();
         }
         let (generation, targets) = router.matching(topic);
-        let targets = Arc::new(targets);
+        let targets = Rc::new(Match(Arc::new(targets)));
         if self.generation != generation || self.matches.len() >= MATCH_CACHE_MAX {
             self.matches.clear();
             self.generation = generation;
         }
-        self.matches.insert(topic.into(), Arc::clone(&targets));
+        self.matches.insert(topic.into(), Rc::clone(&targets));
         targets
     }
 }

@@ -6,6 +6,7 @@
 use codec::{TopicError, TopicFilter, TopicName};
 
 /// A client's topic as the broker has it.
+#[inline]
 pub(super) fn mounted_topic(
     mount: Option<&TopicName>,
     topic: TopicName,

@@ -12,6 +12,7 @@ use crate::broker::{Chosen, Counters, Expired, Message, SessionKey, StoreFull, T
 use crate::limits::SHARED_PAYLOAD_MIN;
 use crate::log::NOTICE;
 use crate::time::seconds;
+use crate::worker::cache::Match;
 use crate::worker::link::Link;
 use crate::worker::mount::unmounted;
 use crate::worker::out::SpareBuffers;
@@ -47,16 +48,18 @@ impl State {
                 count(&self.counters.dropped_retained_full, 1);
             }
         }
-        let targets = self.cache.look_up(&self.shared.router, message.topic.as_str());
+        let matched = self.cache.look_up(&self.shared.router, message.topic.as_str());
+        let Match(targets) = &*matched;
         if targets.is_empty() {
             return false;
         }
-        self.frames.forget();
-        for target in targets.of(self.id) {
+        let local = targets.of(self.id);
+        self.frames.begin(local.len());
+        for target in local {
             self.deliver(target, None, &mut routed);
         }
         for worker in targets.others(self.id) {
-            let hand_over = HandOver::Matched(routed.keep(), Arc::clone(&targets));
+            let hand_over = HandOver::Matched(routed.keep(), Arc::clone(targets));
             self.hand_over(worker, hand_over, message.size());
         }
         for chosen in targets.choose() {
@@ -91,7 +94,7 @@ impl State {
             else {
                 continue;
             };
-            self.frames.forget();
+            self.frames.begin(1);
             let mut routed = Routed { message: &message, kept: Some(Arc::clone(&message)) };
             self.deliver_to(chosen, &mut routed);
         }
@@ -107,15 +110,17 @@ impl State {
 
     /// Takes a message over from another worker.
     pub(super) fn take_over(&mut self, hand_over: &HandOver) {
-        self.frames.forget();
         match hand_over {
             HandOver::Matched(message, targets) => {
                 let mut routed = Routed { message, kept: Some(Arc::clone(message)) };
-                for target in targets.of(self.id) {
+                let local = targets.of(self.id);
+                self.frames.begin(local.len());
+                for target in local {
                     self.deliver(target, None, &mut routed);
                 }
             }
             HandOver::Chosen(message, chosen) => {
+                self.frames.begin(1);
                 let mut routed = Routed { message, kept: Some(Arc::clone(message)) };
                 self.deliver(&chosen.target, Some(&chosen.share), &mut routed);
             }
@@ -451,6 +456,8 @@ impl Frame<'_> {
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     layouts: [Layout; 4],
+    /// Whether more than one may get the message.
+    are_shared: bool,
 }
 
 /// A PUBLISH as bytes, without its payload if that is shared.
@@ -462,8 +469,9 @@ struct Layout {
 }
 
 impl Frames {
-    /// Makes room for the next message.
-    fn forget(&mut self) {
+    /// Makes room for the next message, which goes to so many.
+    fn begin(&mut self, receivers: usize) {
+        self.are_shared = receivers > 1;
         for layout in &mut self.layouts {
             layout.ready = false;
         }
@@ -476,6 +484,9 @@ impl Frames {
         link: &mut Link,
         spare: &mut SpareBuffers,
     ) -> Result<(), NotSent> {
+        if !self.are_shared {
+            return frame.write(now, link, spare);
+        }
         let [v3, v3_retain, v5, v5_retain] = &mut self.layouts;
         let layout = match (link.version, frame.retain) {
             (ProtocolVersion::V5, true) => v5_retain,

@@ -10,8 +10,8 @@ use tokio::io::AsyncWrite;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use crate::limits::{READ_CHUNK, WS_MESSAGE_MAX};
-use crate::net::{LooseSocket, Stream, read_away};
+use crate::limits::{PARTIAL_COPIED_MAX, READ_CHUNK, WS_MESSAGE_MAX};
+use crate::net::{LooseSocket, Stream, poll_read_behind, read_away};
 use crate::websocket::{self, Messages, WebSocket};
 use crate::worker::out::OutBuffer;
 
@@ -153,19 +153,17 @@ impl Transport {
         match self {
             Self::Bytes(stream) => {
                 let stream = Pin::new(stream);
-                if incoming.partial.is_empty() {
-                    if shared.capacity() < READ_CHUNK / 4 {
-                        shared.reserve(READ_CHUNK);
-                    }
-                    let read = ready!(tokio_util::io::poll_read_buf(stream, cx, shared))?;
-                    incoming.chunk = shared.split().freeze();
-                    closed_if(read == 0)
+                let Incoming { partial, chunk } = incoming;
+                let read = if partial.len() > PARTIAL_COPIED_MAX {
+                    partial.reserve(READ_CHUNK);
+                    ready!(tokio_util::io::poll_read_buf(stream, cx, partial))?
                 } else {
-                    incoming.partial.reserve(READ_CHUNK);
-                    let partial = &mut incoming.partial;
-                    let read = ready!(tokio_util::io::poll_read_buf(stream, cx, partial))?;
-                    closed_if(read == 0)
-                }
+                    let read = ready!(poll_read_behind(stream, cx, shared, partial))?;
+                    *partial = BytesMut::new();
+                    *chunk = shared.split().freeze();
+                    read
+                };
+                closed_if(read == 0)
             }
             Self::WebSocket(socket, close_code) => loop {
                 match ready!(socket.poll_next(cx, shared, Messages::Joined)) {
