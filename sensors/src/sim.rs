@@ -36,14 +36,15 @@ const FAR_AWAY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub(crate) async fn run(arguments: &SimArguments) -> Result<(), Failure> {
     let publishing = &arguments.publishing;
     let root = &arguments.prefix;
+    let once = publishing.once || arguments.clear;
     // One round must not take the place of a program that stays.
-    let role = if publishing.once { "once" } else { "on" };
+    let role = if once { "once" } else { "on" };
     let client_id = format!("sensors-sim-{role}-{}", root.replace('/', "-"));
-    let presence = (!publishing.once).then(|| Presence::in_words(format!("{root}/status")));
+    let presence = (!once).then(|| Presence::in_words(format!("{root}/status")));
     let settings = arguments.broker.settings(client_id, presence, publishing.verbose)?;
 
     let (seed, start) = arguments.origin();
-    let qos = if publishing.once { publishing.qos.max(Qos::AtLeastOnce) } else { publishing.qos };
+    let qos = if once { publishing.qos.max(Qos::AtLeastOnce) } else { publishing.qos };
     let simulation = &mut Simulation {
         fleet: Fleet::new(seed, arguments.topics, root, qos, !arguments.no_drop_outs),
         pace: Pace::new(arguments.rate()),
@@ -54,7 +55,7 @@ pub(crate) async fn run(arguments: &SimArguments) -> Result<(), Failure> {
         verbose: publishing.verbose,
         said_refused: None,
     };
-    if publishing.verbose || !publishing.once {
+    if publishing.verbose || !once {
         say!(
             "Simulating {} topics of {} devices below {root}, {} messages a second: --seed {seed} \
              --start {start}.",
@@ -63,12 +64,26 @@ pub(crate) async fn run(arguments: &SimArguments) -> Result<(), Failure> {
             arguments.rate(),
         );
     }
-    match (publishing.dry_run, publishing.once) {
-        (true, true) => simulation.print_round(),
+    match (publishing.dry_run, once) {
+        (true, true) if arguments.clear => print_all(simulation.cleared(root)),
+        (true, true) => print_all(simulation.round()),
         (true, false) => simulation.print(&settings).await,
+        (false, true) if arguments.clear => {
+            publish_once(&settings, root, async move || Ok(simulation.cleared(root))).await
+        }
         (false, true) => publish_once(&settings, root, async move || Ok(simulation.round())).await,
         (false, false) => simulation.publish(&settings).await,
     }
+}
+
+/// Prints some lines at a time.
+fn print_all(messages: impl Iterator<Item = Message>) -> Result<(), Failure> {
+    let mut messages = messages.peekable();
+    while messages.peek().is_some() {
+        let lines: Vec<_> = messages.by_ref().take(LINES_AT_ONCE).collect();
+        print(&lines)?;
+    }
+    Ok(())
 }
 
 /// The fleet and its time.
@@ -105,15 +120,12 @@ impl Simulation {
         })
     }
 
-    fn print_round(&mut self) -> Result<(), Failure> {
-        let mut round = self.round();
-        loop {
-            let lines: Vec<_> = round.by_ref().take(LINES_AT_ONCE).collect();
-            if lines.is_empty() {
-                return Ok(());
-            }
-            print(&lines)?;
-        }
+    /// Nothing, in place of everything that a broker keeps (MQTT 5.0 §3.3.1.3).
+    fn cleared(&mut self, root: &str) -> impl Iterator<Item = Message> {
+        let qos = Qos::AtLeastOnce;
+        let status = Message::retained(format!("{root}/status"), "", qos);
+        let kept = self.round().filter(|message| message.retain);
+        kept.map(move |message| Message::retained(message.topic, "", qos)).chain([status])
     }
 
     async fn print(&mut self, settings: &Settings) -> Result<(), Failure> {
@@ -124,12 +136,12 @@ impl Simulation {
                 () = &mut stop => break,
                 () = self.until_due() => {}
             }
-            for number in self.pace.due(self.started.elapsed()) {
-                if let Some(message) = self.message(number) {
-                    print(&[message])?;
-                    self.tally.published();
-                }
-            }
+            let due = self.pace.due(self.started.elapsed());
+            print_all(due.filter_map(|number| {
+                let message = self.message(number)?;
+                self.tally.published();
+                Some(message)
+            }))?;
             self.look();
         }
         print(settings.offline().as_slice())?;

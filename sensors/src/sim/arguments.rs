@@ -55,6 +55,9 @@ Examples:
   Load: a hundred thousand topics, twenty thousand messages a second, all the time:
     sensors sim --topics 100000 --rate 20000 --no-drop-outs
 
+  Have the broker forget all of that again:
+    sensors sim --topics 100000 --clear
+
 Exit status: 0 when published or stopped by a signal, 2 for wrong arguments,
 1 for anything else, with the reason on standard error.";
 
@@ -90,6 +93,10 @@ pub(crate) struct SimArguments {
     /// Let no device drop out, so that the rate is the same at all times
     #[arg(long)]
     pub(crate) no_drop_outs: bool,
+
+    /// Have the broker forget what it keeps of these topics, and exit; no reading is published
+    #[arg(long)]
+    pub(crate) clear: bool,
 
     /// First levels of all topics
     #[arg(long, value_name = "TOPIC", default_value = "sim", value_parser = prefix)]

@@ -99,6 +99,28 @@ fn every_topic_of_a_round_reaches_the_broker() {
 }
 
 #[test]
+fn a_broker_forgets_all_of_it_when_told_to() {
+    let broker = Broker::start();
+    let url = broker.url();
+    let round = ["sim", "--broker", &url, "--topics", "300", "--once"];
+    assert_eq!(finish(&round).0, Some(0));
+    assert!(broker.subscribe().on("sim/tele/washer/LWT").retained);
+    let clear = ["sim", "--broker", &url, "--topics", "300", "--clear"];
+    assert_eq!(finish(&clear), (Some(0), String::new(), String::new()));
+    // What is retained comes before anything that is published after a subscription.
+    let mut late = broker.subscribe();
+    assert_eq!(finish(&["sim", "--broker", &url, "--topics", "1", "--once"]).0, Some(0));
+    assert!(!late.on("sim/esphome/living-room/sensor/temperature/state").retained);
+    assert_eq!(late.seen().len(), 1, "{:?}", late.seen());
+
+    let (_, output, _) = finish(&["sim", "--topics", "2", "--clear", "--dry-run"]);
+    let quantities = ["temperature", "humidity"];
+    let [temperature, humidity] =
+        quantities.map(|quantity| format!("sim/esphome/living-room/sensor/{quantity}/state \n"));
+    assert_eq!(output, format!("{temperature}{humidity}sim/status \n"));
+}
+
+#[test]
 fn devices_go_and_come_back() {
     let broker = Broker::start();
     let url = broker.url();
