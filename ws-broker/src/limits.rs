@@ -165,3 +165,36 @@ pub(crate) const CREDENTIAL_BYTES_MAX: usize = 65_535;
 pub(crate) fn password_checks_max(workers: u16) -> usize {
     usize::from(workers).div_ceil(2)
 }
+
+/// What the durable store may take of memory and disk.
+#[cfg(test)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoreLimits {
+    /// Bytes of the journal's file, and of the changes kept in memory, from which on they are brought
+    /// into the tables; from twice as much on, commits wait for that.
+    pub journal_bytes_max: u64,
+    /// Bytes of the tables that are kept in memory.
+    pub cache_bytes: usize,
+    /// Bytes of all keys and values up to which the tables' file is made smaller while it is in use,
+    /// which keeps readers waiting.
+    pub compact_live_max: u64,
+}
+
+#[cfg(test)]
+impl Default for StoreLimits {
+    fn default() -> Self {
+        Self { journal_bytes_max: 16 << 20, cache_bytes: 8 << 20, compact_live_max: 32 << 20 }
+    }
+}
+
+/// How often what is in the journal is brought into the tables, however little it is.
+#[cfg(test)]
+pub(crate) const STORE_SETTLE_PERIOD: Duration = Duration::from_secs(60);
+
+/// How long until that is tried again after the disk has refused it, unless somebody commits.
+#[cfg(test)]
+pub(crate) const STORE_RETRY_PERIOD: Duration = Duration::from_secs(1);
+
+/// The buffer of the journal is not kept when it grew beyond this many bytes.
+#[cfg(test)]
+pub(crate) const STORE_SPARE_BYTES_MAX: usize = 1 << 20;

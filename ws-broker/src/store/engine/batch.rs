@@ -1,72 +1,129 @@
-//! Changes that are to happen together.
+//! Changes that are to happen together, as the bytes that stand for them in the journal.
+//!
+//! A change is the key's length, the length of its new value plus one (zero where the key is to go),
+//! the key, and the value. Lengths are written seven bits to a byte, the lowest first; a byte that
+//! another follows has its highest bit set.
 
 /// Keys with their new values, or with none, in the order they were asked for.
 ///
-/// All bytes stand in one buffer, so that a batch that is used again allocates nothing.
+/// All stands in one buffer, so that a batch that is used again allocates nothing.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Batch {
-    changes: Vec<Change>,
-    /// Key after key, each with its value behind it.
     bytes: Vec<u8>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Change {
-    key_len: usize,
-    /// None where the key is to go.
-    value_len: Option<usize>,
+    len: usize,
 }
 
 impl Batch {
     /// Gives a key a value, over any that it has.
     pub(crate) fn put(&mut self, key: &[u8], value: &[u8]) {
-        self.changes.push(Change { key_len: key.len(), value_len: Some(value.len()) });
-        self.bytes.extend_from_slice(key);
+        self.head(key, value.len().saturating_add(1));
         self.bytes.extend_from_slice(value);
     }
 
     /// Removes a key, if it is there.
     pub(crate) fn delete(&mut self, key: &[u8]) {
-        self.changes.push(Change { key_len: key.len(), value_len: None });
-        self.bytes.extend_from_slice(key);
+        self.head(key, 0);
     }
 
     /// Forgets all changes and keeps the room they took.
     pub(crate) fn clear(&mut self) {
-        self.changes.clear();
         self.bytes.clear();
+        self.len = 0;
     }
 
     /// Whether nothing is to change.
     pub(crate) fn is_empty(&self) -> bool {
-        self.changes.is_empty()
+        self.len == 0
     }
 
     /// How many changes there are.
     pub(crate) fn len(&self) -> usize {
-        self.changes.len()
+        self.len
     }
 
-    /// Bytes of all keys and values.
+    /// Bytes that it takes in the journal.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.len()
     }
 
     /// All changes: a key, and its new value unless it is to go.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        let mut rest = self.bytes.as_slice();
-        self.changes.iter().map(move |change| {
-            let key = take(&mut rest, change.key_len);
-            (key, change.value_len.map(|len| take(&mut rest, len)))
-        })
+    pub(crate) fn iter(&self) -> Changes<'_> {
+        Changes(&self.bytes)
+    }
+
+    /// What stands for it in the journal.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn head(&mut self, key: &[u8], value_len: usize) {
+        self.len = self.len.saturating_add(1);
+        put_length(&mut self.bytes, key.len());
+        put_length(&mut self.bytes, value_len);
+        self.bytes.extend_from_slice(key);
     }
 }
 
-/// Takes the next `len` bytes; there are as many, for each change has put its own there.
-fn take<'a>(rest: &mut &'a [u8], len: usize) -> &'a [u8] {
-    let (taken, left) = rest.split_at_checked(len).unwrap_or((rest, &[]));
+/// The changes of a batch, one after the other.
+#[derive(Debug, Clone)]
+pub(crate) struct Changes<'a>(&'a [u8]);
+
+impl<'a> Changes<'a> {
+    /// The changes that `bytes` stand for, if that is what they do to their end.
+    pub(super) fn of(bytes: &'a [u8]) -> Option<Self> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            take_change(&mut rest)?;
+        }
+        Some(Self(bytes))
+    }
+}
+
+impl<'a> Iterator for Changes<'a> {
+    type Item = (&'a [u8], Option<&'a [u8]>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        take_change(&mut self.0)
+    }
+}
+
+fn take_change<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], Option<&'a [u8]>)> {
+    let key_len = take_length(rest)?;
+    let value_len = take_length(rest)?;
+    let key = take(rest, key_len)?;
+    let value = match value_len.checked_sub(1) {
+        Some(len) => Some(take(rest, len)?),
+        None => None,
+    };
+    Some((key, value))
+}
+
+fn take<'a>(rest: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
+    let (taken, left) = rest.split_at_checked(len)?;
     *rest = left;
-    taken
+    Some(taken)
+}
+
+fn put_length(bytes: &mut Vec<u8>, mut length: usize) {
+    while length >= 0x80 {
+        bytes.push(length.to_le_bytes()[0] | 0x80);
+        length >>= 7;
+    }
+    bytes.push(length.to_le_bytes()[0]);
+}
+
+fn take_length(rest: &mut &[u8]) -> Option<usize> {
+    let mut length = 0_usize;
+    for shift in (0..usize::BITS).step_by(7) {
+        let (&byte, left) = rest.split_first()?;
+        *rest = left;
+        let bits = usize::from(byte & 0x7f);
+        length |= bits.checked_shl(shift).filter(|shifted| shifted >> shift == bits)?;
+        if byte & 0x80 == 0 {
+            return Some(length);
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -75,17 +132,41 @@ mod tests {
 
     #[test]
     fn changes_come_back_as_they_were_put() {
+        let long = vec![7; 70_000];
         let mut batch = Batch::default();
         batch.put(b"a", b"1");
         batch.delete(b"bb");
         batch.put(b"", b"");
+        batch.put(&long, &long);
         batch.put(b"a", b"");
         let all: Vec<_> = batch.iter().collect();
-        let expected: [(&[u8], Option<&[u8]>); 4] =
-            [(b"a", Some(b"1")), (b"bb", None), (b"", Some(b"")), (b"a", Some(b""))];
+        let expected: [(&[u8], Option<&[u8]>); 5] = [
+            (b"a", Some(b"1")),
+            (b"bb", None),
+            (b"", Some(b"")),
+            (&long, Some(&long)),
+            (b"a", Some(b"")),
+        ];
         assert_eq!(all, expected);
-        assert_eq!((batch.len(), batch.bytes(), batch.is_empty()), (4, 5, false));
+        assert_eq!((batch.len(), batch.is_empty()), (5, false));
+        assert_eq!(Changes::of(batch.as_bytes()).unwrap().count(), 5);
         batch.clear();
         assert_eq!((batch.iter().count(), batch.bytes(), batch.is_empty()), (0, 0, true));
+    }
+
+    #[test]
+    fn bytes_that_stand_for_no_changes_are_refused() {
+        let endless = [0xff; 20];
+        for bytes in [&[1][..], &[1, 0], &[1, 3, b'k', b'v'], &[0x80], &endless] {
+            assert!(Changes::of(bytes).is_none(), "{bytes:?}");
+        }
+        let mut rng = fastrand::Rng::with_seed(1);
+        for _ in 0..10_000 {
+            let bytes: Vec<_> = (0..rng.usize(0..40)).map(|_| rng.u8(..)).collect();
+            if let Some(changes) = Changes::of(&bytes) {
+                let shown = changes.map(|(key, value)| key.len() + value.map_or(0, <[u8]>::len));
+                assert!(shown.sum::<usize>() <= bytes.len());
+            }
+        }
     }
 }

@@ -8,8 +8,19 @@
 //! is to hold, applying one twice is applying it once.
 
 mod batch;
+mod chain;
+#[cfg(test)]
+mod crashes;
+mod disk;
+mod folder;
+mod journal;
+mod journaled;
 #[cfg(test)]
 pub(crate) mod memory;
+mod recent;
+#[cfg(test)]
+mod simulated;
+mod tables;
 
 use std::fmt;
 use std::io;
@@ -18,6 +29,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 
 pub(crate) use batch::Batch;
+pub(crate) use journaled::open;
 
 /// How far a batch has come when its commit returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,180 @@
+//! Reading the journal again at the start: which batches there are, and whether any are missing that
+//! were acknowledged.
+//!
+//! What a file does not hold to its end may never have been acknowledged, may have been lost when the
+//! power failed, which [`super::Reach::System`] allows for, or is damage:
+//!
+//! - A batch of which only the beginning is there was being written when the program was killed.
+//! - After the power has failed, parts of what was not on the disk yet may be missing, with later parts
+//!   in place: they read as zeros. Which batches were on the disk, later batches tell.
+//! - Anything else nobody has written.
+
+use super::batch::Changes;
+use super::journal::{End, Reader};
+
+/// What is read of the journal's files, in their order.
+#[derive(Debug)]
+pub(super) struct Chain {
+    /// What tells this start of the machine from others.
+    boot: Option<u64>,
+    /// The last batch that is there, with all before it.
+    last: u64,
+    /// The last batch that is known to have been on the disk.
+    on_disk: u64,
+    gap: Option<Gap>,
+    /// Something of a batch behind the gap is there.
+    goes_on: bool,
+    /// A batch was written when earlier ones were not known to be on the disk, by an earlier start
+    /// of the machine.
+    may_lack_end: bool,
+}
+
+/// The place from which on nothing can be used.
+#[derive(Debug)]
+struct Gap {
+    file: String,
+    at: usize,
+    end: End,
+    /// Whether the power may have failed after the file was begun.
+    after_boot: bool,
+}
+
+/// What the journal turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// All that was acknowledged is there.
+    Complete,
+    /// The machine went down, and what was acknowledged last need not have been on the disk.
+    MayLackEnd,
+    /// The machine went down, and batches after the last one that is there are lost.
+    LacksEnd,
+    /// The file is damaged.
+    Damaged {
+        /// Which one.
+        file: String,
+        /// How.
+        what: String,
+    },
+}
+
+impl Chain {
+    /// Begins where the tables hold all batches up to `last`.
+    pub(super) fn new(boot: Option<u64>, last: u64) -> Self {
+        Self { boot, last, on_disk: last, gap: None, goes_on: false, may_lack_end: false }
+    }
+
+    /// The last batch that is there, with all before it.
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Whether files after the last one were in vain.
+    pub(super) fn is_broken(&self) -> bool {
+        self.gap.is_some()
+    }
+
+    /// Reads the next file: its name, the batch that it is to begin with, what is in it, and with
+    /// which batch the file after it is to begin. `apply` is shown the batches that are new.
+    pub(super) fn read(
+        &mut self,
+        file: &str,
+        first: u64,
+        bytes: &[u8],
+        next_first: Option<u64>,
+        apply: &mut dyn FnMut(Changes<'_>),
+    ) {
+        let mut reader = Reader::new(bytes, first);
+        self.on_disk = self.on_disk.max(reader.on_disk());
+        // Batches from there on were written once more, into the next file.
+        let stop = next_first.unwrap_or(u64::MAX);
+        if self.gap.is_none() && first > self.last.saturating_add(1) {
+            self.break_off(file, 0, End::Unwritten, reader.boot());
+        }
+        let mut number = first;
+        while self.gap.is_none() && number < stop {
+            let at = reader.at();
+            let before = self.last;
+            let record = reader.next();
+            let changes = record.and_then(|record| Changes::of(record.batch));
+            match record.zip(changes) {
+                Some((record, changes)) if record.number == number => {
+                    if number > self.last {
+                        self.last = number;
+                        apply(changes);
+                    }
+                    self.on_disk = self.on_disk.max(record.on_disk);
+                    let is_exposed = record.on_disk < before;
+                    self.may_lack_end = is_exposed && self.is_after_boot(reader.boot());
+                    number = number.saturating_add(1);
+                }
+                Some(_) => self.break_off(file, at, End::Damaged, reader.boot()),
+                None => {
+                    let end = if record.is_some() { End::Damaged } else { reader.end() };
+                    let is_last = end == End::Whole && next_first.is_none();
+                    let is_short = self.last.saturating_add(1) < stop;
+                    if is_short && !is_last {
+                        self.break_off(file, at, end, reader.boot());
+                    }
+                    break;
+                }
+            }
+        }
+        if self.gap.is_some() {
+            self.note_strays(&mut reader);
+        }
+    }
+
+    /// What the journal is, when all files are read.
+    pub(super) fn verdict(&self) -> Verdict {
+        let Some(gap) = &self.gap else {
+            return if self.may_lack_end { Verdict::MayLackEnd } else { Verdict::Complete };
+        };
+        let damaged = |what: String| Verdict::Damaged { file: gap.file.clone(), what };
+        let at = gap.at;
+        if self.on_disk > self.last {
+            let missing = self.last.saturating_add(1);
+            return damaged(format!(
+                "batch {missing} can't be read from byte {at} on, and batches up to {} were on the \
+                 disk once",
+                self.on_disk
+            ));
+        }
+        match gap.end {
+            End::Cut if !self.goes_on && !gap.after_boot => Verdict::Complete,
+            End::Damaged => damaged(format!("what stands at byte {at} was never written")),
+            _ if !gap.after_boot => {
+                let missing = self.last.saturating_add(1);
+                damaged(format!("batch {missing} is missing at byte {at}"))
+            }
+            _ if self.goes_on => Verdict::LacksEnd,
+            _ if self.may_lack_end => Verdict::MayLackEnd,
+            _ => Verdict::Complete,
+        }
+    }
+
+    fn break_off(&mut self, file: &str, at: usize, end: End, boot: Option<u64>) {
+        let after_boot = self.is_after_boot(boot);
+        self.gap = Some(Gap { file: file.to_owned(), at, end, after_boot });
+    }
+
+    /// Whether the machine may have started anew since a file was begun.
+    fn is_after_boot(&self, boot: Option<u64>) -> bool {
+        boot.is_none() || boot != self.boot
+    }
+
+    /// Learns from what can't be used what should have been there.
+    fn note_strays(&mut self, reader: &mut Reader<'_>) {
+        while let Some(record) = reader.next() {
+            self.note_stray(record.number, record.on_disk);
+        }
+        for (number, on_disk) in reader.stray_heads() {
+            self.note_stray(number, on_disk);
+        }
+    }
+
+    fn note_stray(&mut self, number: u64, on_disk: u64) {
+        self.on_disk = self.on_disk.max(on_disk);
+        // The batch that could not be read may have its head in place.
+        self.goes_on |= number > self.last.saturating_add(1);
+    }
+}

@@ -1,0 +1,47 @@
+//! Where an engine's files are: a folder, or in tests a simulated disk whose power fails.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+/// A folder with files in it.
+pub(super) trait Disk: Send + Sync + fmt::Debug {
+    /// The names of all files.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// Opens a file that is there.
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Makes a file that is empty; one that was there by that name is gone.
+    fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Gives a file another name.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Makes sure that the names outlive a power failure.
+    fn sync(&self) -> io::Result<()>;
+
+    /// What differs after each start of the machine, where the system tells.
+    fn boot(&self) -> Option<u64>;
+}
+
+/// An open file.
+pub(super) trait DiskFile: Send + Sync + fmt::Debug {
+    /// Its length in bytes.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Fills `bytes` from what stands at `offset`.
+    fn read(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()>;
+
+    /// Writes all of `bytes` at `offset`.
+    fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Cuts the file off, or fills it up with zeros.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Makes sure that all that was written outlives a power failure.
+    fn sync(&self) -> io::Result<()>;
+}

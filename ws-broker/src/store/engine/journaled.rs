@@ -1,0 +1,532 @@
+//! The engine of the broker: a journal of ours before tables of `redb`.
+//!
+//! A commit is one write to the journal; what it changed is kept in memory besides. When the journal's
+//! file has grown to [`StoreLimits::journal_bytes_max`], or some time has passed, a thread brings the
+//! last change of each key into the tables and removes the file. So what comes and goes meanwhile,
+//! as most messages do, never gets there, and what stays is written there once.
+//!
+//! Reading looks at the changes in memory first, the newest before those that are on their way into
+//! the tables, then at the tables.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use parking_lot::{Condvar, Mutex, RwLock};
+
+use super::chain::{Chain, Verdict};
+use super::disk::{Disk, DiskFile};
+use super::folder::Folder;
+use super::journal::{self, Reader, Writer};
+use super::recent::Recent;
+use super::tables::{self, Tables};
+use super::{Batch, Engine, EngineError, Reach, Visit};
+use crate::limits::{STORE_RETRY_PERIOD, STORE_SETTLE_PERIOD, StoreLimits};
+
+/// Opens the engine in a folder, which is made where it is not there.
+///
+/// # Errors
+///
+/// The folder is in use, can't be used, or holds something else than what was written.
+pub(crate) fn open(folder: &Path) -> Result<Box<dyn Engine>, EngineError> {
+    let disk = Arc::new(Folder::open(folder)?);
+    let engine = Journaled::open(disk, folder, &StoreLimits::default())?;
+    Ok(Box::new(engine.with_thread()?))
+}
+
+/// The engine.
+#[derive(Debug)]
+pub(super) struct Journaled {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
+    limits: StoreLimits,
+    tables: Tables,
+    /// Taken before `layers`, where both are.
+    committer: Mutex<Committer>,
+    layers: RwLock<Layers>,
+    signal: Mutex<Signal>,
+    changed: Condvar,
+}
+
+/// What only one commit at a time may touch.
+#[derive(Debug)]
+struct Committer {
+    writer: Writer,
+    /// The last batch in the journal.
+    last: u64,
+    /// The last batch that is known to be on the disk.
+    on_disk: u64,
+    /// Files of the journal that are closed, with their last batch, of which something may not be on
+    /// the disk.
+    unsynced: Vec<(u64, Arc<dyn DiskFile>)>,
+    /// The name of the journal's newest file may not be on the disk.
+    is_name_unsynced: bool,
+    /// What is in the journal need not last, though a sync may say so: an earlier one has failed.
+    /// Before anything else it must be brought into the tables.
+    is_suspect: bool,
+}
+
+/// What is in the journal and may not be in the tables.
+#[derive(Debug, Default)]
+struct Layers {
+    active: Recent,
+    frozen: Option<Frozen>,
+}
+
+/// Changes that are on their way into the tables.
+#[derive(Debug, Clone)]
+struct Frozen {
+    recent: Arc<Recent>,
+    /// The last batch of which they are.
+    last: u64,
+}
+
+/// What the thread is told and tells.
+#[derive(Debug, Default)]
+struct Signal {
+    /// There is a thread, and it is to go on. Without, the work is done where it arises.
+    has_thread: bool,
+    /// Changes are on their way into the tables.
+    is_settling: bool,
+    /// Why they have not got there yet, until somebody has been told.
+    failure: Option<EngineError>,
+}
+
+impl Journaled {
+    /// Opens the engine on a disk; errors name `folder` as where that is.
+    pub(super) fn open(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        limits: &StoreLimits,
+    ) -> Result<Self, EngineError> {
+        let shared = Arc::new(Shared::open(disk, folder, limits)?);
+        Ok(Self { shared, thread: None })
+    }
+
+    /// Leaves to a thread what need not be done before a commit returns.
+    fn with_thread(mut self) -> Result<Self, EngineError> {
+        self.thread = Some(start_thread(self.shared.clone())?);
+        Ok(self)
+    }
+}
+
+impl Drop for Journaled {
+    /// Brings everything into the tables, so that the journal is empty. If that fails, the journal
+    /// has it all the same.
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            self.shared.signal.lock().has_thread = false;
+            self.shared.changed.notify_all();
+            let _ = thread.join();
+        }
+        if let Err(error) = self.shared.settle_all(&mut self.shared.committer.lock()) {
+            tracing::warn!("The store was closed without tidying up: {error}.");
+        }
+    }
+}
+
+impl Engine for Journaled {
+    fn commit(&self, batch: &Batch, reach: Reach) -> Result<(), EngineError> {
+        let shared = &self.shared;
+        let mut committer = shared.committer.lock();
+        if committer.is_suspect {
+            shared.settle_all(&mut committer)?;
+        }
+        shared.make_room(&mut committer)?;
+        let last = committer.last;
+        if !batch.is_empty() {
+            shared.append(&mut committer, batch)?;
+        }
+        if reach == Reach::Disk {
+            // A batch that may not be on the disk does not count: the next one takes its number.
+            shared.sync(&mut committer).inspect_err(|_| committer.last = last)?;
+        }
+        shared.layers.write().active.apply(batch.iter());
+        Ok(())
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        {
+            let layers = self.shared.layers.read();
+            let frozen = layers.frozen.as_ref().and_then(|frozen| frozen.recent.get(key));
+            if let Some(change) = layers.active.get(key).or(frozen) {
+                return Ok(change.clone());
+            }
+        }
+        self.shared.tables.get(key)
+    }
+
+    fn scan(&self, prefix: &[u8], each: &mut Visit<'_>) -> Result<(), EngineError> {
+        let (changes, snapshot) = {
+            let layers = self.shared.layers.read();
+            (layers.under(prefix), self.shared.tables.snapshot()?)
+        };
+        let mut changes = changes.iter().map(|(key, value)| (&**key, value)).peekable();
+        snapshot.scan(prefix, &mut |key, value| {
+            while let Some((key, value)) = changes.next_if(|(changed, _)| *changed < key) {
+                value.as_ref().map_or(Ok(()), |value| each(key, value))?;
+            }
+            match changes.next_if(|(changed, _)| *changed == key) {
+                Some((_, None)) => Ok(()),
+                Some((_, Some(value))) => each(key, value),
+                None => each(key, value),
+            }
+        })?;
+        for (key, value) in changes {
+            value.as_ref().map_or(Ok(()), |value| each(key, value))?;
+        }
+        Ok(())
+    }
+}
+
+impl Layers {
+    /// All changes whose key begins with `prefix`, in the order of their keys.
+    fn under(&self, prefix: &[u8]) -> Vec<(Box<[u8]>, Option<Bytes>)> {
+        let frozen = self.frozen.iter().flat_map(|frozen| frozen.recent.under(prefix));
+        let frozen = frozen.filter(|(key, _)| self.active.get(key).is_none());
+        let changes = self.active.under(prefix).chain(frozen);
+        let mut changes: Vec<(Box<[u8]>, _)> =
+            changes.map(|(key, value)| (Box::from(key), value.clone())).collect();
+        changes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        changes
+    }
+}
+
+impl Shared {
+    fn open(disk: Arc<dyn Disk>, folder: &Path, limits: &StoreLimits) -> Result<Self, EngineError> {
+        let failed = |source| EngineError::Io { path: folder.to_owned(), source };
+        let files = prepare(&disk, folder, limits)?;
+        let tables = Tables::open(&disk, folder.join(tables::FILE), limits)?;
+        let on_disk = tables.known_last();
+        let (recent, last) = replay(&*disk, folder, &files, on_disk)?;
+        let writer = Writer::create(&*disk, last.saturating_add(1), on_disk).map_err(failed)?;
+        disk.sync().map_err(failed)?;
+        let committer = Committer {
+            writer,
+            last,
+            on_disk,
+            unsynced: Vec::new(),
+            is_name_unsynced: false,
+            // What was read may never get on the disk: nobody knows what its writer was told.
+            is_suspect: !recent.is_empty(),
+        };
+        Ok(Self {
+            disk,
+            folder: folder.to_owned(),
+            limits: limits.clone(),
+            tables,
+            committer: Mutex::new(committer),
+            layers: RwLock::new(Layers { active: recent, frozen: None }),
+            signal: Mutex::default(),
+            changed: Condvar::new(),
+        })
+    }
+
+    /// Writes a batch to the journal.
+    fn append(&self, committer: &mut Committer, batch: &Batch) -> Result<(), EngineError> {
+        let number = committer.last.saturating_add(1);
+        let written = committer.writer.append(number, committer.on_disk, batch.as_bytes());
+        written.map_err(|source| self.failed_at(committer, source))?;
+        committer.last = number;
+        Ok(())
+    }
+
+    /// Makes the journal last.
+    fn sync(&self, committer: &mut Committer) -> Result<(), EngineError> {
+        match self.try_sync(committer) {
+            Ok(()) => {
+                committer.on_disk = committer.last;
+                Ok(())
+            }
+            Err(source) => {
+                // The system may forget what it could not write, and say next time that all is well.
+                committer.is_suspect = true;
+                Err(self.failed_at(committer, source))
+            }
+        }
+    }
+
+    fn try_sync(&self, committer: &mut Committer) -> io::Result<()> {
+        if committer.is_name_unsynced {
+            self.disk.sync()?;
+            committer.is_name_unsynced = false;
+        }
+        for (_, file) in &committer.unsynced {
+            file.sync()?;
+        }
+        committer.unsynced.clear();
+        committer.writer.file().sync()
+    }
+
+    /// Sees to it that neither the journal nor what is kept in memory of it grows without end.
+    fn make_room(&self, committer: &mut Committer) -> Result<(), EngineError> {
+        let size = committer.writer.len().max(self.layers.read().active.bytes() as u64);
+        let limit = self.limits.journal_bytes_max;
+        if size < limit {
+            return Ok(());
+        }
+        if size >= limit.saturating_mul(2) {
+            // What is under way can't keep up, or fails.
+            self.finish_settling()?;
+        }
+        if self.layers.read().frozen.is_none() {
+            self.start_settling(committer)?;
+        }
+        Ok(())
+    }
+
+    /// Begins to bring what is in the journal into the tables. Nothing of the kind is under way.
+    fn start_settling(&self, committer: &mut Committer) -> Result<(), EngineError> {
+        let first = committer.last.saturating_add(1);
+        let created = Writer::create(&*self.disk, first, committer.on_disk);
+        let writer = created.map_err(|source| self.failed_at(committer, source))?;
+        let closed = std::mem::replace(&mut committer.writer, writer);
+        let settled = self.tables.known_last();
+        committer.unsynced.retain(|(last, _)| *last > settled);
+        committer.unsynced.push((committer.last, closed.file().clone()));
+        committer.is_name_unsynced = true;
+        {
+            let mut layers = self.layers.write();
+            let recent = Arc::new(std::mem::take(&mut layers.active));
+            layers.frozen = Some(Frozen { recent, last: committer.last });
+        }
+        let mut signal = self.signal.lock();
+        signal.is_settling = true;
+        if signal.has_thread {
+            self.changed.notify_all();
+            return Ok(());
+        }
+        drop(signal);
+        // What fails now is tried again when the journal has grown to twice its size.
+        let _ = self.finish_settling();
+        Ok(())
+    }
+
+    /// Waits until what is on its way is in the tables.
+    fn finish_settling(&self) -> Result<(), EngineError> {
+        let mut signal = self.signal.lock();
+        if !signal.has_thread {
+            drop(signal);
+            self.settle()?;
+            self.signal.lock().is_settling = false;
+            return Ok(());
+        }
+        // What failed a while ago is tried again at once.
+        signal.failure = None;
+        self.changed.notify_all();
+        while signal.is_settling {
+            if let Some(failure) = signal.failure.take() {
+                return Err(failure);
+            }
+            self.changed.wait(&mut signal);
+        }
+        Ok(())
+    }
+
+    /// Brings everything into the tables, and begins a new file of the journal.
+    fn settle_all(&self, committer: &mut Committer) -> Result<(), EngineError> {
+        self.finish_settling()?;
+        if !committer.writer.is_empty() || !self.layers.read().active.is_empty() {
+            self.start_settling(committer)?;
+            self.finish_settling()?;
+        }
+        committer.unsynced.clear();
+        committer.is_name_unsynced = false;
+        committer.is_suspect = false;
+        committer.on_disk = committer.last;
+        Ok(())
+    }
+
+    /// Brings the changes that are on their way into the tables, and removes the files of the journal
+    /// that they were in.
+    fn settle(&self) -> Result<(), EngineError> {
+        let Some(frozen) = self.layers.read().frozen.clone() else {
+            return Ok(());
+        };
+        let mut changes: Vec<_> =
+            frozen.recent.under(&[]).map(|(key, value)| (key, value.as_deref())).collect();
+        changes.sort_unstable_by_key(|&(key, _)| key);
+        self.tables.apply(&changes, frozen.last)?;
+        self.remove_files(frozen.last).map_err(|source| self.failed(source))?;
+        self.layers.write().frozen = None;
+        self.tables.compact(self.limits.compact_live_max)
+    }
+
+    /// Removes the files of the journal of which all batches up to `last` are in the tables.
+    fn remove_files(&self, last: u64) -> io::Result<()> {
+        // The file that goes on must be there for certain before any other goes.
+        self.disk.sync()?;
+        let files = journal_files(&*self.disk)?;
+        let ends = files.iter().skip(1).map(|&next_first| next_first.saturating_sub(1));
+        for (&first, end) in files.iter().zip(ends) {
+            if end <= last {
+                self.disk.remove(&journal::name(first))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn failed_at(&self, committer: &Committer, source: io::Error) -> EngineError {
+        let path = self.folder.join(journal::name(committer.writer.first()));
+        EngineError::Io { path, source }
+    }
+
+    fn failed(&self, source: io::Error) -> EngineError {
+        EngineError::Io { path: self.folder.clone(), source }
+    }
+
+    /// What the thread does.
+    fn run(&self) {
+        let mut signal = self.signal.lock();
+        while signal.has_thread {
+            if signal.is_settling {
+                drop(signal);
+                let settled = self.settle();
+                signal = self.signal.lock();
+                let failed = settled.is_err();
+                signal.is_settling = failed;
+                signal.failure = settled.err();
+                self.changed.notify_all();
+                if failed {
+                    self.changed.wait_for(&mut signal, STORE_RETRY_PERIOD);
+                }
+                continue;
+            }
+            let waited = self.changed.wait_for(&mut signal, STORE_SETTLE_PERIOD);
+            if waited.timed_out() {
+                drop(signal);
+                self.settle_by_time();
+                signal = self.signal.lock();
+            }
+        }
+    }
+
+    /// Begins to bring into the tables what has been in the journal for a while.
+    fn settle_by_time(&self) {
+        // Who commits at this very moment sees to the journal's size.
+        let Some(mut committer) = self.committer.try_lock() else {
+            return;
+        };
+        let is_due = {
+            let layers = self.layers.read();
+            layers.frozen.is_none() && !layers.active.is_empty()
+        };
+        if is_due {
+            // Without room for another file, the one that is there goes on.
+            let _ = self.start_settling(&mut committer);
+        }
+    }
+}
+
+fn start_thread(shared: Arc<Shared>) -> Result<JoinHandle<()>, EngineError> {
+    let folder = shared.folder.clone();
+    shared.signal.lock().has_thread = true;
+    let thread = std::thread::Builder::new().name("store".to_owned());
+    thread.spawn(move || shared.run()).map_err(|source| EngineError::Io { path: folder, source })
+}
+
+/// The first batches of all files of the journal, in their order.
+fn journal_files(disk: &dyn Disk) -> io::Result<Vec<u64>> {
+    let names = disk.list()?;
+    let mut files: Vec<_> = names.iter().filter_map(|name| journal::first_of(name)).collect();
+    files.sort_unstable();
+    Ok(files)
+}
+
+/// Makes sure that there are tables, and that they and the journal's files go together; returns the
+/// first batches of the latter.
+fn prepare(
+    disk: &Arc<dyn Disk>,
+    folder: &Path,
+    limits: &StoreLimits,
+) -> Result<Vec<u64>, EngineError> {
+    let failed = |source| EngineError::Io { path: folder.to_owned(), source };
+    let path = folder.join(tables::FILE);
+    let has_tables = disk.list().map_err(failed)?.iter().any(|name| name == tables::FILE);
+    let mut files = journal_files(&**disk).map_err(failed)?;
+    if has_tables {
+        if files.is_empty() {
+            let what = "the journal's files are missing".to_owned();
+            return Err(EngineError::Corrupt { path: folder.to_owned(), what });
+        }
+        return Ok(files);
+    }
+    // The journal comes first, so that there are never tables without it.
+    if files.is_empty() {
+        let writer = Writer::create(&**disk, 1, 0).map_err(failed)?;
+        files.push(writer.first());
+        disk.sync().map_err(failed)?;
+    }
+    let bytes = read_file(&**disk, &journal::name(1)).unwrap_or_default();
+    let has_batches = Reader::new(&bytes, 1).next().is_some();
+    if files != [1] || has_batches {
+        let what = "the file is missing, and the journal beside it is not empty".to_owned();
+        return Err(EngineError::Corrupt { path, what });
+    }
+    Tables::create(disk, &path, limits)?;
+    Ok(files)
+}
+
+/// Reads the journal's files, which begin with the batches `files`, beyond batch `last`, up to which
+/// all is in the tables. Returns what changed, and the last batch that is there.
+fn replay(
+    disk: &dyn Disk,
+    folder: &Path,
+    files: &[u64],
+    last: u64,
+) -> Result<(Recent, u64), EngineError> {
+    let mut chain = Chain::new(disk.boot(), last);
+    let mut recent = Recent::default();
+    let mut in_vain = Vec::new();
+    for (index, &first) in files.iter().enumerate() {
+        let name = journal::name(first);
+        let path = folder.join(&name);
+        if chain.is_broken() {
+            in_vain.push(name.clone());
+        }
+        let failed = |source| EngineError::Io { path: path.clone(), source };
+        let bytes = read_file(disk, &name).map_err(failed)?;
+        let next_first = files.get(index.saturating_add(1)).copied();
+        chain.read(&name, first, &bytes, next_first, &mut |changes| recent.apply(changes));
+    }
+    let batch = chain.last();
+    match chain.verdict() {
+        Verdict::Complete => {}
+        Verdict::MayLackEnd => tracing::warn!(
+            "The machine went down while the store was in use. What was acknowledged in the last \
+             seconds before may be missing; durability fsync prevents that."
+        ),
+        Verdict::LacksEnd => tracing::warn!(
+            "The machine went down while the store was in use, and the end of its journal was not on \
+             the disk: what was acknowledged after batch {batch} is lost; durability fsync prevents \
+             that."
+        ),
+        Verdict::Damaged { file, what } => {
+            return Err(EngineError::Corrupt { path: folder.join(file), what });
+        }
+    }
+    // From the last to the first, so that none is left behind a gap.
+    for name in in_vain.iter().rev() {
+        let removed = disk.remove(name);
+        removed.map_err(|source| EngineError::Io { path: folder.join(name), source })?;
+    }
+    Ok((recent, batch))
+}
+
+fn read_file(disk: &dyn Disk, name: &str) -> io::Result<Vec<u8>> {
+    let file = disk.open(name)?;
+    let len = usize::try_from(file.len()?).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    bytes.resize(len, 0);
+    file.read(0, &mut bytes)?;
+    Ok(bytes)
+}
