@@ -532,7 +532,7 @@ impl<'a> Reporter<'a> {
             // Two of one name take each other's place for ever. Few brokers say so.
             (None, true, 2) => say!(
                 "Losing the broker at {address} soon after every connection: {lost}. If this \
-                 program runs twice for one host, give one of them another --name. Trying again."
+                 program runs twice, give one of them another --name or --prefix. Trying again."
             ),
             (None, true, _) => {}
         }

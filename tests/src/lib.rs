@@ -23,6 +23,7 @@ pub mod certificates;
 pub mod http;
 pub mod ledger;
 pub mod mosquitto;
+pub mod opendata;
 pub mod ports;
 pub mod program;
 pub mod python;

@@ -183,8 +183,8 @@ impl From<Problem> for Attempt {
     }
 }
 
-/// The data, or what stands in its place. Nothing there means that the URL has expired: a service
-/// that has no data says so in the envelope.
+/// The data, or what stands in its place. Nothing there, or no entry, means that the URL has
+/// expired: a service that has no data, or doesn't know the key, says so in the envelope.
 fn second(answer: &Answer) -> Result<Value, Attempt> {
     let json = answer.json();
     let problem = answer.problem(json.as_ref().ok().and_then(said));
@@ -193,7 +193,7 @@ fn second(answer: &Answer) -> Result<Value, Attempt> {
         (problem, _) => problem,
     };
     match problem {
-        Some(problem) if problem.kind == Kind::Missing => Err(Attempt::Expired),
+        Some(Problem { kind: Kind::Missing | Kind::Refused, .. }) => Err(Attempt::Expired),
         Some(problem) => Err(problem.into()),
         None => Ok(json?),
     }

@@ -62,8 +62,8 @@ pub(super) fn not_authorized() -> Lost {
 
 pub(super) fn taken_over() -> Lost {
     Lost(
-        "another client took this one's place; if a second one runs for the same host, give it \
-         another --name"
+        "another client took this one's place; if this program runs twice, give one of them \
+         another --name or --prefix"
             .to_owned(),
     )
 }

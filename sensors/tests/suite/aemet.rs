@@ -2,10 +2,10 @@
 //! that it does instead of answering.
 
 use crate::harness::{Broker, Process, Sensors, folder};
-use crate::opendata::{Fault, KEY, OpenData};
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
+use tests::opendata::{Fault, KEY, OpenData};
 
 const OBSERVATION: &str = "/api/observacion/";
 const DAILY: &str = "/municipio/diaria/";
@@ -164,6 +164,7 @@ fn what_passes_is_asked_for_again() {
         both.into_iter().flat_map(|fault| steps.map(|step| (step, fault.clone()))).collect();
     cases.push((OBSERVATION, Fault::Expired));
     cases.push((DATA, Fault::Status(404, None)));
+    cases.push((DATA, Fault::Status(403, None)));
     cases.push((DATA, Fault::Inside(404)));
     let tests: Vec<_> = cases
         .into_iter()

@@ -5,7 +5,6 @@ mod aemet;
 mod harness;
 mod host;
 mod http;
-mod opendata;
 mod sim;
 mod transports;
 mod web;

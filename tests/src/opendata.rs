@@ -9,11 +9,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// The key that the stand-in knows.
-pub(crate) const KEY: &str = "eyJhbGciOiJIUzI1NiJ9.stand-in.secret";
+pub const KEY: &str = "eyJhbGciOiJIUzI1NiJ9.stand-in.secret";
 
 /// Something that the service does instead of answering.
 #[derive(Debug, Clone)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// A status of HTTP, with the service's own words in JSON, and perhaps `Retry-After`.
     Status(u16, Option<&'static str>),
     /// Status 200, and another one inside.
@@ -40,11 +40,13 @@ pub(crate) enum Fault {
 
 /// A request as it came.
 #[derive(Debug, Clone)]
-pub(crate) struct Request {
-    pub(crate) path: String,
+pub struct Request {
+    /// What was asked for.
+    pub path: String,
     /// The header `api_key`.
-    pub(crate) key: Option<String>,
-    pub(crate) at: Instant,
+    pub key: Option<String>,
+    /// When its head had come.
+    pub at: Instant,
 }
 
 #[derive(Default)]
@@ -59,13 +61,18 @@ struct State {
 }
 
 /// The service, on a port of its own.
-pub(crate) struct OpenData {
+pub struct OpenData {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
 }
 
 impl OpenData {
-    pub(crate) fn start() -> Self {
+    /// Starts it; it ends with the program.
+    ///
+    /// # Panics
+    /// If there is no free port.
+    #[must_use]
+    pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("its address");
         let state = Arc::new(Mutex::new(State::default()));
@@ -80,29 +87,31 @@ impl OpenData {
     }
 
     /// What `--base-url` wants.
-    pub(crate) fn url(&self) -> String {
+    #[must_use]
+    pub fn url(&self) -> String {
         format!("http://{}/opendata", self.address)
     }
 
     /// The next request whose path has `part` in it meets this.
-    pub(crate) fn fault(&self, part: &'static str, fault: Fault) {
+    pub fn fault(&self, part: &'static str, fault: Fault) {
         self.state().faults.push_back((part, fault));
     }
 
     /// All requests whose path has `part` in it meet this from now on.
-    pub(crate) fn always(&self, part: &'static str, fault: Fault) {
+    pub fn always(&self, part: &'static str, fault: Fault) {
         self.state().standing.insert(part, fault);
     }
 
     /// All is well again.
-    pub(crate) fn heal(&self) {
+    pub fn heal(&self) {
         let mut state = self.state();
         state.standing.clear();
         state.faults.clear();
     }
 
     /// All requests so far whose path has `part` in it.
-    pub(crate) fn requests(&self, part: &str) -> Vec<Request> {
+    #[must_use]
+    pub fn requests(&self, part: &str) -> Vec<Request> {
         let state = self.state();
         state.requests.iter().filter(|request| request.path.contains(part)).cloned().collect()
     }
