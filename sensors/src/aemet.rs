@@ -59,7 +59,7 @@ pub(crate) async fn run(arguments: &AemetArguments) -> Result<(), Failure> {
         (true, true) => print_once(&weather).await?,
         (true, false) => print_on(&weather, &settings).await?,
         (false, true) => {
-            publish_once(&settings, root, async || Ok(weather.once().await)).await?;
+            publish_once(&settings, async || Ok(weather.once().await)).await?;
             weather.arrived(&weather.fresh());
         }
         (false, false) => publish_on(&weather, &settings).await?,

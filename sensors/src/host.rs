@@ -34,7 +34,7 @@ pub(crate) async fn run(arguments: &HostArguments) -> Result<(), Failure> {
         (true, false) => print_rounds(&mut rounds, &settings, arguments.interval).await,
         (false, true) => {
             rounds.qos = rounds.qos.max(Qos::AtLeastOnce);
-            publish_once(&settings, &rounds.root.clone(), async || Ok(rounds.next().await)).await
+            publish_once(&settings, async || Ok(rounds.next().await)).await
         }
         (false, false) => publish_rounds(&mut rounds, &settings, arguments.interval).await,
     }

@@ -46,7 +46,7 @@ pub(crate) async fn run(arguments: &HttpArguments) -> Result<(), Failure> {
     match (publishing.dry_run, publishing.once) {
         (true, true) => print(&round(askings).await?),
         (true, false) => print_rounds(askings, &settings).await,
-        (false, true) => publish_once(&settings, "its topics", async || round(askings).await).await,
+        (false, true) => publish_once(&settings, async || round(askings).await).await,
         (false, false) => publish_rounds(askings, &settings).await,
     }
 }

@@ -29,7 +29,6 @@ pub(crate) fn print(messages: &[Message]) -> Result<(), Failure> {
 /// least: the broker acknowledges nothing of QoS 0.
 pub(crate) async fn publish_once<I: IntoIterator<Item = Message>>(
     settings: &Settings,
-    root: &str,
     round: impl AsyncFnOnce() -> Result<I, Failure>,
 ) -> Result<(), Failure> {
     let address = &settings.address;
@@ -51,7 +50,7 @@ pub(crate) async fn publish_once<I: IntoIterator<Item = Message>>(
     }
     connection.close().await;
     if settings.verbose {
-        say!("Published {count} readings below {root} to {address}.");
+        say!("Published {count} readings to {address}.");
     }
     Ok(())
 }

@@ -69,9 +69,9 @@ pub(crate) async fn run(arguments: &SimArguments) -> Result<(), Failure> {
         (true, true) => print_all(simulation.round()),
         (true, false) => simulation.print(&settings).await,
         (false, true) if arguments.clear => {
-            publish_once(&settings, root, async move || Ok(simulation.cleared(root))).await
+            publish_once(&settings, async move || Ok(simulation.cleared(root))).await
         }
-        (false, true) => publish_once(&settings, root, async move || Ok(simulation.round())).await,
+        (false, true) => publish_once(&settings, async move || Ok(simulation.round())).await,
         (false, false) => simulation.publish(&settings).await,
     }
 }

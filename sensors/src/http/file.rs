@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -34,6 +34,8 @@ const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration
 /// Up to ten years, as what is longer is more likely a slip.
 const EXPIRIES: RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(315_360_000);
+
+const URL_FORM: &str = "write it as https://HOST/PATH or http://HOST/PATH";
 
 /// The words of the file, and where each may stand.
 const IN_FILE: &[&str] = &["source"];
@@ -164,10 +166,9 @@ fn source_name(name: &Value<'_>) -> Result<String, Fault> {
 
 fn url(value: &Value<'_>, query: Option<&Value<'_>>, folder: &Path) -> Result<Url, Fault> {
     let mut url = Url::parse(text("url", value)?)
-        .map_err(|error| Fault::at(value, format!("The url is none: {error}")))?;
+        .map_err(|error| Fault::at(value, format!("That is no URL ({error}): {URL_FORM}")))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        let why = "The url must be one of HTTP: https://HOST/PATH or http://HOST/PATH";
-        return Err(Fault::at(value, why));
+        return Err(Fault::at(value, format!("The url must be one of HTTP: {URL_FORM}")));
     }
     if let Some(query) = query {
         for (name, value) in sorted(table(query, "query")?) {
@@ -252,7 +253,10 @@ fn read_text(path: &Path, bytes_max: u64) -> Result<String, String> {
     let mut text = String::new();
     let file = File::open(path).map_err(|error| error.to_string())?;
     let limited = file.take(bytes_max.saturating_add(1)).read_to_string(&mut text);
-    let length = limited.map_err(|error| error.to_string())?;
+    let length = limited.map_err(|error| match error.kind() {
+        ErrorKind::InvalidData => "it is no text in UTF-8".to_owned(),
+        _ => error.to_string(),
+    })?;
     match u64::try_from(length) {
         Ok(length) if length <= bytes_max => Ok(text),
         _ => Err(format!("it is longer than {bytes_max} bytes")),
@@ -447,12 +451,23 @@ fn check_words(table: &DeTable<'_>, known: &[&str], place: &str) -> Result<(), F
     for (name, _) in sorted(table) {
         let word = name.get_ref();
         if !known.contains(&word.as_ref()) {
-            let nearest = nearest(word, known);
-            let why = format!("The word \"{word}\" is not known {place}{nearest}");
+            let hint = elsewhere(word).unwrap_or_else(|| nearest(word, known));
+            let why = format!("The word \"{word}\" is not known {place}{hint}");
             return Err(Fault::at(name, why));
         }
     }
     Ok(())
+}
+
+/// Where a word belongs that stands in a wrong place, as the rest of a sentence.
+fn elsewhere(word: &str) -> Option<String> {
+    let places = [
+        (&["values"][..], "below a [[source]], as [source.values]"),
+        (IN_SOURCE, "in a [[source]]"),
+        (IN_VALUE, "in a value, such as { topic = \"home/pressure\", unit = \"hPa\" }"),
+    ];
+    let (_, place) = places.into_iter().find(|(words, _)| words.contains(&word))?;
+    Some(format!(". It belongs {place}"))
 }
 
 /// The word that was probably meant, as the rest of a sentence.
@@ -562,7 +577,7 @@ mod tests {
             (name, "name = 7", "name must be a text, in quotes", 2),
             (name, "", "There is no name in a [[source]]", 1),
             (url, "", "There is no url in a [[source]]", 1),
-            (url, "url = \"example.org\"", "The url is none", 3),
+            (url, "url = \"example.org\"", "That is no URL", 3),
             (url, "url = \"ftp://example.org\"", "The url must be one of HTTP", 3),
             (headers, "headers = { \"a b\" = \"x\" }", "can't be the name of a header", 5),
             (headers, "headers = { A = \"x\\ny\" }", "What A is set to can't be in a header", 5),
@@ -647,6 +662,14 @@ mod tests {
             let (said, line) = wrong(&with(line, instead));
             assert!(said.contains(expected), "{instead}: {said}");
             assert_eq!(line, Some(at), "{instead}: {said}");
+        }
+        for (misplaced, expected) in [
+            ("[values]\n\"/a\" = \"b\"", "It belongs below a [[source]], as [source.values]"),
+            ("url = \"http://h\"", "It belongs in a [[source]]"),
+            ("[[source]]\nunit = \"W\"", "It belongs in a value"),
+        ] {
+            let (said, _) = wrong(misplaced);
+            assert!(said.contains(expected), "{misplaced}: {said}");
         }
         assert!(wrong("").0.contains("There is no [[source]]"));
         assert!(wrong("source = []").0.contains("There is no [[source]]"));
