@@ -34,5 +34,5 @@ pub use flow::FlowError;
 pub use operations::OPERATIONS_MAX;
 pub use options::Options;
 pub use receive::{Arrival, ReceiveFlow};
-pub use send::{Held, Outgoing, PubRecOutcome, SendFlow};
+pub use send::{Held, Outgoing, PubRecOutcome, SendFlow, packet_id};
 pub use time::Millis;

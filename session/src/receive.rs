@@ -87,6 +87,12 @@ impl ReceiveFlow {
         self.receive_maximum = receive_maximum;
     }
 
+    /// Takes the identifier of a message of QoS 2 that was accepted in an earlier life of this flow, and
+    /// whose PUBREL has not come.
+    pub fn restore(&mut self, id: PacketId) {
+        self.ids.insert(id, Exchange { stage: Stage::AwaitPubRel, counted: false });
+    }
+
     /// Takes the identifier of a PUBLISH of QoS 1 or 2; a message of QoS 0 is always new.
     ///
     /// The DUP flag is not asked, since it says nothing of what has arrived (MQTT 5.0 §3.3.1.1).

@@ -1,12 +1,14 @@
 //! The sending flow: messages of QoS 1 and 2 on their way to the other end (MQTT 5.0 §4.3, §4.4).
 //!
-//! Packet Identifiers are given out one after the other, as most other implementations do, so that an
-//! identifier comes back as late as it can: a late acknowledgement does not meet the wrong message. In
-//! the order of sending identifiers therefore ascend, and an acknowledgement finds its message by a
-//! binary search, in whatever order acknowledgements come.
+//! Messages are numbered, and the Packet Identifier is what 16 bits hold of the number. So identifiers
+//! are given out one after the other, as most other implementations do, and come back as late as they
+//! can: a late acknowledgement does not meet the wrong message. In the order of sending identifiers
+//! ascend, and an acknowledgement finds its message by a binary search, in whatever order
+//! acknowledgements come. An owner that numbers its messages itself and remembers the numbers knows
+//! every identifier, too, without writing it down.
 
 use codec::{PacketId, QoS, ReasonCode};
-use core::num::NonZeroU16;
+use core::num::{NonZeroU16, NonZeroU64};
 use std::collections::VecDeque;
 
 use crate::FlowError;
@@ -34,13 +36,15 @@ use crate::FlowError;
 /// ```
 #[derive(Debug, Clone)]
 pub struct SendFlow<M> {
-    /// In flight or reserved, in the order of sending.
+    /// In flight, in the order of sending.
     slots: VecDeque<Slot<M>>,
-    /// The identifier that was given out last; 0 before the first.
-    last_id: u16,
+    /// The highest number that was given to anything; 0 before the first.
+    highest: u64,
     /// How many of the slots were sent again already; all of them once resending is done.
     resent: usize,
-    queue: VecDeque<(QoS, M)>,
+    queue: VecDeque<Queued<M>>,
+    /// Identifiers in use for what is no message.
+    reserved: Vec<PacketId>,
     receive_maximum: NonZeroU16,
     /// Slots in flight.
     in_flight: u16,
@@ -49,8 +53,16 @@ pub struct SendFlow<M> {
 }
 
 #[derive(Debug, Clone)]
+struct Queued<M> {
+    qos: QoS,
+    /// There if the owner has numbered it.
+    number: Option<NonZeroU64>,
+    message: M,
+}
+
+#[derive(Debug, Clone)]
 struct Slot<M> {
-    id: PacketId,
+    number: u64,
     stage: Stage,
     /// Whether it was sent on this connection.
     sent: bool,
@@ -58,17 +70,15 @@ struct Slot<M> {
     message: Option<M>,
 }
 
-/// What a Packet Identifier is in use for.
+/// What the exchange of a message waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// By the owner, for a SUBSCRIBE or UNSUBSCRIBE.
-    Reserved,
     /// PUBLISH of QoS 1 sent, PUBACK to come.
-    AwaitPubAck,
+    Ack,
     /// PUBLISH of QoS 2 sent, PUBREC to come.
-    AwaitPubRec,
+    Rec,
     /// PUBREL sent, PUBCOMP to come.
-    AwaitPubComp,
+    Comp,
 }
 
 /// What [`SendFlow::poll_transmit`] wants sent.
@@ -120,9 +130,10 @@ impl<M> SendFlow<M> {
     pub const fn new(receive_maximum: NonZeroU16) -> Self {
         Self {
             slots: VecDeque::new(),
-            last_id: 0,
+            highest: 0,
             resent: 0,
             queue: VecDeque::new(),
+            reserved: Vec::new(),
             receive_maximum,
             in_flight: 0,
             outstanding: 0,
@@ -133,16 +144,57 @@ impl<M> SendFlow<M> {
     /// one that does nevertheless is sent with QoS 1.
     pub fn push(&mut self, qos: QoS, message: M) {
         debug_assert!(qos != QoS::AtMostOnce, "a message of QoS 0 needs no flow");
-        self.queue.push_back((qos.max(QoS::AtLeastOnce), message));
+        self.enqueue(qos, None, message);
+    }
+
+    /// Puts a message at the end of the queue that has a number already, which
+    /// [`next_number`](Self::next_number) gave out after those of the messages before it.
+    pub fn push_numbered(&mut self, number: NonZeroU64, qos: QoS, message: M) {
+        self.highest = self.highest.max(number.get());
+        self.enqueue(qos, Some(number), message);
+    }
+
+    /// Gives out a number for a message that is to be pushed. Not all have to be used.
+    pub fn next_number(&mut self) -> NonZeroU64 {
+        self.highest = self.highest.saturating_add(1);
+        NonZeroU64::new(self.highest).unwrap_or(NonZeroU64::MIN)
+    }
+
+    fn enqueue(&mut self, qos: QoS, number: Option<NonZeroU64>, message: M) {
+        let qos = qos.max(QoS::AtLeastOnce);
+        self.queue.push_back(Queued { qos, number, message });
+    }
+
+    /// Puts a message where it was in a flow that is no more: sent, and not acknowledged. Messages are
+    /// to be restored in the order of their numbers, before any is pushed; `None` stands for one of
+    /// QoS 2 that the other end has taken over, so that its PUBREL is to be sent again.
+    pub fn restore_sent(&mut self, number: NonZeroU64, qos: QoS, message: Option<M>) {
+        let stage = if message.is_some() { Stage::of(qos) } else { Stage::Comp };
+        let number = number.get();
+        self.highest = self.highest.max(number);
+        self.slots.push_back(Slot { number, stage, sent: false, message });
+        self.in_flight = self.in_flight.saturating_add(1);
+    }
+
+    /// The message that [`poll_transmit`](Self::poll_transmit) sends next, if it sends one, with the QoS
+    /// that it is sent with.
+    pub fn next_message(&mut self) -> Option<(QoS, &mut M)> {
+        let has_quota = self.has_quota();
+        let next = self.slots.iter_mut().skip(self.resent).find(|slot| !slot.sent);
+        let next = match next {
+            Some(slot) => slot.message.as_mut().map(|message| (slot.stage.qos(), message)),
+            None => self.queue.front_mut().map(|queued| (queued.qos, &mut queued.message)),
+        };
+        next.filter(|_| has_quota)
     }
 
     /// The next packet to send: first what [`resume`](Self::resume) scheduled, in its original order,
     /// then the queue, both only while the receive maximum allows. The packet counts as sent.
     pub fn poll_transmit(&mut self) -> Option<Outgoing<'_, M>> {
         while let Some(slot) = self.slots.get(self.resent) {
-            let again = !slot.sent && slot.stage != Stage::Reserved;
+            let again = !slot.sent;
             // A PUBREL may be sent when the quota is used up (MQTT 5.0 §4.9).
-            if again && !self.has_quota() && slot.stage != Stage::AwaitPubComp {
+            if again && !self.has_quota() && slot.stage != Stage::Comp {
                 return None;
             }
             let at = self.resent;
@@ -155,9 +207,13 @@ impl<M> SendFlow<M> {
         if !self.has_quota() || self.queue.is_empty() {
             return None;
         }
-        let id = self.next_id()?;
-        let (qos, message) = self.queue.pop_front()?;
-        self.append(id, Stage::of(qos), Some(message));
+        let unnumbered = self.highest.saturating_add(1);
+        let number = self.queue.front()?.number.map_or(unnumbered, NonZeroU64::get);
+        if !self.is_free(number) {
+            return None;
+        }
+        let Queued { qos, message, .. } = self.queue.pop_front()?;
+        self.append(number, Stage::of(qos), Some(message));
         self.in_flight = self.in_flight.saturating_add(1);
         self.outstanding = self.outstanding.saturating_add(1);
         self.outgoing(self.slots.len().saturating_sub(1), false)
@@ -168,7 +224,7 @@ impl<M> SendFlow<M> {
     /// # Errors
     /// The identifier is not in use, or not for a message of QoS 1.
     pub fn on_puback(&mut self, id: PacketId) -> Result<M, FlowError> {
-        let at = self.expect_stage(id, Stage::AwaitPubAck)?;
+        let at = self.expect_stage(id, Stage::Ack)?;
         self.remove(at).ok_or(FlowError::WrongState)
     }
 
@@ -185,11 +241,11 @@ impl<M> SendFlow<M> {
         let at = self.in_use(id)?;
         let slot = self.slots.get_mut(at).ok_or(FlowError::UnknownPacketId)?;
         match (slot.stage, code.is_error()) {
-            (Stage::AwaitPubRec, true) => {
+            (Stage::Rec, true) => {
                 self.remove(at).map(PubRecOutcome::Refused).ok_or(FlowError::WrongState)
             }
-            (Stage::AwaitPubRec | Stage::AwaitPubComp, false) => {
-                slot.stage = Stage::AwaitPubComp;
+            (Stage::Rec | Stage::Comp, false) => {
+                slot.stage = Stage::Comp;
                 let message = slot.message.take();
                 // The caller sends the PUBREL, so that it need not be sent again on this connection.
                 if !core::mem::replace(&mut slot.sent, true) {
@@ -206,7 +262,7 @@ impl<M> SendFlow<M> {
     /// # Errors
     /// The identifier is not in use, or a PUBREC was to come first.
     pub fn on_pubcomp(&mut self, id: PacketId) -> Result<(), FlowError> {
-        let at = self.expect_stage(id, Stage::AwaitPubComp)?;
+        let at = self.expect_stage(id, Stage::Comp)?;
         self.remove(at);
         Ok(())
     }
@@ -226,19 +282,24 @@ impl<M> SendFlow<M> {
     /// Gives out an identifier that no message has, for a SUBSCRIBE or UNSUBSCRIBE, which share them
     /// (MQTT 5.0 §2.2.1). `None` when the next of the 65,535 is still in use.
     pub fn reserve_id(&mut self) -> Option<PacketId> {
-        let id = self.next_id()?;
-        self.append(id, Stage::Reserved, None);
+        let number = self.highest.saturating_add(1);
+        if !self.is_free(number) {
+            return None;
+        }
+        self.highest = number;
+        let id = identifier(number);
+        self.reserved.push(id);
         Some(id)
     }
 
     /// Takes back what [`reserve_id`](Self::reserve_id) gave out; `false` if it did not.
     pub fn release_id(&mut self, id: PacketId) -> bool {
-        let Some(at) = self.find(id) else { return false };
-        if self.slots.get(at).is_none_or(|slot| slot.stage != Stage::Reserved) {
-            return false;
+        let before = self.reserved.len();
+        self.reserved.retain(|reserved| *reserved != id);
+        if self.reserved.is_empty() {
+            self.reserved = Vec::new();
         }
-        self.take_out(at);
-        true
+        self.reserved.len() < before
     }
 
     /// How many messages are sent and not yet fully acknowledged.
@@ -258,7 +319,7 @@ impl<M> SendFlow<M> {
 
     /// Drops the oldest message that was not yet sent; for limits.
     pub fn pop_oldest_queued(&mut self) -> Option<M> {
-        let message = self.queue.pop_front().map(|(_, message)| message);
+        let message = self.queue.pop_front().map(|queued| queued.message);
         self.give_memory_back();
         message
     }
@@ -267,7 +328,7 @@ impl<M> SendFlow<M> {
     /// were; for message expiry, which does not touch what was sent (MQTT 5.0 §4.3.3).
     pub fn retain_queued(&mut self, mut keep: impl FnMut(&M) -> bool) -> usize {
         let before = self.queue.len();
-        self.queue.retain(|(_, message)| keep(message));
+        self.queue.retain(|queued| keep(&queued.message));
         let dropped = before.saturating_sub(self.queue.len());
         self.give_memory_back();
         dropped
@@ -276,11 +337,11 @@ impl<M> SendFlow<M> {
     /// Takes out the messages that were not yet sent and that `take` picks.
     pub fn extract_queued(&mut self, mut take: impl FnMut(&M) -> bool) -> Vec<M> {
         let mut taken = Vec::new();
-        for (qos, message) in core::mem::take(&mut self.queue) {
-            if take(&message) {
-                taken.push(message);
+        for queued in core::mem::take(&mut self.queue) {
+            if take(&queued.message) {
+                taken.push(queued.message);
             } else {
-                self.queue.push_back((qos, message));
+                self.queue.push_back(queued);
             }
         }
         self.give_memory_back();
@@ -290,7 +351,7 @@ impl<M> SendFlow<M> {
     /// All messages: those in flight that the other end has not taken over, then those queued.
     pub fn iter(&self) -> impl Iterator<Item = &M> {
         let in_flight = self.slots.iter().filter_map(|slot| slot.message.as_ref());
-        in_flight.chain(self.queue.iter().map(|(_, message)| message))
+        in_flight.chain(self.queue.iter().map(|queued| &queued.message))
     }
 
     /// Takes the flow apart: all messages that the other end has not taken over, in their order.
@@ -300,7 +361,11 @@ impl<M> SendFlow<M> {
             slot.message.map(|message| Held { qos, sent: true, message })
         });
         let queued = self.queue.into_iter();
-        in_flight.chain(queued.map(|(qos, message)| Held { qos, sent: false, message }))
+        in_flight.chain(queued.map(|Queued { qos, message, .. }| Held {
+            qos,
+            sent: false,
+            message,
+        }))
     }
 
     fn has_quota(&self) -> bool {
@@ -309,19 +374,18 @@ impl<M> SendFlow<M> {
 
     /// The place of the slot with this identifier.
     fn find(&self, id: PacketId) -> Option<usize> {
-        let first = self.slots.front()?.id;
-        if first == id {
+        let first = self.slots.front()?.number;
+        let age = age(identifier(first), id);
+        if age == 0 {
             return Some(0);
         }
-        let age = age(first, id);
-        self.slots.binary_search_by_key(&age, |slot| self::age(first, slot.id)).ok()
+        let number = first.saturating_add(u64::from(age));
+        self.slots.binary_search_by_key(&number, |slot| slot.number).ok()
     }
 
     /// The place of a message in flight.
     fn in_use(&self, id: PacketId) -> Result<usize, FlowError> {
-        self.find(id)
-            .filter(|at| self.slots.get(*at).is_some_and(|slot| slot.stage != Stage::Reserved))
-            .ok_or(FlowError::UnknownPacketId)
+        self.find(id).ok_or(FlowError::UnknownPacketId)
     }
 
     fn expect_stage(&self, id: PacketId, stage: Stage) -> Result<usize, FlowError> {
@@ -330,20 +394,21 @@ impl<M> SendFlow<M> {
         if fits { Ok(at) } else { Err(FlowError::WrongState) }
     }
 
-    /// The next identifier. One that is in use still is waited for: it is the oldest, and passing it
-    /// by would break the order.
-    fn next_id(&self) -> Option<PacketId> {
-        let id = PacketId::new(self.last_id.wrapping_add(1)).unwrap_or(PacketId::MIN);
-        self.slots.front().is_none_or(|oldest| oldest.id != id).then_some(id)
+    /// Whether the identifier of a number is free. One that is in use still is waited for: it is the
+    /// oldest, and passing it by would break the order.
+    fn is_free(&self, number: u64) -> bool {
+        let oldest = self.slots.front();
+        oldest.is_none_or(|oldest| number.saturating_sub(oldest.number) < IDENTIFIERS)
+            && !self.reserved.contains(&identifier(number))
     }
 
-    fn append(&mut self, id: PacketId, stage: Stage, message: Option<M>) {
+    fn append(&mut self, number: u64, stage: Stage, message: Option<M>) {
         // Whoever appends has sent all that was to be sent again, or appends what never is.
         if self.resent == self.slots.len() {
             self.resent = self.resent.saturating_add(1);
         }
-        self.last_id = id.get();
-        self.slots.push_back(Slot { id, stage, sent: true, message });
+        self.highest = self.highest.max(number);
+        self.slots.push_back(Slot { number, stage, sent: true, message });
     }
 
     /// Ends the exchange of a slot in flight.
@@ -376,12 +441,26 @@ impl<M> SendFlow<M> {
     fn outgoing(&mut self, at: usize, dup: bool) -> Option<Outgoing<'_, M>> {
         let slot = self.slots.get_mut(at)?;
         slot.sent = true;
-        let (id, qos) = (slot.id, slot.stage.qos());
+        let (id, qos) = (identifier(slot.number), slot.stage.qos());
         Some(match &slot.message {
             Some(message) => Outgoing::Publish { id, qos, dup, message },
             None => Outgoing::PubRel { id },
         })
     }
+}
+
+/// How many Packet Identifiers there are (MQTT 5.0 §2.2.1).
+const IDENTIFIERS: u64 = u16::MAX as u64;
+
+/// The Packet Identifier that a flow gives to the message with this number.
+pub fn packet_id(number: NonZeroU64) -> PacketId {
+    identifier(number.get())
+}
+
+/// The Packet Identifier of a message with this number, which begins at 1.
+fn identifier(number: u64) -> PacketId {
+    let id = number.saturating_sub(1).checked_rem(IDENTIFIERS).unwrap_or(0).saturating_add(1);
+    u16::try_from(id).ok().and_then(PacketId::new).unwrap_or(PacketId::MIN)
 }
 
 /// How long after `first` an identifier was given out.
@@ -394,15 +473,15 @@ const fn age(first: PacketId, id: PacketId) -> u16 {
 impl Stage {
     const fn of(qos: QoS) -> Self {
         match qos {
-            QoS::AtMostOnce | QoS::AtLeastOnce => Self::AwaitPubAck,
-            QoS::ExactlyOnce => Self::AwaitPubRec,
+            QoS::AtMostOnce | QoS::AtLeastOnce => Self::Ack,
+            QoS::ExactlyOnce => Self::Rec,
         }
     }
 
     const fn qos(self) -> QoS {
         match self {
-            Self::AwaitPubRec | Self::AwaitPubComp => QoS::ExactlyOnce,
-            Self::Reserved | Self::AwaitPubAck => QoS::AtLeastOnce,
+            Self::Rec | Self::Comp => QoS::ExactlyOnce,
+            Self::Ack => QoS::AtLeastOnce,
         }
     }
 }

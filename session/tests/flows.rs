@@ -14,7 +14,7 @@ use session::{
     FlowError, Held, Outgoing, PubRecOutcome, ReceiveFlow, SendFlow,
 };
 use std::collections::VecDeque;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU64};
 
 const ONE: QoS = QoS::AtLeastOnce;
 const TWO: QoS = QoS::ExactlyOnce;
@@ -459,4 +459,63 @@ fn one_ends_aliases_are_understood_by_the_other_on_every_random_walk() {
     let mut out = AliasesOut::new(u16::MAX);
     let most = (0..2_000).filter_map(|n| out.assign(&topic(&format!("t/{n}"))).alias).max();
     assert_eq!(most, Some(ALIASES_OUT_MAX), "whatever the other end would take");
+}
+
+fn numbered(n: u64) -> NonZeroU64 {
+    NonZeroU64::new(n).expect("numbers begin at 1")
+}
+
+/// What a store remembers of a flow is enough to go on with it: numbers, and how far each exchange is.
+#[test]
+fn a_flow_goes_on_from_what_was_remembered_of_it() {
+    let mut flow = SendFlow::new(NonZeroU16::MAX);
+    flow.restore_sent(numbered(65_534), QoS::AtLeastOnce, Some("sent"));
+    flow.restore_sent(numbered(65_535), QoS::ExactlyOnce, None);
+    flow.restore_sent(numbered(65_540), QoS::ExactlyOnce, Some("sent, too"));
+    flow.push_numbered(numbered(65_542), QoS::AtLeastOnce, "waiting");
+    flow.resume(NonZeroU16::new(4).expect("it is not 0"));
+
+    let mut sent = Vec::new();
+    loop {
+        let next = flow.next_message().map(|(_, message)| *message);
+        match flow.poll_transmit() {
+            Some(Outgoing::Publish { id, dup, message, .. }) => {
+                assert_eq!(next, Some(*message));
+                sent.push((id.get(), dup, *message));
+            }
+            Some(Outgoing::PubRel { id }) => sent.push((id.get(), true, "PUBREL")),
+            None => break,
+        }
+    }
+    assert_eq!(
+        sent,
+        [
+            (65_534, true, "sent"),
+            (65_535, true, "PUBREL"),
+            (5, true, "sent, too"),
+            (7, false, "waiting")
+        ]
+    );
+    assert_eq!(flow.on_pubcomp(id(65_535)), Ok(()));
+    assert_eq!(flow.on_puback(id(7)), Ok("waiting"));
+    assert_eq!(flow.inflight_len(), 2);
+}
+
+/// An identifier is not used again before its last message is acknowledged, however many numbers were
+/// left out meanwhile.
+#[test]
+fn a_number_waits_for_its_identifier() {
+    let mut flow = SendFlow::new(NonZeroU16::MAX);
+    for n in [1, 65_535, 65_536] {
+        flow.push_numbered(numbered(n), QoS::AtLeastOnce, n);
+    }
+    let sent = |flow: &mut SendFlow<u64>| match flow.poll_transmit() {
+        Some(Outgoing::Publish { id, message, .. }) => Some((id.get(), *message)),
+        _ => None,
+    };
+    assert_eq!(sent(&mut flow), Some((1, 1)));
+    assert_eq!(sent(&mut flow), Some((65_535, 65_535)));
+    assert_eq!(sent(&mut flow), None);
+    assert_eq!(flow.on_puback(PacketId::MIN), Ok(1));
+    assert_eq!(sent(&mut flow), Some((1, 65_536)));
 }
