@@ -1,6 +1,7 @@
 //! The broker under test, as a process.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Instant;
@@ -13,6 +14,9 @@ use crate::{PATIENCE, POLL_INTERVAL, ports};
 
 /// The environment variable that names the broker's binary.
 pub const BROKER_BIN_VARIABLE: &str = "WS_BROKER_BIN";
+
+/// The environment variable that says where a broker without a configuration keeps what it stores.
+const STATE_VARIABLE: &str = "STATE_DIRECTORY";
 
 const CONFIG_FILE: &str = "mosquitto.conf";
 
@@ -38,8 +42,8 @@ pub struct Broker {
     program: Program,
     /// Where it listens.
     pub ports: Ports,
-    /// Where its configuration file is, and what belongs to it.
-    folder: Option<TempDir>,
+    /// Where its configuration file is, and what belongs to it; or what it keeps without one.
+    folder: TempDir,
     stopped: bool,
 }
 
@@ -55,11 +59,17 @@ impl Broker {
     #[must_use]
     #[track_caller]
     pub fn start_on(ports: Ports, arguments: &[&str]) -> Self {
-        let mut program = Program::start("ws-broker", command(ports).args(arguments));
+        let folder = tempfile::tempdir().unwrap();
+        // Started by root it becomes another user, who is to get there.
+        let everybody = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(folder.path(), everybody).unwrap();
+        let mut command = command(ports);
+        command.env(STATE_VARIABLE, folder.path()).args(arguments);
+        let mut program = Program::start("ws-broker", &mut command);
         for port in [ports.mqtt, ports.ws] {
             wait_until_answers(&mut program, port);
         }
-        Self { program, ports, folder: None, stopped: false }
+        Self { program, ports, folder, stopped: false }
     }
 
     /// A broker with a configuration file, when it answers on `ports.mqtt`. It serves the dashboard
@@ -83,14 +93,13 @@ impl Broker {
         let mut command = bare_command();
         let mut program = Program::start("ws-broker", command.arg("-v").arg("-c").arg(&file));
         wait_until_answers(&mut program, ports.mqtt);
-        Self { program, ports, folder: Some(folder), stopped: false }
+        Self { program, ports, folder, stopped: false }
     }
 
-    /// The folder of the configuration file.
+    /// The folder of the configuration file, or of what it keeps without one.
     #[must_use]
-    #[track_caller]
     pub fn folder(&self) -> &Path {
-        self.folder.as_ref().expect("the broker has a configuration file").path()
+        self.folder.path()
     }
 
     /// Writes the configuration file anew; what it says holds after [`Broker::reload`].
@@ -221,7 +230,10 @@ fn write_config(file: &Path, text: &str, ports: Ports) {
 /// The broker's binary with no arguments.
 #[must_use]
 pub fn bare_command() -> Command {
-    Command::new(binary())
+    let mut command = Command::new(binary());
+    // No test leaves anything where the user's own broker would find it.
+    command.env(STATE_VARIABLE, "/dev/null/state");
+    command
 }
 
 /// The broker's binary, told to listen on these ports.

@@ -8,8 +8,9 @@ use anyhow::{Result, bail};
 use clap::Parser;
 
 use crate::config::{
-    self, Access, Address, Config, FromFile, Listener, LogTypes, MQTT_PORT, Protocol,
+    self, Access, Address, Config, Durability, FromFile, Listener, LogTypes, MQTT_PORT, Protocol,
 };
+use crate::{process, store};
 
 /// The port of MQTT over WebSocket, and of the dashboard.
 const DASHBOARD_PORT: u16 = 9001;
@@ -134,12 +135,38 @@ impl Cli {
                 Err(why) => notes.push(format!("The dashboard is not served: {why}")),
             },
         }
+        // Without a file what was acknowledged is kept; with one, that is what it says, as in Mosquitto.
+        let port = if self.config.is_none() { Some(first_port(&config)) } else { None };
+        config.persistence.enabled |= self.config.is_none();
+        if config.persistence.enabled && config.persistence.durability != Durability::None {
+            match store_folder(&config, port) {
+                Ok(folder) => config.persistence.folder = Some(folder),
+                Err(error) if config.persistence.is_asked_for => return Err(error),
+                Err(error) => notes.push(format!("Nothing is kept on disk: {error:#}")),
+            }
+        }
         Ok(Loaded { config, notes })
     }
 
     /// The name of the configuration file, as it is logged.
     pub(crate) fn config_file(&self) -> Option<String> {
         self.config.as_ref().map(|path| path.display().to_string())
+    }
+}
+
+/// The port by which a broker is told apart from others that were told nothing else.
+fn first_port(config: &Config) -> u16 {
+    config.listeners.first().map_or(MQTT_PORT, |listener| match listener.address {
+        Address::Loopback(port) => port,
+        _ => MQTT_PORT,
+    })
+}
+
+/// The folder of the store.
+fn store_folder(config: &Config, port: Option<u16>) -> Result<PathBuf> {
+    match &config.persistence.location {
+        Some(location) => Ok(store::home::within(location)),
+        None => store::home::by_itself(process::is_root(), port),
     }
 }
 

@@ -19,7 +19,6 @@ mod net;
 mod process;
 mod server;
 mod settings;
-#[cfg(test)]
 mod store;
 mod sys;
 mod time;

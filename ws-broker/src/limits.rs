@@ -160,6 +160,25 @@ pub(crate) const LOG_LINE_BYTES_MAX: usize = 1000;
 /// Bytes of a user name or password, as MQTT has them (MQTT 5.0 §3.1.3).
 pub(crate) const CREDENTIAL_BYTES_MAX: usize = 65_535;
 
+/// How long an answer waits for the receivers of its message to acknowledge it, before the message is
+/// stored, in milliseconds: most who are there do so at once, and then nothing is to be stored.
+pub(crate) const STORE_PATIENCE_MS: u64 = 2;
+
+/// How long what nobody waits for gathers before it is stored, in milliseconds.
+pub(crate) const STORE_LAZY_MS: u64 = 50;
+
+/// Deliveries that gather before they are handed to the store, whatever is under way.
+pub(crate) const PARCEL_DELIVERIES_MAX: usize = 16 * 1024;
+
+/// How often the store looks for room to win back.
+pub(crate) const STORE_TIDY_PERIOD: Duration = Duration::from_secs(1);
+
+/// Values that it writes again for that at once.
+pub(crate) const STORE_TIDY_VALUES_MAX: usize = 64;
+
+/// Parcels whose messages a worker has read last and holds in memory, while it sends them.
+pub(crate) const STORE_READ_PARCELS_MAX: usize = 4;
+
 /// How many passwords are checked at the same time: half of what this machine can do at once, so that
 /// those who are connected are served meanwhile.
 pub(crate) fn password_checks_max(workers: u16) -> usize {
@@ -167,7 +186,6 @@ pub(crate) fn password_checks_max(workers: u16) -> usize {
 }
 
 /// What the durable store may take of memory and disk.
-#[cfg(test)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoreLimits {
     /// Bytes of the journal's file, and of the changes kept in memory, from which on they are brought
@@ -180,7 +198,6 @@ pub(crate) struct StoreLimits {
     pub compact_live_max: u64,
 }
 
-#[cfg(test)]
 impl Default for StoreLimits {
     fn default() -> Self {
         Self { journal_bytes_max: 16 << 20, cache_bytes: 8 << 20, compact_live_max: 32 << 20 }
@@ -188,13 +205,10 @@ impl Default for StoreLimits {
 }
 
 /// How often what is in the journal is brought into the tables, however little it is.
-#[cfg(test)]
 pub(crate) const STORE_SETTLE_PERIOD: Duration = Duration::from_secs(60);
 
 /// How long until that is tried again after the disk has refused it, unless somebody commits.
-#[cfg(test)]
 pub(crate) const STORE_RETRY_PERIOD: Duration = Duration::from_secs(1);
 
 /// The buffer of the journal is not kept when it grew beyond this many bytes.
-#[cfg(test)]
 pub(crate) const STORE_SPARE_BYTES_MAX: usize = 1 << 20;

@@ -60,13 +60,34 @@ impl Drop for PidFile {
     }
 }
 
+/// Whether root has started the broker.
+pub(crate) fn is_root() -> bool {
+    Uid::effective().is_root()
+}
+
+/// Makes a folder; if root has started the broker, it is the folder of the user that it becomes.
+///
+/// # Errors
+/// It can't be made.
+pub(crate) fn make_folder(folder: &Path, user: Option<&str>) -> Result<()> {
+    let cant = || format!("{} can't be made", folder.display());
+    let is_new = !folder.exists();
+    std::fs::create_dir_all(folder).with_context(cant)?;
+    if is_new && is_root() && user != Some("root") {
+        let user = find_user(user)?;
+        let (uid, gid) = (Some(user.uid.as_raw()), Some(user.gid.as_raw()));
+        std::os::unix::fs::chown(folder, uid, gid).with_context(cant)?;
+    }
+    Ok(())
+}
+
 /// Becomes another user for good, if root has started the broker. `files` become that user's, so that it
 /// can open them again.
 ///
 /// # Errors
 /// There is no such user, or the operating system does not let it.
 pub(crate) fn drop_privileges(user: Option<&str>, files: &[&Path]) -> Result<()> {
-    if !Uid::effective().is_root() {
+    if !is_root() {
         return Ok(());
     }
     if user == Some("root") {

@@ -1,22 +1,26 @@
 //! Puts the broker together: workers, listeners, and an orderly end.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use codec::{Properties, QoS, TopicName};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::access::Identity;
 use crate::bridge::Plan;
 use crate::broker::{Message, Totals, WorkerId};
 use crate::cli::{Cli, Loaded};
-use crate::config::Protocol;
+use crate::config::{Durability, Protocol};
 use crate::log::{self, NOTICE};
 use crate::net::{self, Accepted, ListeningSocket, Peer};
 use crate::process::{self, PidFile};
 use crate::settings::Settings;
+use crate::store::{self, Committer, Opened, Restored, SavedSession, Store, Surroundings};
+use crate::time::{Clock, Ms, Wall};
 use crate::worker::{self, Mail, Shared};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -64,20 +68,40 @@ async fn serve(cli: &Cli, settings: Arc<Settings>, bridges: Vec<Arc<Plan>>) -> R
     let mut list = signal(SignalKind::user_defined2())?;
     let listeners = listen_everywhere(&settings).await?;
     let places = places(&settings);
-    process::drop_privileges(settings.config.user.as_deref(), &settings.config.log.files())?;
+    let user = settings.config.user.as_deref();
+    if let Some(folder) = &settings.config.persistence.folder
+        && let Err(error) = process::make_folder(folder, user)
+        && settings.config.persistence.is_asked_for
+    {
+        return Err(error.context("Sessions and messages can't be stored"));
+    }
+    process::drop_privileges(user, &settings.config.log.files())?;
 
     let count = thread::available_parallelism().map_or(1, usize::from);
-    let (shared, mails) = Shared::new(WorkerId::try_from(count).unwrap_or(1), settings);
+    let clock = Clock::start();
+    let opened = open_store(&settings, clock)?;
+    let (store, committer, mut restored) = match opened {
+        Some(Opened { store, committer, restored }) => (Some(store), Some(committer), restored),
+        None => (None, None, Restored::default()),
+    };
+    let workers = WorkerId::try_from(count).unwrap_or(1);
+    let (shared, mails) = Shared::new(workers, settings, clock, store);
+    let committing = committer.map(|committer| start_committer(&shared, committer)).transpose()?;
+    let orphans = std::mem::take(&mut restored.orphans);
+    let homes = settle(&shared, restored, &bridges);
     let mut threads = Vec::new();
     let (started, starts) = std::sync::mpsc::channel();
-    for (id, mail) in (0..).zip(mails) {
+    for ((id, mail), sessions) in (0..).zip(mails).zip(homes) {
         let (shared, started) = (Arc::clone(&shared), started.clone());
         let thread = thread::Builder::new().name(format!("worker-{id}"));
-        threads.push(thread.spawn(move || worker::run(id, shared, mail, &started))?);
+        threads.push(thread.spawn(move || worker::run(id, shared, mail, sessions, &started))?);
     }
     drop(started);
     for start in starts.iter().take(threads.len()) {
         start.context("a worker could not be started")?;
+    }
+    if !orphans.is_empty() {
+        shared.send(0, Mail::HandOn(orphans));
     }
     publish_log(&shared);
     tracing::info!("ws-broker version {VERSION} running.");
@@ -99,7 +123,12 @@ async fn serve(cli: &Cli, settings: Arc<Settings>, bridges: Vec<Arc<Plan>>) -> R
             _ = interrupt.recv() => break "SIGINT",
             _ = hang_up.recv() => reload(cli, &shared).await,
             _ = save.recv() => {
-                tracing::info!(target: log::NOTICE, "Nothing is kept on disk: there is nothing to save.");
+                let what = if shared.store.is_some() {
+                    "Each change is stored before it is acknowledged: there is nothing to save."
+                } else {
+                    "Nothing is kept on disk: there is nothing to save."
+                };
+                tracing::info!(target: log::NOTICE, "{what}");
             }
             _ = list.recv() => {
                 for worker in shared.workers() {
@@ -109,13 +138,106 @@ async fn serve(cli: &Cli, settings: Arc<Settings>, bridges: Vec<Arc<Plan>>) -> R
         }
     };
     tracing::info!("ws-broker version {VERSION} terminating on {signal}.");
+    if let Some(store) = &shared.store {
+        store.figures().is_stopping.store(true, Ordering::Relaxed);
+    }
     accepting.shutdown().await;
     for worker in shared.workers() {
         shared.send(worker, Mail::ShutDown);
     }
     tokio::task::spawn_blocking(move || join(threads)).await?;
     log_counters(&shared);
+    if let (Some(store), Some(committing)) = (&shared.store, committing) {
+        store.close();
+        tokio::task::spawn_blocking(move || join(vec![committing])).await?;
+    }
     Ok(())
+}
+
+/// Opens the store, where there is to be one.
+fn open_store(settings: &Settings, clock: Clock) -> Result<Option<Opened>> {
+    let persistence = &settings.config.persistence;
+    let Some(folder) = &persistence.folder else {
+        tracing::info!(
+            "Sessions and retained messages are kept in memory and end with the broker."
+        );
+        return Ok(None);
+    };
+    let begun = Instant::now();
+    let opened = match Store::open(folder, persistence.durability, Wall::now(clock)) {
+        Ok(opened) => opened,
+        // Where nobody asked for it, a folder that is not to be had is no reason not to start.
+        Err(error) if !persistence.is_asked_for && store::home::is_out_of_reach(folder) => {
+            tracing::warn!("Nothing is kept on disk: {error:#}.");
+            return Ok(None);
+        }
+        Err(error) => return Err(error.context("Sessions and messages can't be stored")),
+    };
+    let restored = &opened.restored;
+    tracing::info!(
+        "Sessions and messages are stored in {} ({}): {} sessions, {} messages waiting and {} \
+         retained, read in {} ms.",
+        folder.display(),
+        match persistence.durability {
+            Durability::Fsync => "durability fsync",
+            Durability::Os | Durability::None => "durability os",
+        },
+        restored.sessions.len(),
+        restored.waiting(),
+        restored.retained.len(),
+        begun.elapsed().as_millis(),
+    );
+    Ok(Some(opened))
+}
+
+fn start_committer(shared: &Arc<Shared>, committer: Committer) -> Result<JoinHandle<()>> {
+    let around = Around(Arc::clone(shared));
+    let thread = thread::Builder::new().name("store".into());
+    Ok(thread.spawn(move || committer.run(&around))?)
+}
+
+/// What the store sees of the broker.
+struct Around(Arc<Shared>);
+
+impl Surroundings for Around {
+    fn retained(&self, topic: &TopicName) -> Option<(Arc<Message>, Option<Ms>)> {
+        self.0.retained.get(topic)
+    }
+
+    fn stored(&self, worker: WorkerId, parcel: u64) {
+        self.0.send(worker, Mail::Stored(parcel));
+    }
+}
+
+/// Puts what was restored where it belongs: each session to a worker.
+fn settle(
+    shared: &Arc<Shared>,
+    restored: Restored,
+    bridges: &[Arc<Plan>],
+) -> Vec<Vec<SavedSession>> {
+    for (message, until) in restored.retained {
+        let until = until.zip(shared.store.as_ref()).map(|(until, store)| store.wall.here(until));
+        if shared.retained.set(Arc::new(message), until).is_err() {
+            tracing::warn!(
+                "There are more retained messages than there may be: some are left out."
+            );
+        }
+    }
+    let mut homes: Vec<Vec<SavedSession>> = shared.workers().map(|_| Vec::new()).collect();
+    let mut turns = Turns::new(shared);
+    for mut session in restored.sessions {
+        let client_id = &session.identity.client_id;
+        let is_of_bridge = session.identity.listener == Identity::NO_LISTENER;
+        if is_of_bridge && !bridges.iter().any(|plan| plan.local_id == *client_id) {
+            tracing::info!("{client_id} is no bridge any more: its session ends.");
+            session.expires_at = Some(0);
+        }
+        let home = shared.registry.claim(&session.identity.client_id, turns.skip());
+        if let Some(sessions) = homes.get_mut(usize::from(home)) {
+            sessions.push(session);
+        }
+    }
+    homes
 }
 
 /// Has log lines published, where they are to go to topics.

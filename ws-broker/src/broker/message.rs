@@ -1,7 +1,7 @@
 //! An Application Message inside the broker.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use codec::{Properties, QoS, TopicName};
@@ -9,6 +9,7 @@ use codec::{Properties, QoS, TopicName};
 use crate::access::Identity;
 use crate::broker::SessionKey;
 use crate::limits::COMPACT_MAX;
+use crate::store::Place;
 use crate::time::{Ms, seconds};
 
 /// A message on its way from one publisher to all who subscribed.
@@ -33,6 +34,8 @@ pub(crate) struct Message {
     pub source: Option<Arc<Identity>>,
     /// Set when another retained message took its place.
     superseded: AtomicBool,
+    /// Where the store has it; 0 if it was never stored.
+    stored_at: AtomicU64,
 }
 
 impl Message {
@@ -54,6 +57,7 @@ impl Message {
             publisher: None,
             source: None,
             superseded: AtomicBool::new(false),
+            stored_at: AtomicU64::new(0),
         }
     }
 
@@ -62,6 +66,27 @@ impl Message {
     pub(crate) fn expire_after(&mut self, interval_s: Option<u32>, now: Ms) {
         self.expires_at = interval_s.map(|left_s| now.saturating_add(seconds(left_s.max(1))));
         self.expiry_interval_s = interval_s.unwrap_or(0);
+    }
+
+    /// Sets when it expires as it was set before, with the interval that it came with.
+    pub(crate) fn set_expiry(&mut self, at: Option<Ms>, interval_s: u32) {
+        self.expires_at = at;
+        self.expiry_interval_s = interval_s;
+    }
+
+    /// The Message Expiry Interval that it came with, in seconds; 0 if it does not expire.
+    pub(crate) fn expiry_interval(&self) -> u32 {
+        self.expiry_interval_s
+    }
+
+    /// Where the store had it last. Only the store knows whether it is there still.
+    pub(crate) fn stored_at(&self) -> Option<Place> {
+        Place::from_bits(self.stored_at.load(Ordering::Relaxed))
+    }
+
+    /// Remembers where the store has it; the store alone does so.
+    pub(crate) fn set_stored_at(&self, place: Place) {
+        self.stored_at.store(place.to_bits(), Ordering::Relaxed);
     }
 
     /// The message as it is kept: a small one is copied out of the read buffer that it is a slice
@@ -79,6 +104,7 @@ impl Message {
             publisher: self.publisher,
             source: self.source.clone(),
             superseded: AtomicBool::new(false),
+            stored_at: AtomicU64::new(0),
         })
     }
 

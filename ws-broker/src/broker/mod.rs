@@ -24,4 +24,6 @@ pub(crate) struct SessionKey {
     pub slot: u32,
     /// Tells sessions apart that had the same slot one after the other.
     pub epoch: u32,
+    /// Whether it is kept in the store.
+    pub kept: bool,
 }

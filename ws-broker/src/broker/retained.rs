@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use codec::TopicFilter;
+use codec::{TopicFilter, TopicName};
 use hashbrown::HashMap;
 use parking_lot::RwLock;
 
@@ -69,7 +69,9 @@ impl Retained {
             return Ok(());
         }
         let full = tree.len >= self.max;
-        if full && find(&tree.root, message.topic.as_str()).is_none() {
+        let is_there =
+            |root| find(root, message.topic.as_str()).is_some_and(|node| node.message.is_some());
+        if full && !is_there(&tree.root) {
             return Err(StoreFull);
         }
         let mut node = &mut tree.root;
@@ -98,29 +100,37 @@ impl Retained {
         found
     }
 
+    /// The retained message of a topic, and when it goes if it does.
+    pub(crate) fn get(&self, topic: &TopicName) -> Option<(Arc<Message>, Option<Ms>)> {
+        let tree = self.tree.read();
+        let node = find(&tree.root, topic.as_str())?;
+        Some((node.message.clone()?, node.until))
+    }
+
     /// How many there are, and the bytes of their payloads.
     pub(crate) fn len(&self) -> (usize, usize) {
         let tree = self.tree.read();
         (tree.len, tree.bytes)
     }
 
-    /// Drops the messages that have expired.
-    pub(crate) fn drop_expired(&self, now: Ms) {
+    /// Drops the messages that have expired, and says which those were.
+    pub(crate) fn drop_expired(&self, now: Ms) -> Vec<Arc<Message>> {
         let mut tree = self.tree.write();
         let mut dropped = Vec::new();
         prune(&mut tree.root, now, &mut dropped);
         for message in &dropped {
             tree.forget(message);
         }
+        dropped
     }
 }
 
-fn find<'a>(root: &'a Node, topic: &str) -> Option<&'a Arc<Message>> {
+fn find<'a>(root: &'a Node, topic: &str) -> Option<&'a Node> {
     let mut node = root;
     for level in topic.split('/') {
         node = node.children.get(level)?;
     }
-    node.message.as_ref()
+    Some(node)
 }
 
 /// Removes the message at the end of `levels` and the nodes that lead to nothing else.
@@ -175,7 +185,7 @@ fn prune(node: &mut Node, now: Ms, dropped: &mut Vec<Arc<Message>>) {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use codec::{Properties, QoS, TopicName};
+    use codec::{Properties, QoS};
 
     use super::*;
 

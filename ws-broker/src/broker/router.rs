@@ -133,13 +133,23 @@ pub(crate) struct Chosen {
     pub target: Target,
     /// The subscription that it shares.
     pub share: Arc<TopicFilter>,
+    /// Whether its session is kept in the store.
+    pub kept: bool,
 }
 
 /// All sessions that get messages of one topic, by the worker they live in.
 #[derive(Debug, Default)]
 pub(crate) struct Targets {
-    by_worker: Vec<Vec<Target>>,
+    by_worker: Vec<Local>,
     groups: Vec<MatchedGroup>,
+}
+
+/// The sessions of one worker among them.
+#[derive(Debug, Default)]
+struct Local {
+    targets: Vec<Target>,
+    /// Whether one of them is kept in the store and gets more than QoS 0.
+    kept: bool,
 }
 
 #[derive(Debug)]
@@ -175,6 +185,7 @@ impl MatchedGroup {
             worker: member.key.worker,
             target: target(&member.key, &member.subscribed),
             share: Arc::clone(&self.filter),
+            kept: member.key.kept,
         })
     }
 }
@@ -182,14 +193,15 @@ impl MatchedGroup {
 impl Targets {
     /// The sessions that live in `worker`.
     pub(crate) fn of(&self, worker: WorkerId) -> &[Target] {
-        self.by_worker.get(usize::from(worker)).map_or(&[], Vec::as_slice)
+        self.by_worker.get(usize::from(worker)).map_or(&[], |local| local.targets.as_slice())
     }
 
-    /// The workers, other than `worker`, in which sessions live.
-    pub(crate) fn others(&self, worker: WorkerId) -> impl Iterator<Item = WorkerId> + '_ {
-        (0..)
-            .zip(&self.by_worker)
-            .filter_map(move |(id, targets)| (id != worker && !targets.is_empty()).then_some(id))
+    /// The workers, other than `worker`, in which sessions live; for each, whether what they get may
+    /// have to be stored.
+    pub(crate) fn others(&self, worker: WorkerId) -> impl Iterator<Item = (WorkerId, bool)> + '_ {
+        (0..).zip(&self.by_worker).filter_map(move |(id, local)| {
+            (id != worker && !local.targets.is_empty()).then_some((id, local.kept))
+        })
     }
 
     /// Whether nobody gets the message.
@@ -568,12 +580,13 @@ impl Found {
         for (key, subscribed) in &self.plain {
             let worker = usize::from(key.worker);
             if targets.by_worker.len() <= worker {
-                targets.by_worker.resize_with(worker.saturating_add(1), Vec::new);
+                targets.by_worker.resize_with(worker.saturating_add(1), Local::default);
             }
-            let Some(of_worker) = targets.by_worker.get_mut(worker) else { continue };
-            match of_worker.last_mut() {
+            let Some(local) = targets.by_worker.get_mut(worker) else { continue };
+            local.kept |= key.kept && subscribed.options.qos > QoS::AtMostOnce;
+            match local.targets.last_mut() {
                 Some(same) if last == Some(*key) => merge(same, subscribed),
-                _ => of_worker.push(target(key, subscribed)),
+                _ => local.targets.push(target(key, subscribed)),
             }
             last = Some(*key);
         }
@@ -597,7 +610,7 @@ mod tests {
     use crate::access::{Acl, Identity};
 
     fn key(slot: u32) -> SessionKey {
-        SessionKey { worker: (slot % 2) as u16, slot, epoch: 0 }
+        SessionKey { worker: (slot % 2) as u16, slot, epoch: 0, kept: false }
     }
 
     fn filter(text: &str) -> TopicFilter {

@@ -95,6 +95,8 @@ figures! {
         dropped_expired,
         /// Messages whose topic has no name at the other end of a bridge.
         dropped_nameless,
+        /// Messages not sent because the store could not give them back.
+        dropped_unreadable,
         /// Retained messages not kept because there are too many.
         dropped_retained_full,
         /// Sessions that ended because their client stayed away too long.

@@ -75,12 +75,29 @@ impl Default for Rules {
     }
 }
 
-/// What is kept on disk. Read and checked, and not acted on before there is a store.
+/// What is kept on disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Persistence {
     pub enabled: bool,
+    /// The folder in which the store is; `None` for the user's own folder of such things.
     pub location: Option<PathBuf>,
-    pub file: Option<String>,
+    /// Whether it was asked for, and is not only what is best where nothing is said.
+    pub is_asked_for: bool,
+    /// The folder of the store itself, once that is settled; `None` if there is none.
+    pub folder: Option<PathBuf>,
+    pub durability: Durability,
+}
+
+/// What has happened to a change when it is acknowledged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// It is in memory.
+    None,
+    /// It is with the operating system, and outlives the broker.
+    #[default]
+    Os,
+    /// It is on the disk, and outlives a power failure.
+    Fsync,
 }
 
 impl Default for Config {

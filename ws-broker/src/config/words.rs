@@ -11,7 +11,7 @@ use codec::{ProtocolVersion, TopicName};
 use super::bridge::{BridgeTls, BridgeTopic, Direction, Restart, Start};
 use super::file::{Draft, Fault, Values, qos};
 use super::listener::{Domain, Protocol};
-use super::{Destination, Format, LogTypes};
+use super::{Destination, Durability, Format, LogTypes};
 
 /// One word.
 pub(super) struct Word {
@@ -86,8 +86,9 @@ const PSK: &str = "the TLS library has no pre-shared keys; use certificates (cer
 const ENGINES: &str = "the TLS library is not OpenSSL and has no engines; keys are PEM files";
 const LOCAL_USER: &str =
     "no password or ACL is asked of a bridge here: its topic lines say what crosses";
-const SAVES: &str = "nothing waits to be saved: see persistence";
-const IN_MEMORY: &str = "sessions and retained messages are kept in memory and end with the broker";
+const SAVES: &str = "each change is saved before it is acknowledged: see durability";
+const NO_FILE: &str = "the store is a folder of its own, `ws-broker.store` at persistence_location; a mosquitto.db is \
+     taken over by `ws-broker import`";
 
 /// All words, in the order of the alphabet.
 pub(super) const WORDS: &[Word] = &[
@@ -203,6 +204,7 @@ pub(super) const WORDS: &[Word] = &[
         Scope::Listener,
         "the key exchange is by elliptic curves, which need no parameters",
     ),
+    word("durability", Scope::All, durability),
     word("enable_proxy_protocol", Scope::Listener, |to, v| {
         Ok(to.listener()?.proxy_protocol = Some(v.fitting(1, 2)?))
     }),
@@ -319,17 +321,12 @@ pub(super) const WORDS: &[Word] = &[
         .once()
         .reloads(),
     word("per_listener_settings", Scope::All, |to, v| to.per_listener_settings(v.flag()?)),
-    word("persistence", Scope::All, persistence).noted(IN_MEMORY),
-    word("persistence_file", Scope::All, |to, v| {
-        Ok(to.config.persistence.file = Some(v.text()?.to_owned()))
-    })
-    .once()
-    .noted(IN_MEMORY),
+    word("persistence", Scope::All, persistence),
+    noted("persistence_file", Scope::All, NO_FILE).once(),
     word("persistence_location", Scope::All, |to, v| {
         Ok(to.config.persistence.location = Some(v.path()?))
     })
-    .once()
-    .noted(IN_MEMORY),
+    .once(),
     word("persistent_client_expiration", Scope::All, persistent_client_expiration).reloads(),
     word("pid_file", Scope::All, |to, v| Ok(to.config.pid_file = Some(v.path()?))).once(),
     refused("plugin", Scope::Access, PLUGINS),
@@ -367,7 +364,7 @@ pub(super) const WORDS: &[Word] = &[
         Ok(to.config.rules.retain_expiry_s = Some(seconds).filter(|seconds| *seconds > 0))
     })
     .reloads(),
-    word("retained_persistence", Scope::All, persistence).noted(IN_MEMORY),
+    word("retained_persistence", Scope::All, persistence),
     noted(
         "retry_interval",
         Scope::All,
@@ -491,7 +488,19 @@ fn max_qos(to: &mut Draft, values: Values<'_>) -> Result<(), Fault> {
 }
 
 fn persistence(to: &mut Draft, values: Values<'_>) -> Result<(), Fault> {
-    to.config.persistence.enabled = values.flag()?;
+    let persistence = &mut to.config.persistence;
+    persistence.enabled = values.flag()?;
+    persistence.is_asked_for = true;
+    Ok(())
+}
+
+fn durability(to: &mut Draft, values: Values<'_>) -> Result<(), Fault> {
+    to.config.persistence.durability = match values.one()? {
+        "none" => Durability::None,
+        "os" => Durability::Os,
+        "fsync" => Durability::Fsync,
+        value => return Err(values.invalid(value, "none, os or fsync")),
+    };
     Ok(())
 }
 

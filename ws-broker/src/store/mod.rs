@@ -1,3 +1,184 @@
 //! The durable store: what was acknowledged outlives the program.
+//!
+//! Workers gather what is to be stored in a [`Parcel`] and hand it to the one committer, which writes the
+//! parcels of all workers at once and tells each when its own is stored. What a worker answers to its
+//! clients waits for that. A message is stored once and referred to by each delivery of it, and a
+//! delivery that was over before its parcel was handed on never gets here.
+//!
+//! What is on disk, and the engine that puts it there, is in `docs/store.md`.
 
+mod committer;
 pub(crate) mod engine;
+pub(crate) mod home;
+mod packs;
+mod parcel;
+mod record;
+mod restore;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+
+use crate::broker::Message;
+use crate::config::Durability;
+use crate::time::Wall;
+
+pub(crate) use committer::{Committer, Surroundings};
+use engine::{Engine, Reach};
+pub(crate) use parcel::{NewDelivery, Parcel, Place};
+pub(crate) use record::{
+    SavedDelivery, SavedSession, SessionNumber, SessionState, delete_received, delete_session,
+    delete_subscription, put_received, put_sent, put_session, put_subscription,
+};
+pub(crate) use restore::Restored;
+
+/// What workers know of the store.
+#[derive(Debug)]
+pub(crate) struct Store {
+    engine: Arc<dyn Engine>,
+    pub wall: Wall,
+    orders: mpsc::Sender<Order>,
+    next_parcel: AtomicU64,
+    next_session: AtomicU64,
+    figures: Arc<StoreFigures>,
+}
+
+/// What the committer is to do.
+#[derive(Debug)]
+enum Order {
+    Store(Parcel),
+    End,
+}
+
+/// What the store tells of itself.
+#[derive(Debug, Default)]
+pub(crate) struct StoreFigures {
+    /// Whether the last attempt to store something failed.
+    pub failing: AtomicBool,
+    /// Attempts that failed.
+    pub failures: AtomicU64,
+    /// Times that something was stored.
+    pub commits: AtomicU64,
+    /// Deliveries that are stored and not over.
+    pub deliveries: AtomicU64,
+    /// Whether the broker stops, so that what can't be stored now never will be.
+    pub is_stopping: AtomicBool,
+}
+
+/// The store as it was found.
+pub(crate) struct Opened {
+    pub store: Arc<Store>,
+    pub committer: Committer,
+    pub restored: Restored,
+}
+
+impl Store {
+    /// Opens the store in a folder, or begins one there, and reads what the broker is to go on with.
+    ///
+    /// # Errors
+    /// The folder can't be used, is in use, holds a store of a later version or one that is damaged.
+    /// Nothing is changed then.
+    pub(crate) fn open(folder: &Path, durability: Durability, wall: Wall) -> Result<Opened> {
+        let engine: Arc<dyn Engine> = Arc::from(engine::open(folder)?);
+        Self::with_engine(engine, durability, wall)
+            .with_context(|| format!("the store in {}", folder.display()))
+    }
+
+    /// Goes on with what an engine holds.
+    ///
+    /// # Errors
+    /// As for [`Store::open`].
+    pub(crate) fn with_engine(
+        engine: Arc<dyn Engine>,
+        durability: Durability,
+        wall: Wall,
+    ) -> Result<Opened> {
+        let reach = match durability {
+            Durability::Fsync => Reach::Disk,
+            Durability::None | Durability::Os => Reach::System,
+        };
+        check_version(&*engine)?;
+        let (restored, packs) = restore::read(&*engine, wall)?;
+        let (orders, received) = mpsc::channel();
+        let figures = Arc::new(StoreFigures::default());
+        let committer =
+            Committer::new(Arc::clone(&engine), reach, wall, packs, received, Arc::clone(&figures));
+        let store = Self {
+            engine,
+            wall,
+            orders,
+            next_parcel: AtomicU64::new(restored.next_parcel),
+            next_session: AtomicU64::new(restored.next_session),
+            figures,
+        };
+        Ok(Opened { store: Arc::new(store), committer, restored })
+    }
+
+    /// Hands a parcel to the committer.
+    pub(crate) fn commit(&self, parcel: Parcel) {
+        // The committer outlives the workers.
+        let _ = self.orders.send(Order::Store(parcel));
+    }
+
+    /// Has the committer end once all that was handed to it is stored.
+    pub(crate) fn close(&self) {
+        let _ = self.orders.send(Order::End);
+    }
+
+    /// The number of a new parcel.
+    pub(crate) fn new_parcel(&self) -> u64 {
+        self.next_parcel.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The number of a new session.
+    pub(crate) fn new_session(&self) -> SessionNumber {
+        self.next_session.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The messages of a parcel, with their places in it.
+    ///
+    /// # Errors
+    /// They can't be read; the reason is for people.
+    pub(crate) fn messages(&self, parcel: u64) -> Result<Vec<(u16, Message)>> {
+        let key = record::key(record::Kind::Bodies, parcel);
+        let value: Bytes = self.engine.get(&key)?.context("they are not there")?;
+        record::bodies(&value, self.wall).map_err(|_| anyhow::anyhow!("they make no sense"))
+    }
+
+    pub(crate) fn figures(&self) -> &StoreFigures {
+        &self.figures
+    }
+}
+
+/// Sees that this program understands what is there, and writes down what it will write.
+fn check_version(engine: &dyn Engine) -> Result<()> {
+    let found = engine.get(record::VERSION_KEY)?;
+    match found.as_deref().map(record::version) {
+        Some(Ok(record::VERSION)) => Ok(()),
+        Some(Ok(version)) => bail!(
+            "it is of version {version}, and this program knows version {}: use the program that \
+             wrote it, or another folder (persistence_location)",
+            record::VERSION
+        ),
+        Some(Err(_)) => bail!("it says nothing of its version that makes sense"),
+        None => {
+            let mut is_empty = true;
+            for kind in record::KINDS {
+                engine.scan(&[*kind as u8], &mut |_, _| {
+                    is_empty = false;
+                    Ok(())
+                })?;
+            }
+            if !is_empty {
+                bail!("it does not say of what version it is, so nothing in it is touched");
+            }
+            let mut batch = engine::Batch::default();
+            record::put_version(&mut batch);
+            Ok(engine.commit(&batch, Reach::Disk)?)
+        }
+    }
+}

@@ -6,7 +6,7 @@
 //! and who see to it that the connection lives.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
@@ -36,6 +36,7 @@ use crate::limits::{
 use crate::net::{Address, Peer, Socket, Stream};
 use crate::time::{Ms, seconds};
 use crate::worker::connection::{self, Connection};
+use crate::worker::keeper::Waiting;
 use crate::worker::link::{Cause, Link, SharedLink};
 use crate::worker::out::{OutBuffer, SpareBuffers};
 use crate::worker::sessions::FOREVER_S;
@@ -445,12 +446,13 @@ impl State {
             username: None,
             listener: Identity::NO_LISTENER,
         };
-        let slot = self.begin_session(&Arc::new(identity));
+        let slot = self.begin_session(&Arc::new(identity), !plan.is_local_clean());
         if let Some(session) = self.sessions.get_mut(slot) {
             session.expiry_interval_s = FOREVER_S;
             // What starts a lazy bridge is what waits for it, of any QoS.
             session.keeps_qos0 = plan.is_lazy();
         }
+        self.keep_session(slot, &mut Waiting::Nobody);
         slot
     }
 
@@ -469,7 +471,8 @@ impl State {
                 retain_as_published: true,
                 retain_handling,
             };
-            let code = self.subscribe(slot, Subscription { filter: filter.clone(), options }, None);
+            let subscription = Subscription { filter: filter.clone(), options };
+            let code = self.subscribe(slot, subscription, None, &mut Waiting::Nobody);
             if code.is_error() {
                 tracing::warn!("Bridge {} can't have {filter}: {code}.", plan.config.name);
             }
@@ -477,8 +480,11 @@ impl State {
         // What came from there is not sent back, and what waits already is not sent twice.
         if let Some(session) = self.sessions.get_mut(slot) {
             let key = session.key;
-            let waiting: HashSet<_> =
-                session.send.iter().map(|held| Arc::as_ptr(&held.message)).collect();
+            let waiting: HashSet<_> = session
+                .send
+                .iter()
+                .filter_map(|held| held.message.here().map(Arc::as_ptr))
+                .collect();
             session.retained.retain(|held| {
                 held.message.publisher != Some(key)
                     && !waiting.contains(&Arc::as_ptr(&held.message))
@@ -492,7 +498,7 @@ impl State {
         let mut message = Message::new(topic, payload, QoS::AtLeastOnce, true, Properties::EMPTY);
         let session = self.slots.get(&plan.local_id).and_then(|slot| self.sessions.get(*slot));
         message.publisher = session.map(|session| session.key);
-        self.publish(&message);
+        self.publish(&message, &mut Waiting::Nobody);
     }
 
     /// How many messages wait for a bridge.
@@ -518,6 +524,8 @@ impl State {
             crossing: Some(Rc::clone(crossing)),
             mount: None,
             out: OutBuffer::default(),
+            is_gated: false,
+            held: VecDeque::new(),
             answer_bytes: 0,
             waker: None,
             awake: true,
@@ -550,10 +558,11 @@ impl State {
                     crossing.forgotten.borrow_mut().extend(session.receive.ids());
                 }
             }
-            let expired = session.drop_expired(now);
+            let (expired, places) = session.drop_expired(now);
             count(&self.counters.dropped_expired, expired as u64);
             session.lower_queued(abilities.qos_max);
             session.send.resume(NonZeroU16::new(receive_maximum).unwrap_or(NonZeroU16::MIN));
+            self.end_places(places);
         }
         self.notify(&plan, UP);
         self.ask(slot, &link, crossing, abilities);
@@ -708,7 +717,7 @@ impl State {
             }
         }
         if plan.is_local_clean() {
-            self.forget_session(slot);
+            self.forget_session(slot, &mut Waiting::Nobody);
         }
         self.notify(plan, DOWN);
     }

@@ -533,6 +533,9 @@ impl Connection {
         loop {
             {
                 let mut link = self.link.borrow_mut();
+                if link.is_gated {
+                    return Ok(());
+                }
                 if link.out.is_empty() && !self.flushing {
                     link.out.release(&mut state.spare);
                     return Ok(());

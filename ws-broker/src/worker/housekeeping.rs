@@ -9,6 +9,7 @@ use crate::broker::count;
 use crate::time::Ms;
 use crate::worker::State;
 use crate::worker::Worker;
+use crate::worker::keeper::Waiting;
 use crate::worker::link::Cause;
 use crate::worker::session::Session;
 
@@ -38,7 +39,10 @@ pub(super) async fn run(worker: Rc<Worker>) {
         // One worker does it for all.
         if worker.id == 0 && state.now >= retained_at {
             retained_at = state.now.saturating_add(RETAINED_PERIOD_MS);
-            worker.shared.retained.drop_expired(state.now);
+            for message in worker.shared.retained.drop_expired(state.now) {
+                let now = state.now;
+                state.keeper.retain(message.topic.clone(), &mut Waiting::Nobody, now);
+            }
         }
     }
 }
@@ -74,7 +78,7 @@ impl State {
         let mut sys = shared.sys.lock();
         if sys.is_due(self.now, self.settings.config.sys_interval_s) {
             for message in sys.round(&shared.figures()) {
-                self.publish(&message);
+                self.publish(&message, &mut Waiting::Nobody);
             }
         }
     }
@@ -114,8 +118,11 @@ impl State {
             } else if session.will.as_ref().is_some_and(|will| will.at <= now) {
                 due.push(Due::Will(slot));
             }
-            let expired = session.drop_expired(now);
+            let (expired, places) = session.drop_expired(now);
             count(&self.counters.dropped_expired, expired as u64);
+            for place in places {
+                self.keeper.end(place, now);
+            }
             held.take(session);
         }
         self.note_held(&held);
@@ -125,6 +132,7 @@ impl State {
                     let will = self.sessions.get_mut(slot).and_then(|session| session.will.take());
                     if let Some(delayed) = will {
                         self.publish_will(slot, *delayed.will);
+                        self.keep_session(slot, &mut Waiting::Nobody);
                     }
                 }
                 Due::End(slot) => {

@@ -1,13 +1,14 @@
 //! The connected side of a session: what belongs to one network connection and ends with it.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
 use std::task::Waker;
 
 use codec::{
-    Ack, Disconnect, EncodeError, MqttString, Packet, Properties, Property, ProtocolVersion,
-    ReasonCode, TopicName, Will,
+    Ack, Disconnect, EncodeError, MqttString, Packet, PacketId, Properties, Property,
+    ProtocolVersion, ReasonCode, TopicName, Will,
 };
 use session::{AliasesIn, AliasesOut};
 
@@ -15,6 +16,7 @@ use crate::limits::Limits;
 use crate::net::Peer;
 use crate::time::Ms;
 use crate::worker::bridge::Crossing;
+use crate::worker::keeper::WaitKey;
 use crate::worker::login::Authenticated;
 use crate::worker::out::{OutBuffer, SpareBuffers};
 use crate::worker::trace;
@@ -44,6 +46,10 @@ pub(crate) struct Link {
     pub closing: Option<Closing>,
     /// The largest packet that the client takes.
     pub packet_size_max: u32,
+    /// Whether nothing is written yet, since the session in its CONNACK is not stored.
+    pub is_gated: bool,
+    /// Answers to what is not stored yet, and those behind them.
+    pub held: VecDeque<HeldAnswer>,
     /// What stands before the client's topics here.
     pub mount: Option<TopicName>,
     pub aliases_in: AliasesIn,
@@ -59,6 +65,13 @@ pub(crate) struct Link {
     pub problem_information: bool,
     /// There if the client came in by an AUTH exchange.
     pub authenticated: Option<Box<Authenticated>>,
+}
+
+/// An answer that waits until what it acknowledges is stored, or behind one that does.
+#[derive(Debug)]
+pub(crate) struct HeldAnswer {
+    wait: Option<WaitKey>,
+    packet: Packet,
 }
 
 /// Why a connection is closed, and what is still to be done about it.
@@ -156,6 +169,42 @@ impl Link {
         done
     }
 
+    /// Appends an answer to which nothing is to be stored, behind those that wait.
+    pub(crate) fn answer(&mut self, packet: Packet, spare: &mut SpareBuffers) -> Result<(), Cause> {
+        if self.held.is_empty() {
+            return self.send(&packet, spare);
+        }
+        self.held.push_back(HeldAnswer { wait: None, packet });
+        Ok(())
+    }
+
+    /// Holds an answer back.
+    pub(crate) fn hold(&mut self, wait: WaitKey, packet: Packet) {
+        self.held.push_back(HeldAnswer { wait: Some(wait), packet });
+    }
+
+    /// What an answer waited for has come to be: it is sent, if none is before it.
+    ///
+    /// # Errors
+    /// As for [`Link::send`].
+    pub(crate) fn release(&mut self, wait: WaitKey, spare: &mut SpareBuffers) -> Result<(), Cause> {
+        if let Some(held) = self.held.iter_mut().find(|held| held.wait == Some(wait)) {
+            held.wait = None;
+        }
+        while self.held.front().is_some_and(|held| held.wait.is_none()) {
+            if let Some(HeldAnswer { packet, .. }) = self.held.pop_front()
+                && self.closing.is_none()
+            {
+                self.send(&packet, spare)?;
+            }
+        }
+        if self.held.is_empty() {
+            self.held = VecDeque::new();
+        }
+        self.wake();
+        Ok(())
+    }
+
     /// Whether the client asks and asks and does not read the answers: it is not listened to until
     /// it has read.
     pub(crate) fn is_deaf(&mut self, limits: &Limits) -> bool {
@@ -165,19 +214,18 @@ impl Link {
         self.answer_bytes > limits.answer_bytes_max
     }
 
-    /// Appends one of the four acknowledgements.
-    pub(crate) fn send_ack(
-        &mut self,
+    /// One of the four acknowledgements, as it is sent on this connection.
+    pub(crate) fn ack(
+        &self,
         kind: fn(Ack) -> Packet,
-        packet_id: codec::PacketId,
+        packet_id: PacketId,
         code: ReasonCode,
-        spare: &mut SpareBuffers,
-    ) {
+    ) -> Packet {
         // Of an identifier that nobody knows another broker only wants the end, as before MQTT 5.0:
         // some take the code for an error.
         let is_unknown = code == ReasonCode::PacketIdentifierNotFound;
         let code = if is_unknown && self.crossing.is_some() { ReasonCode::Success } else { code };
-        self.send_small(&kind(Ack::new(packet_id, code)), spare);
+        kind(Ack::new(packet_id, code))
     }
 
     /// Wakes the connection's task, once.

@@ -8,6 +8,8 @@ mod bridge;
 mod cache;
 mod connection;
 mod housekeeping;
+mod keeper;
+mod keeping;
 mod link;
 mod login;
 mod mount;
@@ -45,10 +47,13 @@ use crate::log::CONNECTION;
 use crate::memory;
 use crate::net::{Accepted, Arrival, Peer};
 use crate::settings::Settings;
+use crate::store::{SavedDelivery, SavedSession, Store};
 use crate::sys::Sys;
 use crate::time::{Clock, Ms};
 
 use cache::MatchCache;
+use keeper::{Keeper, WaitKey, Waiting};
+use keeping::ReadParcels;
 use login::Login;
 use out::SpareBuffers;
 use publish::Frames;
@@ -72,6 +77,8 @@ pub(crate) struct Shared {
     pub sys: Mutex<Sys>,
     /// Lets a few passwords be checked at the same time; who comes then waits.
     pub password_checks: Arc<Semaphore>,
+    /// There if anything is kept on disk.
+    pub store: Option<Arc<Store>>,
     inboxes: Vec<Inbox>,
     inbox_bytes_max: usize,
 }
@@ -98,6 +105,12 @@ pub(crate) enum Mail {
     Deliver(Vec<HandOver>, usize),
     /// A message of the broker's own.
     Publish(Box<Message>),
+    /// What a message that was handed over had to be stored for is stored.
+    Settled(WaitKey),
+    /// A parcel of this worker is stored.
+    Stored(u64),
+    /// Deliveries of sessions that are no more, to be handed on to others.
+    HandOn(Vec<SavedDelivery>),
     /// The configuration was read again. The sender is dropped once it holds.
     Reload(Arc<Settings>, mpsc::UnboundedSender<()>),
     /// Whoever runs the broker wants to see who is subscribed to what.
@@ -108,11 +121,20 @@ pub(crate) enum Mail {
 
 /// A message for sessions of one worker.
 #[derive(Debug)]
-pub(crate) enum HandOver {
-    /// For all who are subscribed to its topic.
-    Matched(Arc<Message>, Arc<Targets>),
-    /// For the one that was chosen among those who share a subscription.
-    Chosen(Arc<Message>, Chosen),
+pub(crate) struct HandOver {
+    pub message: Arc<Message>,
+    pub for_whom: ForWhom,
+    /// Which worker waits until it is stored here where it has to be, and for what.
+    pub receipt: Option<(WorkerId, WaitKey)>,
+}
+
+/// Who gets a message that is handed over.
+#[derive(Debug)]
+pub(crate) enum ForWhom {
+    /// All who are subscribed to its topic.
+    Matched(Arc<Targets>),
+    /// The one that was chosen among those who share a subscription.
+    Chosen(Box<Chosen>),
 }
 
 /// A connection on its way to the worker where its session lives.
@@ -136,6 +158,8 @@ impl Shared {
     pub(crate) fn new(
         workers: WorkerId,
         settings: Arc<Settings>,
+        clock: Clock,
+        store: Option<Arc<Store>>,
     ) -> (Arc<Self>, Vec<mpsc::UnboundedReceiver<Mail>>) {
         let (mut inboxes, mut mails) = (Vec::new(), Vec::new());
         for _ in 0..workers {
@@ -148,7 +172,8 @@ impl Shared {
             mails.push(mail);
         }
         let shared = Self {
-            clock: Clock::start(),
+            clock,
+            store,
             router: Router::default(),
             registry: Registry::default(),
             retained: Retained::new(settings.config.limits.retained_max),
@@ -279,6 +304,8 @@ pub(crate) struct State {
     next_epoch: u32,
     cache: MatchCache,
     frames: Frames,
+    keeper: Keeper,
+    read_parcels: ReadParcels,
     spare: SpareBuffers,
     /// All connections read into this one, one after the other.
     read_buffer: BytesMut,
@@ -307,6 +334,8 @@ impl State {
             next_epoch: 0,
             cache: MatchCache::default(),
             frames: Frames::default(),
+            keeper: Keeper::new(id, shared.store.clone()),
+            read_parcels: ReadParcels::default(),
             spare: SpareBuffers::default(),
             read_buffer: BytesMut::new(),
             outbox,
@@ -329,8 +358,10 @@ impl State {
         self.now = self.shared.clock.now();
     }
 
-    /// Ends a turn: what other workers' sessions get is handed over.
+    /// Ends a turn: who waited for what was stored goes on, and what other workers' sessions get is
+    /// handed over.
     fn end_turn(&mut self) {
+        self.let_go_on();
         for (worker, (batch, bytes)) in (0..).zip(&mut self.outbox) {
             if !batch.is_empty() {
                 let mail = Mail::Deliver(std::mem::take(batch), std::mem::take(bytes));
@@ -349,6 +380,7 @@ pub(crate) fn run(
     id: WorkerId,
     shared: Arc<Shared>,
     mail: mpsc::UnboundedReceiver<Mail>,
+    restored: Vec<SavedSession>,
     started: &std::sync::mpsc::Sender<std::io::Result<()>>,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -364,8 +396,10 @@ pub(crate) fn run(
             return;
         }
     };
+    let mut state = State::new(id, Arc::clone(&shared));
+    state.restore(restored);
+    let state = RefCell::new(state);
     let _ = started.send(Ok(()));
-    let state = RefCell::new(State::new(id, Arc::clone(&shared)));
     let worker = Rc::new(Worker { id, shared, state });
     runtime.block_on(worker.read_mail(mail));
 }
@@ -373,6 +407,9 @@ pub(crate) fn run(
 impl Worker {
     async fn read_mail(self: Rc<Self>, mut mail: mpsc::UnboundedReceiver<Mail>) {
         tokio::task::spawn_local(housekeeping::run(Rc::clone(&self)));
+        if self.shared.store.is_some() {
+            tokio::task::spawn_local(keeping::run(Rc::clone(&self)));
+        }
         while let Some(item) = mail.recv().await {
             match item {
                 Mail::Accepted(accepted) => self.accept(accepted),
@@ -387,6 +424,9 @@ impl Worker {
                     self.publish(&message);
                     self.taken_out(message.size());
                 }
+                Mail::Settled(wait) => self.in_turn(|state| state.keeper.settle(wait)),
+                Mail::Stored(parcel) => self.in_turn(|state| state.on_stored(parcel)),
+                Mail::HandOn(deliveries) => self.in_turn(|state| state.adopt_orphans(deliveries)),
                 Mail::Reload(settings, _done) => self.state.borrow_mut().reload(settings),
                 Mail::ListSubscriptions => self.state.borrow().list_subscriptions(),
                 Mail::ShutDown => break,
@@ -395,20 +435,25 @@ impl Worker {
         self.stop().await;
     }
 
-    fn publish(&self, message: &Message) {
+    fn in_turn(&self, act: impl FnOnce(&mut State)) {
         let mut state = self.state.borrow_mut();
         state.begin_turn();
-        state.publish(message);
+        act(&mut state);
         state.end_turn();
     }
 
+    fn publish(&self, message: &Message) {
+        self.in_turn(|state| {
+            state.publish(message, &mut Waiting::Nobody);
+        });
+    }
+
     fn deliver(&self, batch: Vec<HandOver>, bytes: usize) {
-        let mut state = self.state.borrow_mut();
-        state.begin_turn();
-        for hand_over in batch {
-            state.take_over(&hand_over);
-        }
-        drop(state);
+        self.in_turn(|state| {
+            for hand_over in batch {
+                state.take_over(hand_over);
+            }
+        });
         self.taken_out(bytes);
     }
 
@@ -504,6 +549,7 @@ impl Worker {
         while self.state.borrow().connections > 0 && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+        self.state.borrow_mut().hand_to_store();
     }
 }
 

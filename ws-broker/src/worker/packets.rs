@@ -1,18 +1,20 @@
 //! What each packet of a connected client does.
 
 use codec::{
-    Ack, Disconnect, Packet, Publish, QoS, ReasonCode, RetainHandling, SubAck, Subscribe,
+    Ack, Disconnect, Packet, PacketId, Publish, QoS, ReasonCode, RetainHandling, SubAck, Subscribe,
     Subscription, TopicName, UnsubAck, Unsubscribe,
 };
 use session::{Arrival, FlowError, PubRecOutcome};
 
-use crate::broker::{Message, count};
+use crate::broker::{Message, SessionKey, count};
 use crate::log::{SUBSCRIBE, UNSUBSCRIBE};
+use crate::store::{self, Place};
+use crate::worker::keeper::Waiting;
 use crate::worker::link::{Cause, SharedLink};
 use crate::worker::mount::{mounted_filter, mounted_topic};
 use crate::worker::publish::passed_through;
 use crate::worker::rules;
-use crate::worker::session::RetainedDelivery;
+use crate::worker::session::{RetainedDelivery, Session};
 use crate::worker::{State, trace};
 
 impl State {
@@ -30,30 +32,18 @@ impl State {
                 let done = self.session_flow(slot, |session| {
                     let delivery = session.send.on_puback(ack.packet_id)?;
                     session.has_arrived(&delivery);
-                    Ok(())
+                    Ok(delivery.kept.map(|kept| kept.place))
                 });
                 self.after_ack(slot, done)
             }
             Packet::PubRec(ack) => self.on_pubrec(slot, link, &ack),
-            Packet::PubRel(ack) => {
-                let known = self
-                    .sessions
-                    .get_mut(slot)
-                    .is_some_and(|session| session.receive.on_pubrel(ack.packet_id));
-                let link = &mut *link.borrow_mut();
-                // In a session that was resumed it is the PUBREL of a PUBCOMP that was lost, which is
-                // no error (MQTT 5.0 §3.7.2.1).
-                let code = if known || link.resumed {
-                    ReasonCode::Success
-                } else {
-                    ReasonCode::PacketIdentifierNotFound
-                };
-                link.send_ack(Packet::PubComp, ack.packet_id, code, &mut self.spare);
-                Ok(())
-            }
+            Packet::PubRel(ack) => self.on_pubrel(slot, link, ack.packet_id),
             Packet::PubComp(ack) => {
-                let done =
-                    self.session_flow(slot, |session| session.send.on_pubcomp(ack.packet_id));
+                let done = self.session_flow(slot, |session| {
+                    session.send.on_pubcomp(ack.packet_id)?;
+                    let kept = session.kept.as_mut();
+                    Ok(kept.and_then(|kept| kept.released.remove(&ack.packet_id)))
+                });
                 self.after_ack(slot, done)
             }
             Packet::Subscribe(subscribe) => self.on_subscribe(slot, link, subscribe),
@@ -75,12 +65,17 @@ impl State {
         }
     }
 
-    fn session_flow<T>(
+    /// Does something with a session's flow that may end a delivery, which the store is told then.
+    fn session_flow(
         &mut self,
         slot: usize,
-        act: impl FnOnce(&mut crate::worker::session::Session) -> Result<T, FlowError>,
+        act: impl FnOnce(&mut Session) -> Result<Option<Place>, FlowError>,
     ) -> Result<(), FlowError> {
-        self.sessions.get_mut(slot).map_or(Ok(()), |session| act(session).map(|_| ()))
+        let Some(session) = self.sessions.get_mut(slot) else { return Ok(()) };
+        if let Some(place) = act(session)? {
+            self.keeper.end(place, self.now);
+        }
+        Ok(())
     }
 
     /// An acknowledgement makes room for the next message. One for an identifier that is not in use
@@ -100,15 +95,23 @@ impl State {
 
     fn on_pubrec(&mut self, slot: usize, link: &SharedLink, ack: &Ack) -> Result<(), Cause> {
         let Some(session) = self.sessions.get_mut(slot) else { return Ok(()) };
+        let mut waiting = Waiting::Somebody;
         let code = match session.send.on_pubrec(ack.packet_id, ack.code) {
             Ok(PubRecOutcome::Release(delivery)) => {
                 if let Some(delivery) = delivery {
                     session.has_arrived(&delivery);
+                    // The PUBREL lets the client forget the identifier, so that the message must not be
+                    // sent with it again.
+                    if let (Some(kept), Some(by)) = (&mut session.kept, delivery.kept) {
+                        kept.released.insert(ack.packet_id, by.place);
+                        self.keeper.release(by.place, &mut waiting, self.now);
+                    }
                 }
                 ReasonCode::Success
             }
             Ok(PubRecOutcome::Refused(delivery)) => {
                 session.has_arrived(&delivery);
+                self.end_delivery(delivery.kept);
                 self.pump(slot);
                 return Ok(());
             }
@@ -116,16 +119,34 @@ impl State {
             Err(FlowError::UnknownPacketId) => ReasonCode::PacketIdentifierNotFound,
             Err(error) => return self.after_ack(slot, Err(error)),
         };
-        let link = &mut *link.borrow_mut();
-        link.send_ack(Packet::PubRel, ack.packet_id, code, &mut self.spare);
-        Ok(())
+        self.acknowledge(link, waiting, Packet::PubRel, ack.packet_id, code)
+    }
+
+    fn on_pubrel(&mut self, slot: usize, link: &SharedLink, id: PacketId) -> Result<(), Cause> {
+        let Some(session) = self.sessions.get_mut(slot) else { return Ok(()) };
+        let known = session.receive.on_pubrel(id);
+        let mut waiting = Waiting::Somebody;
+        // The PUBCOMP lets the client use the identifier for another message.
+        if let Some(kept) = &mut session.kept
+            && kept.received.remove(&id)
+        {
+            store::delete_received(self.keeper.change(&mut waiting, self.now), kept.number, id);
+        }
+        // In a session that was resumed it is the PUBREL of a PUBCOMP that was lost, which is no error
+        // (MQTT 5.0 §3.7.2.1).
+        let code = if known || link.borrow().resumed {
+            ReasonCode::Success
+        } else {
+            ReasonCode::PacketIdentifierNotFound
+        };
+        self.acknowledge(link, waiting, Packet::PubComp, id, code)
     }
 
     fn on_publish(
         &mut self,
         slot: usize,
         link: &SharedLink,
-        publish: Publish,
+        mut publish: Publish,
     ) -> Result<(), Cause> {
         count(&self.counters.publishes_received, 1);
         count(&self.counters.publish_bytes_received, publish.payload.len() as u64);
@@ -135,10 +156,11 @@ impl State {
         let version = link.borrow().version;
         let topic = if version.is_v5() {
             let alias = publish.properties.topic_alias();
-            let resolved = link.borrow_mut().aliases_in.resolve(publish.topic, alias);
+            let topic = publish.topic.take();
+            let resolved = link.borrow_mut().aliases_in.resolve(topic, alias);
             resolved.map_err(|error| Cause::refused(error.reason_code(), error))?
         } else {
-            publish.topic.ok_or_else(|| {
+            publish.topic.take().ok_or_else(|| {
                 Cause::refused(ReasonCode::ProtocolError, "PUBLISH: there is no topic")
             })?
         };
@@ -158,32 +180,34 @@ impl State {
             match session.receive.on_publish(id, publish.qos) {
                 Ok(Arrival::New) => {}
                 Ok(Arrival::Duplicate) => {
-                    let link = &mut *link.borrow_mut();
-                    link.send_ack(Packet::PubRec, id, ReasonCode::Success, &mut self.spare);
-                    return Ok(());
+                    let (nobody, success) = (Waiting::Nobody, ReasonCode::Success);
+                    return self.acknowledge(link, nobody, Packet::PubRec, id, success);
                 }
                 Err(error) => return Err(Cause::refused(error.reason_code(), error)),
             }
         }
+        let (id, qos) = (publish.packet_id, publish.qos);
+        let mut waiting = if id.is_some() { Waiting::Somebody } else { Waiting::Nobody };
         let code = match topic {
-            Some(topic) => self.accept_publish(
-                topic,
-                &publish.properties,
-                publish.payload,
-                key,
-                publish.qos,
-                publish.retain,
-            ),
+            Some(topic) => self.accept_publish(topic, publish, key, &mut waiting),
             None => {
                 count(&self.counters.dropped_nameless, 1);
                 ReasonCode::Success
             }
         };
-        let Some(id) = publish.packet_id else { return Ok(()) };
+        let Some(id) = id else { return Ok(()) };
         if let Some(session) = self.sessions.get_mut(slot) {
-            session.receive.acknowledged(id, publish.qos, code);
+            session.receive.acknowledged(id, qos, code);
+            // If the message is stored, so is that it was received: together, or not at all.
+            if let Some(kept) = &mut session.kept
+                && qos == QoS::ExactlyOnce
+                && matches!(waiting, Waiting::For(_))
+                && kept.received.insert(id)
+            {
+                store::put_received(self.keeper.change(&mut waiting, self.now), kept.number, id);
+            }
         }
-        let (kind, code): (fn(Ack) -> Packet, _) = match (publish.qos, code) {
+        let (kind, code): (fn(Ack) -> Packet, _) = match (qos, code) {
             // That nobody is subscribed is said in a PUBACK; a PUBREC need not say it, and
             // Mosquitto's never does, since there a message is passed on with its PUBREL.
             (QoS::ExactlyOnce, ReasonCode::NoMatchingSubscribers) => {
@@ -192,20 +216,18 @@ impl State {
             (QoS::ExactlyOnce, code) => (Packet::PubRec, code),
             (_, code) => (Packet::PubAck, code),
         };
-        link.borrow_mut().send_ack(kind, id, code, &mut self.spare);
-        Ok(())
+        self.acknowledge(link, waiting, kind, id, code)
     }
 
     /// Sends what a client published to all who get it; the code is for its acknowledgement.
     fn accept_publish(
         &mut self,
         topic: TopicName,
-        properties: &codec::Properties,
-        payload: bytes::Bytes,
-        publisher: crate::broker::SessionKey,
-        qos: QoS,
-        retain: bool,
+        publish: Publish,
+        publisher: SessionKey,
+        waiting: &mut Waiting,
     ) -> ReasonCode {
+        let Publish { qos, retain, properties, payload, .. } = publish;
         let Some(source) = self.may_publish(publisher.slot as usize, &topic, retain) else {
             return ReasonCode::NotAuthorized;
         };
@@ -214,12 +236,16 @@ impl State {
         }
         let expiry_interval_s =
             if properties.is_empty() { None } else { properties.message_expiry_interval() };
-        let properties = passed_through(properties);
+        let properties = passed_through(&properties);
         let mut message = Message::new(topic, payload, qos, retain, properties);
         message.expire_after(expiry_interval_s, self.now);
         message.publisher = Some(publisher);
         message.source = source;
-        if self.publish(&message) { ReasonCode::Success } else { ReasonCode::NoMatchingSubscribers }
+        if self.publish(&message, waiting) {
+            ReasonCode::Success
+        } else {
+            ReasonCode::NoMatchingSubscribers
+        }
     }
 
     fn mounted(&self, link: &SharedLink, topic: TopicName) -> Result<TopicName, Cause> {
@@ -254,6 +280,7 @@ impl State {
             self.check_levels(subscription.filter.as_str())?;
         }
         let mut codes = Vec::with_capacity(subscribe.subscriptions.len());
+        let mut waiting = Waiting::Somebody;
         let is_bridge = link.borrow().is_bridge;
         let max_qos = self.max_qos(&link.borrow());
         for mut subscription in subscribe.subscriptions {
@@ -266,13 +293,16 @@ impl State {
             subscription.options.qos = subscription.options.qos.min(max_qos);
             let filter = mounted_filter(link.borrow().mount.as_ref(), subscription.filter);
             codes.push(match filter {
-                Ok(filter) => self.subscribe(slot, Subscription { filter, ..subscription }, id),
+                Ok(filter) => {
+                    let subscription = Subscription { filter, ..subscription };
+                    self.subscribe(slot, subscription, id, &mut waiting)
+                }
                 Err(_) => ReasonCode::TopicFilterInvalid,
             });
         }
         let suback =
             SubAck { packet_id: subscribe.packet_id, properties: codec::Properties::EMPTY, codes };
-        link.borrow_mut().send(&Packet::SubAck(suback), &mut self.spare)?;
+        self.answer(link, waiting, Packet::SubAck(suback))?;
         self.pump(slot);
         Ok(())
     }
@@ -282,6 +312,7 @@ impl State {
         slot: usize,
         subscription: Subscription,
         id: Option<u32>,
+        waiting: &mut Waiting,
     ) -> ReasonCode {
         let Subscription { filter, options } = subscription;
         let filter = filter.detached();
@@ -312,11 +343,14 @@ impl State {
         if wants_retained {
             let rules = &self.settings.config.rules;
             let found = shared.retained.matching(&filter, self.now);
-            let waiting = &mut session.retained;
-            if waiting.len().saturating_add(found.len()) > self.settings.config.limits.retained_max
-            {
+            let queue = &mut session.retained;
+            if queue.len().saturating_add(found.len()) > self.settings.config.limits.retained_max {
                 shared.router.unsubscribe(&filter, session.key);
                 session.subscriptions.remove(&filter);
+                if let Some(kept) = &session.kept {
+                    let batch = self.keeper.change(waiting, self.now);
+                    store::delete_subscription(batch, kept.number, &filter);
+                }
                 return ReasonCode::QuotaExceeded;
             }
             let deliveries = found.into_iter().map(|message| RetainedDelivery {
@@ -324,7 +358,11 @@ impl State {
                 message,
                 id,
             });
-            waiting.extend(deliveries);
+            queue.extend(deliveries);
+        }
+        if let Some(kept) = &session.kept {
+            let batch = self.keeper.change(waiting, self.now);
+            store::put_subscription(batch, kept.number, &filter, options, id);
         }
         ReasonCode::granted(options.qos)
     }
@@ -337,12 +375,17 @@ impl State {
     ) -> Result<(), Cause> {
         let Some(session) = self.sessions.get_mut(slot) else { return Ok(()) };
         let mut codes = Vec::with_capacity(unsubscribe.filters.len());
+        let mut waiting = Waiting::Somebody;
         for filter in &unsubscribe.filters {
             let mounted = mounted_filter(link.borrow().mount.as_ref(), filter.clone());
             let filter = mounted.as_ref().unwrap_or(filter);
             tracing::info!(target: UNSUBSCRIBE, "{} {filter}", session.client_id);
             let existed = session.subscriptions.remove(filter);
             self.shared.router.unsubscribe(filter, session.key);
+            if let Some(kept) = session.kept.as_ref().filter(|_| existed) {
+                let batch = self.keeper.change(&mut waiting, self.now);
+                store::delete_subscription(batch, kept.number, filter);
+            }
             codes.push(if existed {
                 ReasonCode::Success
             } else {
@@ -354,7 +397,7 @@ impl State {
             properties: codec::Properties::EMPTY,
             codes,
         };
-        link.borrow_mut().send(&Packet::UnsubAck(unsuback), &mut self.spare)
+        self.answer(link, waiting, Packet::UnsubAck(unsuback))
     }
 
     fn on_disconnect(&mut self, slot: usize, disconnect: &Disconnect) -> Cause {

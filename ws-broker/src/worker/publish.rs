@@ -4,48 +4,61 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use codec::{PacketId, Properties, ProtocolVersion, PublishHead, QoS, TopicFilter};
-use session::{Held, Outgoing, PubRecOutcome, SendFlow};
+use session::{Outgoing, PubRecOutcome, SendFlow};
 
 use crate::access::Access;
 use crate::bridge::Renamed;
-use crate::broker::{Chosen, Counters, Expired, Message, SessionKey, StoreFull, Target, count};
+use crate::broker::{Chosen, Counters, Expired, Message, StoreFull, Target, WorkerId, count};
 use crate::limits::SHARED_PAYLOAD_MIN;
 use crate::log::NOTICE;
 use crate::time::seconds;
 use crate::worker::cache::Match;
+use crate::worker::keeper::{WaitKey, Waiting, Who};
 use crate::worker::link::Link;
 use crate::worker::mount::unmounted;
 use crate::worker::out::SpareBuffers;
 use crate::worker::packets::is_sys;
 use crate::worker::rights::{may, may_get};
-use crate::worker::session::{Delivery, RetainedDelivery, Session};
-use crate::worker::{HandOver, State, trace};
+use crate::worker::session::{Delivery, Held, KeptDelivery, RetainedDelivery, Session};
+use crate::worker::{ForWhom, HandOver, Mail, State, trace};
 
 /// A message while it is handed to one receiver after the other. Only when one of them must keep it
 /// is it put on the heap, once for all.
-struct Routed<'a> {
+pub(super) struct Routed<'a> {
     message: &'a Message,
     kept: Option<Arc<Message>>,
+    /// Who waits until it is stored wherever it is to be.
+    pub waiting: Waiting,
 }
 
 impl Routed<'_> {
-    fn keep(&mut self) -> Arc<Message> {
+    pub(super) fn keep(&mut self) -> Arc<Message> {
         Arc::clone(self.kept.get_or_insert_with(|| self.message.keep()))
     }
 }
 
 impl State {
     /// Sends a message to all who are subscribed to its topic; says whether anybody is.
-    pub(super) fn publish(&mut self, message: &Message) -> bool {
-        let mut routed = Routed { message, kept: None };
+    pub(super) fn publish(&mut self, message: &Message, waiting: &mut Waiting) -> bool {
+        let mut routed = Routed { message, kept: None, waiting: *waiting };
+        let is_for_somebody = self.route(&mut routed);
+        *waiting = routed.waiting;
+        is_for_somebody
+    }
+
+    fn route(&mut self, routed: &mut Routed<'_>) -> bool {
+        let message = routed.message;
         if message.retain {
             let kept = routed.keep();
             // What the broker says of itself stands until it says something else.
             let expiry_s = self.settings.config.rules.retain_expiry_s;
             let expiry_s = expiry_s.filter(|_| !is_sys(&message.topic));
             let until = expiry_s.map(|expiry_s| self.now.saturating_add(seconds(expiry_s)));
-            if self.shared.retained.set(kept, until) == Err(StoreFull) {
-                count(&self.counters.dropped_retained_full, 1);
+            let topic = kept.topic.clone();
+            match self.shared.retained.set(kept, until) {
+                Err(StoreFull) => count(&self.counters.dropped_retained_full, 1),
+                Ok(()) if is_sys(&topic) => {}
+                Ok(()) => self.keeper.retain(topic, &mut routed.waiting, self.now),
             }
         }
         let matched = self.cache.look_up(&self.shared.router, message.topic.as_str());
@@ -56,16 +69,26 @@ impl State {
         let local = targets.of(self.id);
         self.frames.begin(local.len());
         for target in local {
-            self.deliver(target, None, &mut routed);
+            self.deliver(target, None, routed);
         }
-        for worker in targets.others(self.id) {
-            let hand_over = HandOver::Matched(routed.keep(), Arc::clone(targets));
-            self.hand_over(worker, hand_over, message.size());
+        for (worker, kept) in targets.others(self.id) {
+            let receipt = if kept { self.receipt(routed) } else { None };
+            let for_whom = ForWhom::Matched(Arc::clone(targets));
+            self.hand_over(worker, HandOver { message: routed.keep(), for_whom, receipt });
         }
         for chosen in targets.choose() {
-            self.deliver_to(chosen, &mut routed);
+            self.deliver_to(chosen, routed);
         }
         true
+    }
+
+    /// Has who waits for a message wait for another worker, too, where it may have to be stored.
+    fn receipt(&mut self, routed: &mut Routed<'_>) -> Option<(WorkerId, WaitKey)> {
+        if routed.message.qos == QoS::AtMostOnce && !self.settings.config.rules.upgrade_outgoing_qos
+        {
+            return None;
+        }
+        self.keeper.wait(&mut routed.waiting).map(|wait| (self.id, wait))
     }
 
     /// Hands a message to the one that was chosen among those who share a subscription.
@@ -73,35 +96,57 @@ impl State {
         if chosen.worker == self.id {
             self.deliver(&chosen.target, Some(&chosen.share), routed);
         } else {
-            let (worker, size) = (chosen.worker, routed.message.size());
-            let hand_over = HandOver::Chosen(routed.keep(), chosen);
-            self.hand_over(worker, hand_over, size);
+            let receipt = if chosen.kept { self.receipt(routed) } else { None };
+            let worker = chosen.worker;
+            let for_whom = ForWhom::Chosen(Box::new(chosen));
+            self.hand_over(worker, HandOver { message: routed.keep(), for_whom, receipt });
         }
     }
 
     /// The session of this flow has ended: what it had from a Shared Subscription and has not
     /// acknowledged goes to another member (MQTT 5.0 §4.8.2).
     pub(super) fn hand_on(&mut self, flow: SendFlow<Delivery>) {
-        for Held { qos, sent, message: Delivery { message, share, .. } } in
-            flow.into_unacknowledged()
-        {
+        for session::Held { qos, sent, message: delivery } in flow.into_unacknowledged() {
             // A message of QoS 2 that may have arrived must not arrive anywhere else.
-            if sent && qos == QoS::ExactlyOnce {
-                continue;
+            let may_go = !(sent && qos == QoS::ExactlyOnce);
+            match delivery.share.filter(|_| may_go) {
+                Some(share) => self.hand_on_one(&share, delivery.message, delivery.kept),
+                None => self.end_delivery(delivery.kept),
             }
-            let Some(chosen) =
-                share.and_then(|share| self.shared.router.choose(&share, message.topic.as_str()))
-            else {
-                continue;
-            };
-            self.frames.begin(1);
-            let mut routed = Routed { message: &message, kept: Some(Arc::clone(&message)) };
-            self.deliver_to(chosen, &mut routed);
         }
     }
 
-    fn hand_over(&mut self, worker: u16, hand_over: HandOver, size: usize) {
+    /// Hands a message on to another of those who share a subscription. Only when it is stored there it
+    /// is over here.
+    pub(super) fn hand_on_one(
+        &mut self,
+        share: &TopicFilter,
+        held: Held,
+        kept: Option<KeptDelivery>,
+    ) {
+        let mut waiting = Waiting::Somebody;
+        if let Some(message) = self.fetch(held)
+            && let Some(chosen) = self.shared.router.choose(share, message.topic.as_str())
+        {
+            self.frames.begin(1);
+            let mut routed =
+                Routed { message: &message, kept: Some(Arc::clone(&message)), waiting };
+            self.deliver_to(chosen, &mut routed);
+            waiting = routed.waiting;
+        }
+        match (kept, waiting) {
+            (Some(kept), Waiting::For(wait)) => {
+                if !self.keeper.begin_wait(wait, Who::Delivery(kept.place)) {
+                    self.end_delivery(Some(kept));
+                }
+            }
+            (kept, _) => self.end_delivery(kept),
+        }
+    }
+
+    fn hand_over(&mut self, worker: u16, hand_over: HandOver) {
         if let Some((batch, bytes)) = self.outbox.get_mut(usize::from(worker)) {
+            let size = hand_over.message.size();
             batch.push(hand_over);
             // What an entry of the mailbox takes by itself counts too.
             *bytes = bytes.saturating_add(size).saturating_add(64);
@@ -109,21 +154,30 @@ impl State {
     }
 
     /// Takes a message over from another worker.
-    pub(super) fn take_over(&mut self, hand_over: &HandOver) {
-        match hand_over {
-            HandOver::Matched(message, targets) => {
-                let mut routed = Routed { message, kept: Some(Arc::clone(message)) };
+    pub(super) fn take_over(&mut self, hand_over: HandOver) {
+        let HandOver { message, for_whom, receipt } = hand_over;
+        let waiting = if receipt.is_some() { Waiting::Somebody } else { Waiting::Nobody };
+        let mut routed = Routed { message: &message, kept: Some(Arc::clone(&message)), waiting };
+        match for_whom {
+            ForWhom::Matched(targets) => {
                 let local = targets.of(self.id);
                 self.frames.begin(local.len());
                 for target in local {
                     self.deliver(target, None, &mut routed);
                 }
             }
-            HandOver::Chosen(message, chosen) => {
+            ForWhom::Chosen(chosen) => {
                 self.frames.begin(1);
-                let mut routed = Routed { message, kept: Some(Arc::clone(message)) };
                 self.deliver(&chosen.target, Some(&chosen.share), &mut routed);
             }
+        }
+        let Some((worker, wait)) = receipt else { return };
+        let is_waiting = match routed.waiting {
+            Waiting::For(here) => self.keeper.begin_wait(here, Who::Worker(worker, wait)),
+            _ => false,
+        };
+        if !is_waiting {
+            self.shared.send(worker, Mail::Settled(wait));
         }
     }
 
@@ -137,11 +191,10 @@ impl State {
     ) {
         let message = routed.message;
         let Some(session) = self.sessions.get_mut(target.slot as usize) else { return };
-        let key = SessionKey { worker: self.id, slot: target.slot, epoch: target.epoch };
-        if session.key != key {
+        if session.key.epoch != target.epoch {
             return;
         }
-        let is_own = message.publisher == Some(key);
+        let is_own = message.publisher == Some(session.key);
         let granted = if is_own { target.granted_of_own() } else { Some(&target.granted) };
         let Some(granted) = granted else { return };
         let qos = self.settings.config.rules.outgoing_qos(message.qos, granted.qos);
@@ -153,7 +206,9 @@ impl State {
                 return;
             }
             let (ids, share) = (granted.ids.clone(), share.cloned());
-            session.push(qos, Delivery { message: routed.keep(), retain, ids, share });
+            let message = Held::Here(routed.keep());
+            let delivery = Delivery { message, retain, ids, share, kept: None };
+            self.put_into_flow(target.slot as usize, routed, qos, delivery);
             self.pump(target.slot as usize);
             return;
         }
@@ -161,7 +216,8 @@ impl State {
             if session.keeps_qos0 || self.settings.config.rules.queue_qos0_messages {
                 if session.has_room(message, limits) {
                     let (ids, share) = (granted.ids.clone(), share.cloned());
-                    session.push_qos0(Delivery { message: routed.keep(), retain, ids, share });
+                    let message = Held::Here(routed.keep());
+                    session.push_qos0(Delivery { message, retain, ids, share, kept: None });
                 } else {
                     drop_for(session, &self.counters);
                 }
@@ -186,6 +242,20 @@ impl State {
         };
         link.wake();
         note(&self.counters, message, sent);
+    }
+
+    /// Puts a message of QoS 1 or 2 into a session's queue, and into the store where that is kept.
+    fn put_into_flow(
+        &mut self,
+        slot: usize,
+        routed: &mut Routed<'_>,
+        qos: QoS,
+        mut delivery: Delivery,
+    ) {
+        self.keep_delivery(slot, routed, &mut delivery, qos);
+        if let Some(session) = self.sessions.get_mut(slot) {
+            session.push(qos, delivery);
+        }
     }
 
     /// Moves what a session's queues hold to its connection, as far as the flow and the write buffer
@@ -213,7 +283,14 @@ impl State {
         while link.closing.is_none() && link.out.len() <= room {
             let Some(session) = self.sessions.get_mut(slot) else { return };
             let Some(delivery) = session.pop_qos0() else { return };
-            let message = &delivery.message;
+            // It was of a higher QoS when it was stored.
+            self.end_delivery(delivery.kept);
+            let Some(message) = self.fetch(delivery.message) else {
+                count(&self.counters.dropped_unreadable, 1);
+                continue;
+            };
+            let Some(session) = self.sessions.get_mut(slot) else { return };
+            let message = &message;
             let denied =
                 session.is_doubtful && !may(&session.rights, Access::Read, message.topic.as_str());
             let (qos, retain) = (QoS::AtMostOnce, delivery.retain);
@@ -230,7 +307,7 @@ impl State {
 
     fn pump_flow(&mut self, slot: usize, link: &mut Link) {
         let room = self.settings.config.limits.out_bytes_max;
-        while link.closing.is_none() && link.out.len() <= room {
+        while link.closing.is_none() && link.out.len() <= room && self.make_ready(slot) {
             let Some(session) = self.sessions.get_mut(slot) else { return };
             if session.inflight_bytes >= self.settings.config.limits.inflight_bytes_max {
                 return;
@@ -242,7 +319,7 @@ impl State {
                 }
                 Some(Outgoing::PubRel { id }) => {
                     let ack = codec::Ack::new(id, codec::ReasonCode::Success);
-                    link.send_small(&codec::Packet::PubRel(ack), &mut self.spare);
+                    let _ = link.answer(codec::Packet::PubRel(ack), &mut self.spare);
                     continue;
                 }
                 Some(Outgoing::Publish { id, qos, dup, message: delivery }) => {
@@ -250,29 +327,46 @@ impl State {
                         let size = delivery.message.size();
                         session.queued_bytes = session.queued_bytes.saturating_sub(size);
                     }
-                    let payload_len = delivery.message.payload.len();
+                    let payload_len = delivery.message.payload_len();
                     session.inflight_bytes = session.inflight_bytes.saturating_add(payload_len);
-                    let frame = Frame {
-                        message: &delivery.message,
-                        qos,
-                        retain: delivery.retain,
-                        dup,
-                        packet_id: Some(id),
-                        ids: &delivery.ids,
+                    if let (Some(kept), Some(by)) = (&mut session.kept, delivery.kept)
+                        && !dup
+                    {
+                        kept.sent_to = by.number.get();
+                        self.keeper.has_sent(slot, by.place, self.now);
+                    }
+                    let sent = match delivery.message.here() {
+                        None => Err(NotSent::Unreadable),
+                        Some(message) => {
+                            let frame = Frame {
+                                message,
+                                qos,
+                                retain: delivery.retain,
+                                dup,
+                                packet_id: Some(id),
+                                ids: &delivery.ids,
+                            };
+                            let topic = message.topic.as_str();
+                            let denied =
+                                session.is_doubtful && !may(&session.rights, Access::Read, topic);
+                            let sent = if denied {
+                                Err(NotSent::Denied)
+                            } else {
+                                frame.write(self.now, link, &mut self.spare)
+                            };
+                            note(&self.counters, message, sent);
+                            sent
+                        }
                     };
-                    let topic = delivery.message.topic.as_str();
-                    let denied = session.is_doubtful && !may(&session.rights, Access::Read, topic);
-                    let sent = if denied {
-                        Err(NotSent::Denied)
-                    } else {
-                        frame.write(self.now, link, &mut self.spare)
-                    };
-                    note(&self.counters, &delivery.message, sent);
+                    if sent == Err(NotSent::Unreadable) {
+                        count(&self.counters.dropped_unreadable, 1);
+                    }
                     (id, qos, sent)
                 }
             };
             if sent.is_err() {
-                abandon(session, packet_id, qos);
+                let kept = abandon(session, packet_id, qos);
+                self.end_delivery(kept);
             }
         }
     }
@@ -282,7 +376,7 @@ impl State {
         let room = self.settings.config.limits.out_bytes_max;
         while link.closing.is_none() && link.out.len() <= room {
             let Some(session) = self.sessions.get_mut(slot) else { return false };
-            if session.send.queued_len() > 0 {
+            if session.send.queued_len() > 0 || !link.held.is_empty() {
                 return false;
             }
             session.is_dropping = false;
@@ -306,7 +400,15 @@ impl State {
                 let sent = frame.write(self.now, link, &mut self.spare);
                 note(&self.counters, &message, sent);
             } else {
-                session.push(qos, Delivery { message, retain: true, ids, share: None });
+                let mut routed = Routed {
+                    message: &message,
+                    kept: Some(Arc::clone(&message)),
+                    waiting: Waiting::Nobody,
+                };
+                let held = Held::Here(Arc::clone(&message));
+                let delivery =
+                    Delivery { message: held, retain: true, ids, share: None, kept: None };
+                self.put_into_flow(slot, &mut routed, qos, delivery);
                 return true;
             }
         }
@@ -323,7 +425,7 @@ fn note(counters: &Counters, message: &Message, sent: Result<(), NotSent>) {
         }
         Err(NotSent::TooLarge) => count(&counters.dropped_too_large, 1),
         Err(NotSent::Expired) => count(&counters.dropped_expired, 1),
-        Err(NotSent::Denied) => {}
+        Err(NotSent::Denied | NotSent::Unreadable) => {}
         Err(NotSent::Nameless) => count(&counters.dropped_nameless, 1),
     }
 }
@@ -338,7 +440,7 @@ fn drop_for(session: &mut Session, counters: &Counters) {
 }
 
 /// Ends the delivery of a message that can't be sent to this client (MQTT 5.0 §3.1.2.11.4).
-fn abandon(session: &mut Session, packet_id: PacketId, qos: QoS) {
+fn abandon(session: &mut Session, packet_id: PacketId, qos: QoS) -> Option<KeptDelivery> {
     let delivery = if qos == QoS::AtLeastOnce {
         session.send.on_puback(packet_id).ok()
     } else {
@@ -347,9 +449,9 @@ fn abandon(session: &mut Session, packet_id: PacketId, qos: QoS) {
             _ => None,
         }
     };
-    if let Some(delivery) = delivery {
-        session.has_arrived(&delivery);
-    }
+    let delivery = delivery?;
+    session.has_arrived(&delivery);
+    delivery.kept
 }
 
 /// Why a message was not sent to one receiver.
@@ -361,6 +463,8 @@ enum NotSent {
     Denied,
     /// Its topic has no name at the other end of the bridge.
     Nameless,
+    /// The store can't give it back.
+    Unreadable,
 }
 
 /// A PUBLISH for one receiver.

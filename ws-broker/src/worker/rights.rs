@@ -56,7 +56,7 @@ impl State {
         }
     }
 
-    fn set_rights(&mut self, slot: usize) {
+    pub(super) fn set_rights(&mut self, slot: usize) {
         let Some(session) = self.sessions.get_mut(slot) else { return };
         let rights = self.settings.rights(&session.identity).map(Arc::new);
         let is_same = match (&rights, &session.rights) {

@@ -1,17 +1,18 @@
 //! A session as one worker holds it (MQTT 5.0 §4.1).
 
-use std::collections::VecDeque;
-use std::num::NonZeroU16;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::num::{NonZeroU16, NonZeroU64};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use codec::{MqttString, QoS, TopicFilter, Will};
+use codec::{MqttString, PacketId, QoS, TopicFilter, Will};
 use hashbrown::HashSet;
 use session::{ReceiveFlow, SendFlow};
 
 use crate::access::{Identity, Rights};
 use crate::broker::{Message, SessionKey};
 use crate::limits::Limits;
+use crate::store::{Place, SessionNumber};
 use crate::time::Ms;
 use crate::worker::link::SharedLink;
 
@@ -56,6 +57,26 @@ pub(crate) struct Session {
     pub expires_at: Option<Ms>,
     /// A will that waits for its delay to pass.
     pub will: Option<DelayedWill>,
+    /// There if it is kept in the store.
+    pub kept: Option<Box<Kept>>,
+}
+
+/// What the store has to do with a session that is kept there.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub number: SessionNumber,
+    /// The number of the message that was sent last.
+    pub sent_to: u64,
+    /// Deliveries of QoS 2 of which PUBCOMP is still to come.
+    pub released: BTreeMap<PacketId, Place>,
+    /// Packet Identifiers of QoS 2 that were stored as received.
+    pub received: BTreeSet<PacketId>,
+}
+
+impl Kept {
+    pub(crate) fn new(number: SessionNumber) -> Self {
+        Self { number, sent_to: 0, released: BTreeMap::new(), received: BTreeSet::new() }
+    }
 }
 
 impl Session {
@@ -82,6 +103,7 @@ impl Session {
             expiry_interval_s: 0,
             expires_at: None,
             will: None,
+            kept: None,
         }
     }
 
@@ -93,7 +115,7 @@ impl Session {
     /// Keeps a message of QoS 0.
     pub(crate) fn push_qos0(&mut self, delivery: Delivery) {
         self.queued_bytes = self.queued_bytes.saturating_add(delivery.message.size());
-        self.first_expiry = earlier(self.first_expiry, delivery.message.expires_at);
+        self.first_expiry = earlier(self.first_expiry, delivery.message.expires_at());
         self.qos0.push_back(delivery);
     }
 
@@ -106,7 +128,7 @@ impl Session {
             if qos_max == QoS::AtMostOnce {
                 self.qos0.push_back(delivery);
             } else {
-                self.send.push(qos_max, delivery);
+                self.enqueue(qos_max, delivery);
             }
         }
     }
@@ -123,15 +145,22 @@ impl Session {
 
     /// The receiver has taken over a message that was sent to it.
     pub(crate) fn has_arrived(&mut self, delivery: &Delivery) {
-        let bytes = delivery.message.payload.len();
+        let bytes = delivery.message.payload_len();
         self.inflight_bytes = self.inflight_bytes.saturating_sub(bytes);
     }
 
     /// Puts a message of QoS 1 or 2 into the queue.
     pub(crate) fn push(&mut self, qos: QoS, delivery: Delivery) {
         self.queued_bytes = self.queued_bytes.saturating_add(delivery.message.size());
-        self.first_expiry = earlier(self.first_expiry, delivery.message.expires_at);
-        self.send.push(qos, delivery);
+        self.first_expiry = earlier(self.first_expiry, delivery.message.expires_at());
+        self.enqueue(qos, delivery);
+    }
+
+    fn enqueue(&mut self, qos: QoS, delivery: Delivery) {
+        match delivery.kept {
+            Some(kept) => self.send.push_numbered(kept.number, qos, delivery),
+            None => self.send.push(qos, delivery),
+        }
     }
 
     /// Whether a message may still enter the queue.
@@ -141,19 +170,23 @@ impl Session {
         queued == 0 || queued < limits.queued_messages_max && bytes <= limits.queued_bytes_max
     }
 
-    /// Drops the messages that expired in the queue; says how many. Costs nothing until one may have.
-    pub(crate) fn drop_expired(&mut self, now: Ms) -> usize {
+    /// Drops the messages that expired in the queue: says how many, and which of them are stored. Costs
+    /// nothing until one may have.
+    pub(crate) fn drop_expired(&mut self, now: Ms) -> (usize, Vec<Place>) {
+        let mut stored = Vec::new();
         if self.first_expiry.is_none_or(|at| at > now) {
-            return 0;
+            return (0, stored);
         }
         let queued_bytes = &mut self.queued_bytes;
         let mut first_expiry = None;
         let mut lives = |held: &Delivery| {
-            let expired = held.message.is_expired(now);
+            let expires_at = held.message.expires_at();
+            let expired = expires_at.is_some_and(|at| at <= now);
             if expired {
                 *queued_bytes = queued_bytes.saturating_sub(held.message.size());
+                stored.extend(held.kept.map(|kept| kept.place));
             } else {
-                first_expiry = earlier(first_expiry, held.message.expires_at);
+                first_expiry = earlier(first_expiry, expires_at);
             }
             !expired
         };
@@ -162,7 +195,7 @@ impl Session {
         let dropped = before.saturating_sub(self.qos0.len());
         let dropped = dropped.saturating_add(self.send.retain_queued(lives));
         self.first_expiry = first_expiry;
-        dropped
+        (dropped, stored)
     }
 
     /// What belonged to the connection alone ends with it.
@@ -181,7 +214,7 @@ fn earlier(one: Option<Ms>, other: Option<Ms>) -> Option<Ms> {
 /// A message of QoS 1 or 2 in a session.
 #[derive(Debug)]
 pub(crate) struct Delivery {
-    pub message: Arc<Message>,
+    pub message: Held,
     /// The RETAIN flag towards this receiver.
     pub retain: bool,
     /// The Subscription Identifiers that it is sent with.
@@ -189,6 +222,64 @@ pub(crate) struct Delivery {
     /// The Shared Subscription that it came through: it is handed on to another member if this session
     /// ends before it is acknowledged.
     pub share: Option<Arc<TopicFilter>>,
+    /// There if it is kept in the store, or on its way there.
+    pub kept: Option<KeptDelivery>,
+}
+
+/// What the store knows a delivery by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KeptDelivery {
+    pub place: Place,
+    /// Its number in its session.
+    pub number: NonZeroU64,
+}
+
+/// A message that waits: here, or in the store alone.
+#[derive(Debug)]
+pub(crate) enum Held {
+    Here(Arc<Message>),
+    Stored(StoredMessage),
+}
+
+/// What is known of a message without reading it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StoredMessage {
+    pub place: Place,
+    pub size: u32,
+    pub payload_len: u32,
+    pub expires_at: Option<Ms>,
+}
+
+impl Held {
+    /// Bytes that it takes in a queue.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Here(message) => message.size(),
+            Self::Stored(stored) => stored.size as usize,
+        }
+    }
+
+    pub(crate) fn payload_len(&self) -> usize {
+        match self {
+            Self::Here(message) => message.payload.len(),
+            Self::Stored(stored) => stored.payload_len as usize,
+        }
+    }
+
+    pub(crate) fn expires_at(&self) -> Option<Ms> {
+        match self {
+            Self::Here(message) => message.expires_at,
+            Self::Stored(stored) => stored.expires_at,
+        }
+    }
+
+    /// The message, if it is here.
+    pub(crate) fn here(&self) -> Option<&Arc<Message>> {
+        match self {
+            Self::Here(message) => Some(message),
+            Self::Stored(_) => None,
+        }
+    }
 }
 
 /// A retained message on its way to a new subscription.

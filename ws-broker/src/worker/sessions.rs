@@ -1,6 +1,7 @@
 //! How sessions begin, go on, wait and end (MQTT 5.0 §4.1, §3.1.2.4).
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::num::NonZeroU16;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,12 +16,14 @@ use crate::access::Identity;
 use crate::broker::{Message, SessionKey, count};
 use crate::log::NOTICE;
 use crate::net::Peer;
+use crate::store;
 use crate::time::{Ms, seconds};
+use crate::worker::keeper::Waiting;
 use crate::worker::link::{Cause, Link, SharedLink};
 use crate::worker::login::{Authenticated, Login, Proof};
 use crate::worker::out::OutBuffer;
 use crate::worker::rules;
-use crate::worker::session::{DelayedWill, Session};
+use crate::worker::session::{DelayedWill, Kept, Session};
 use crate::worker::{State, trace};
 
 /// A Session Expiry Interval that means: never (MQTT 5.0 §3.1.2.11.2).
@@ -106,13 +109,15 @@ impl State {
             self.forget_home(&connect.client_id);
             return Err(NoSession::ConnAckTooLarge);
         }
+        let mut waiting = Waiting::Somebody;
         if let Some(slot) = old {
             self.take_over_session(slot, resumed.is_none());
             if resumed.is_none() {
-                self.forget_session(slot);
+                self.forget_session(slot, &mut waiting);
             }
         }
-        let slot = resumed.unwrap_or_else(|| self.begin_session(&login.identity));
+        let outlives = wishes.expiry_interval_s > 0;
+        let slot = resumed.unwrap_or_else(|| self.begin_session(&login.identity, outlives));
         self.admit(slot, &login.identity);
 
         let aliases_out = AliasesOut::new(wishes.topic_alias_max);
@@ -126,6 +131,8 @@ impl State {
             crossing: None,
             mount: listener.mount_point.clone(),
             out,
+            is_gated: false,
+            held: VecDeque::new(),
             answer_bytes: 0,
             waker: None,
             awake: true,
@@ -155,11 +162,14 @@ impl State {
             session.expires_at = None;
             session.will = None;
             session.receive.set_receive_maximum(receive_maximum);
-            let expired = session.drop_expired(now);
+            let (expired, places) = session.drop_expired(now);
             count(&self.counters.dropped_expired, expired as u64);
             session.send.resume(wishes.receive_maximum);
             session.inflight_bytes = 0;
+            self.end_places(places);
         }
+        self.keep_session(slot, &mut waiting);
+        self.gate(&link, waiting);
         self.pump(slot);
         Ok((slot, link))
     }
@@ -194,7 +204,14 @@ impl State {
         ConnAck { session_present, code: ReasonCode::Success, properties }
     }
 
-    pub(super) fn begin_session(&mut self, identity: &Arc<Identity>) -> usize {
+    /// Begins a session, which is kept in the store if it is to outlive its connection.
+    pub(super) fn begin_session(&mut self, identity: &Arc<Identity>, outlives: bool) -> usize {
+        let store = self.keeper.store().filter(|_| outlives);
+        let kept = store.map(|store| Kept::new(store.new_session()));
+        self.add_session(identity, kept)
+    }
+
+    pub(super) fn add_session(&mut self, identity: &Arc<Identity>, kept: Option<Kept>) -> usize {
         let entry = self.sessions.vacant_entry();
         let slot = entry.key();
         self.next_epoch = self.next_epoch.wrapping_add(1);
@@ -203,9 +220,11 @@ impl State {
             // Memory ends long before four thousand million sessions do.
             slot: u32::try_from(slot).unwrap_or(u32::MAX),
             epoch: self.next_epoch,
+            kept: kept.is_some(),
         };
         let client_id = identity.client_id.clone();
-        entry.insert(Session::new(key, identity));
+        let session = entry.insert(Session::new(key, identity));
+        session.kept = kept.map(Box::new);
         self.slots.insert(client_id, slot);
         slot
     }
@@ -261,7 +280,10 @@ impl State {
             None => {}
         }
         match expiry_s {
-            0 => self.end_session(slot),
+            0 => {
+                self.end_session(slot);
+                return;
+            }
             FOREVER_S => {}
             expiry_s => {
                 if let Some(session) = self.sessions.get_mut(slot) {
@@ -269,6 +291,7 @@ impl State {
                 }
             }
         }
+        self.keep_session(slot, &mut Waiting::Nobody);
     }
 
     /// Ends a session for good: its will is sent now at the latest.
@@ -278,7 +301,7 @@ impl State {
         if let Some(delayed) = session.will.take() {
             self.publish_will(slot, *delayed.will);
         }
-        self.forget_session(slot);
+        self.forget_session(slot, &mut Waiting::Nobody);
         self.shared.registry.release(&client_id, self.id);
     }
 
@@ -290,7 +313,7 @@ impl State {
     }
 
     /// Removes a session; this worker stays home to its client identifier.
-    pub(super) fn forget_session(&mut self, slot: usize) {
+    pub(super) fn forget_session(&mut self, slot: usize, waiting: &mut Waiting) {
         let Some(session) = self.sessions.try_remove(slot) else { return };
         self.slots.remove(&session.client_id);
         for filter in &session.subscriptions {
@@ -298,6 +321,17 @@ impl State {
         }
         if session.rights.is_some() {
             self.shared.router.limit(session.key, None, false);
+        }
+        if let Some(kept) = &session.kept {
+            let batch = self.keeper.change(waiting, self.now);
+            store::delete_session(batch, kept.number);
+            for filter in &session.subscriptions {
+                store::delete_subscription(batch, kept.number, filter);
+            }
+            for id in &kept.received {
+                store::delete_received(batch, kept.number, *id);
+            }
+            self.end_places(kept.released.values().copied().collect());
         }
         self.hand_on(session.send);
     }
@@ -312,7 +346,7 @@ impl State {
         let mut message = Message::new(will.topic, will.payload, will.qos, will.retain, properties);
         message.expire_after(expiry_interval_s, self.now);
         message.source = source;
-        self.publish(&message);
+        self.publish(&message, &mut Waiting::Nobody);
     }
 
     /// Logs who is subscribed to what, filter by filter.
@@ -352,7 +386,8 @@ pub(super) fn wants_words(connect: &Connect) -> bool {
     connect.properties.request_problem_information() == Some(true)
 }
 
-fn will_delay(will: &Will) -> u32 {
+/// How long a will waits, in seconds.
+pub(super) fn will_delay(will: &Will) -> u32 {
     will.properties.will_delay_interval().unwrap_or(0)
 }
 

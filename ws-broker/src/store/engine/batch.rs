@@ -37,11 +37,13 @@ impl Batch {
     }
 
     /// How many changes there are.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// Bytes that it takes in the journal.
+    #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.len()
     }

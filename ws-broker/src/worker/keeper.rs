@@ -1,0 +1,376 @@
+//! What this worker wants stored, and what waits until it is.
+//!
+//! Changes gather in a parcel, and one parcel is under way to the store while the next one gathers: so
+//! one write stores what many clients wait for. What waits for somebody is handed on as soon as the
+//! tasks that are ready have had their turn; a message that was sent to a client who is there waits a
+//! moment longer, since most acknowledge at once, and what is over before it was handed on is taken
+//! back and costs the store nothing.
+//!
+//! Whoever waits has a [`Wait`], which counts what it waits for: changes of this worker, and workers
+//! that it has handed a message to.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use codec::TopicName;
+use slab::Slab;
+use tokio::sync::Notify;
+
+use crate::broker::{SessionKey, WorkerId};
+use crate::limits::{PARCEL_DELIVERIES_MAX, STORE_LAZY_MS, STORE_PATIENCE_MS};
+use crate::store::engine::Batch;
+use crate::store::{NewDelivery, Parcel, Place, Store};
+use crate::time::Ms;
+use crate::worker::link::SharedLink;
+
+/// Names a wait on its worker.
+pub(crate) type WaitKey = usize;
+
+/// Whether somebody waits for what is being done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    Nobody,
+    /// Somebody does who has nothing to wait for so far.
+    Somebody,
+    For(WaitKey),
+}
+
+/// Who waits.
+#[derive(Debug)]
+pub(super) enum Who {
+    /// It is not known yet.
+    Nobody,
+    /// A connection, with an answer.
+    Link(SharedLink),
+    /// A connection whose CONNACK is to be stored.
+    Gate(SharedLink),
+    /// Another worker, for a message that it has handed over.
+    Worker(WorkerId, WaitKey),
+    /// A delivery that is over once the message has arrived in another session.
+    Delivery(Place),
+}
+
+#[derive(Debug)]
+struct Wait {
+    left: usize,
+    who: Who,
+}
+
+/// What is known of a delivery in the parcel that gathers.
+#[derive(Debug, Clone, Copy)]
+struct Claim {
+    since: Ms,
+    wait: Option<WaitKey>,
+}
+
+/// A parcel on its way to the store.
+#[derive(Debug)]
+struct UnderWay {
+    parcel: u64,
+    waits: Vec<WaitKey>,
+    sessions: Vec<SessionKey>,
+}
+
+/// When the parcel is to be handed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    Now,
+    At(Ms),
+    /// Not before something happens.
+    Never,
+}
+
+/// What one worker wants stored.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    store: Option<Arc<Store>>,
+    parcel: Parcel,
+    /// By the places of the parcel's deliveries.
+    claims: Vec<Option<Claim>>,
+    free: Vec<u16>,
+    /// How many deliveries the parcel holds.
+    held: usize,
+    /// Waits for what is in the parcel beside deliveries.
+    waits_of_parcel: Vec<WaitKey>,
+    /// Sessions to whom a message may be sent once the parcel is stored.
+    sessions: Vec<SessionKey>,
+    /// Sessions that have sent messages which are stored.
+    senders: Vec<usize>,
+    is_urgent: bool,
+    /// When the parcel is to be handed on though nobody waits.
+    lazy_at: Option<Ms>,
+    under_way: VecDeque<UnderWay>,
+    waits: Slab<Wait>,
+    /// Who has nothing to wait for any more.
+    pub done: Vec<(WaitKey, Who)>,
+    /// Wakes the task that hands parcels on.
+    pub look: Rc<Notify>,
+    /// When that task looks next; `None` if it sleeps until it is woken.
+    asleep_until: Option<Ms>,
+}
+
+impl Keeper {
+    /// A keeper for a worker; without a store nothing is kept.
+    pub(super) fn new(worker: WorkerId, store: Option<Arc<Store>>) -> Self {
+        let number = store.as_ref().map_or(0, |store| store.new_parcel());
+        Self {
+            store,
+            parcel: Parcel { number, worker, ..Parcel::default() },
+            claims: Vec::new(),
+            free: Vec::new(),
+            held: 0,
+            waits_of_parcel: Vec::new(),
+            sessions: Vec::new(),
+            senders: Vec::new(),
+            is_urgent: false,
+            lazy_at: None,
+            under_way: VecDeque::new(),
+            waits: Slab::new(),
+            done: Vec::new(),
+            look: Rc::default(),
+            asleep_until: None,
+        }
+    }
+
+    pub(super) fn store(&self) -> Option<&Arc<Store>> {
+        self.store.as_ref()
+    }
+
+    /// Has somebody wait for one thing more.
+    pub(super) fn wait(&mut self, waiting: &mut Waiting) -> Option<WaitKey> {
+        match *waiting {
+            Waiting::Nobody => None,
+            Waiting::Somebody => {
+                // One for what is asked for here, and one until all is asked for.
+                let key = self.waits.insert(Wait { left: 2, who: Who::Nobody });
+                *waiting = Waiting::For(key);
+                Some(key)
+            }
+            Waiting::For(key) => {
+                let wait = self.waits.get_mut(key)?;
+                wait.left = wait.left.saturating_add(1);
+                Some(key)
+            }
+        }
+    }
+
+    /// All is asked for that somebody waits for: says whether there is anything to wait for still.
+    pub(super) fn begin_wait(&mut self, key: WaitKey, who: Who) -> bool {
+        let Some(wait) = self.waits.get_mut(key) else { return false };
+        if wait.left <= 1 {
+            self.waits.remove(key);
+            return false;
+        }
+        wait.left = wait.left.saturating_sub(1);
+        wait.who = who;
+        true
+    }
+
+    /// Something has come to be that a wait was for.
+    pub(super) fn settle(&mut self, key: WaitKey) {
+        let Some(wait) = self.waits.get_mut(key) else { return };
+        wait.left = wait.left.saturating_sub(1);
+        if wait.left == 0 {
+            let wait = self.waits.remove(key);
+            self.done.push((key, wait.who));
+        }
+    }
+
+    /// Notes a message that a session is to get.
+    pub(super) fn deliver(
+        &mut self,
+        delivery: NewDelivery,
+        waiting: &mut Waiting,
+        now: Ms,
+    ) -> Place {
+        let wait = self.wait(waiting);
+        if wait.is_none() {
+            self.be_lazy(now);
+        }
+        let claim = Claim { since: now, wait };
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.claims.push(None);
+            self.parcel.deliveries.push(None);
+            u16::try_from(self.claims.len().saturating_sub(1)).unwrap_or(u16::MAX)
+        });
+        if let Some(place) = self.claims.get_mut(usize::from(index)) {
+            *place = Some(claim);
+        }
+        if let Some(place) = self.parcel.deliveries.get_mut(usize::from(index)) {
+            *place = Some(delivery);
+        }
+        self.held = self.held.saturating_add(1);
+        Place::new(self.parcel.number, index)
+    }
+
+    /// Whether so much has gathered that it must be handed on, whatever is under way.
+    pub(super) fn is_full(&self) -> bool {
+        self.held >= PARCEL_DELIVERIES_MAX
+    }
+
+    /// A delivery is over.
+    pub(super) fn end(&mut self, place: Place, now: Ms) {
+        if place.parcel() != self.parcel.number {
+            self.parcel.ended.push(place);
+            self.be_lazy(now);
+            return;
+        }
+        let index = usize::from(place.index());
+        if self.parcel.deliveries.get_mut(index).and_then(Option::take).is_none() {
+            return;
+        }
+        self.held = self.held.saturating_sub(1);
+        self.free.push(place.index());
+        let claim = self.claims.get_mut(index).and_then(Option::take);
+        if let Some(wait) = claim.and_then(|claim| claim.wait) {
+            self.settle(wait);
+        }
+    }
+
+    /// The receiver of a delivery of QoS 2 has taken the message over.
+    pub(super) fn release(&mut self, place: Place, waiting: &mut Waiting, now: Ms) {
+        self.parcel.released.push(place);
+        self.note_change(waiting, now);
+    }
+
+    /// The retained message of a topic is another one now, or none.
+    pub(super) fn retain(&mut self, topic: TopicName, waiting: &mut Waiting, now: Ms) {
+        if self.store.is_some() {
+            self.parcel.retained.push(topic);
+            self.note_change(waiting, now);
+        }
+    }
+
+    /// Where other changes are written.
+    pub(super) fn change(&mut self, waiting: &mut Waiting, now: Ms) -> &mut Batch {
+        self.note_change(waiting, now);
+        &mut self.parcel.changes
+    }
+
+    fn note_change(&mut self, waiting: &mut Waiting, now: Ms) {
+        match self.wait(waiting) {
+            Some(wait) => {
+                // One wait for all that somebody changes in a parcel would do; it is rarely more.
+                self.waits_of_parcel.push(wait);
+                self.is_urgent = true;
+            }
+            None => self.be_lazy(now),
+        }
+    }
+
+    /// Hands the parcel on as soon as can be.
+    pub(super) fn hurry(&mut self) {
+        self.is_urgent = true;
+    }
+
+    /// Hands the parcel on some time soon.
+    fn be_lazy(&mut self, now: Ms) {
+        self.lazy_at.get_or_insert(now.saturating_add(STORE_LAZY_MS));
+    }
+
+    /// Has a session looked after once the parcel is stored.
+    pub(super) fn resume_when_stored(&mut self, key: SessionKey) {
+        if self.sessions.last() != Some(&key) {
+            self.sessions.push(key);
+        }
+    }
+
+    /// A session has sent a message. How far it has come is stored with the next parcel.
+    pub(super) fn has_sent(&mut self, slot: usize, place: Place, now: Ms) {
+        self.senders.push(slot);
+        if place.parcel() != self.parcel.number {
+            self.be_lazy(now);
+        }
+    }
+
+    /// The sessions that have sent something since they were last asked for.
+    pub(super) fn take_senders(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.senders)
+    }
+
+    /// Whether a delivery is stored.
+    pub(super) fn is_stored(&self, place: Place) -> bool {
+        let parcel = place.parcel();
+        parcel != self.parcel.number
+            && !self.under_way.iter().any(|under_way| under_way.parcel == parcel)
+    }
+
+    /// When the parcel is to be handed on.
+    pub(super) fn due(&self, now: Ms) -> Due {
+        if !self.under_way.is_empty() && !self.is_full() {
+            return Due::Never;
+        }
+        let is_lazy_due = self.lazy_at.is_some_and(|at| at <= now);
+        if self.is_urgent || is_lazy_due || self.is_full() {
+            return Due::Now;
+        }
+        let waiting = self.claims.iter().flatten().filter(|claim| claim.wait.is_some());
+        let oldest = if self.held > 0 { waiting.map(|claim| claim.since).min() } else { None };
+        let patience = oldest.map(|since| since.saturating_add(STORE_PATIENCE_MS));
+        match patience.into_iter().chain(self.lazy_at).min() {
+            Some(at) if at <= now => Due::Now,
+            Some(at) => Due::At(at),
+            None => Due::Never,
+        }
+    }
+
+    /// Sees that the task which hands parcels on looks in time; at the end of each turn.
+    pub(super) fn wake_in_time(&mut self, now: Ms) {
+        if !self.under_way.is_empty() && !self.is_full() {
+            return;
+        }
+        let wanted = if self.is_urgent {
+            Some(now)
+        } else if self.held > 0 {
+            Some(now.saturating_add(STORE_PATIENCE_MS))
+        } else {
+            self.lazy_at
+        };
+        if wanted.is_some_and(|at| self.asleep_until.is_none_or(|until| until > at)) {
+            self.asleep_until = wanted;
+            self.look.notify_one();
+        }
+    }
+
+    /// The task sleeps until then.
+    pub(super) fn sleeps_until(&mut self, at: Option<Ms>) {
+        self.asleep_until = at;
+    }
+
+    /// Hands the parcel on.
+    pub(super) fn hand_on(&mut self) {
+        let Some(store) = &self.store else { return };
+        self.is_urgent = false;
+        self.lazy_at = None;
+        if self.parcel.is_empty() {
+            return;
+        }
+        let next =
+            Parcel { number: store.new_parcel(), worker: self.parcel.worker, ..Parcel::default() };
+        let parcel = std::mem::replace(&mut self.parcel, next);
+        let mut waits = std::mem::take(&mut self.waits_of_parcel);
+        waits.extend(self.claims.drain(..).flatten().filter_map(|claim| claim.wait));
+        self.free.clear();
+        self.held = 0;
+        self.under_way.push_back(UnderWay {
+            parcel: parcel.number,
+            waits,
+            sessions: std::mem::take(&mut self.sessions),
+        });
+        store.commit(parcel);
+    }
+
+    /// A parcel is stored: gives back the sessions that waited for it.
+    pub(super) fn stored(&mut self, parcel: u64) -> Vec<SessionKey> {
+        let Some(at) = self.under_way.iter().position(|under_way| under_way.parcel == parcel)
+        else {
+            return Vec::new();
+        };
+        let Some(under_way) = self.under_way.remove(at) else { return Vec::new() };
+        for wait in under_way.waits {
+            self.settle(wait);
+        }
+        under_way.sessions
+    }
+}

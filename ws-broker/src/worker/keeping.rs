@@ -1,0 +1,383 @@
+//! Sessions in the store: how they get there, how answers wait for it, and how they come back.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use codec::{Ack, Packet, PacketId, QoS, ReasonCode};
+use tokio::task::yield_now;
+
+use crate::broker::Message;
+use crate::limits::STORE_READ_PARCELS_MAX;
+use crate::store::{self, NewDelivery, Place, SavedDelivery, SavedSession, SessionState, Store};
+use crate::time::{Wall, seconds};
+use crate::worker::keeper::{Due, Waiting, Who};
+use crate::worker::link::{Cause, SharedLink};
+use crate::worker::publish::Routed;
+use crate::worker::session::{
+    DelayedWill, Delivery, Held, Kept, KeptDelivery, Session, StoredMessage,
+};
+use crate::worker::sessions::{FOREVER_S, will_delay};
+use crate::worker::{Mail, State, Worker};
+
+/// Hands parcels to the store when they are due, for as long as the worker runs.
+pub(super) async fn run(worker: Rc<Worker>) {
+    let look = Rc::clone(&worker.state.borrow().keeper.look);
+    loop {
+        let (due, now) = {
+            let mut state = worker.state.borrow_mut();
+            state.begin_turn();
+            let now = state.now;
+            let due = state.keeper.due(now);
+            state.keeper.sleeps_until(match due {
+                Due::At(at) => Some(at),
+                Due::Now => Some(now),
+                Due::Never => None,
+            });
+            (due, now)
+        };
+        match due {
+            Due::Never => look.notified().await,
+            Due::At(at) => {
+                let time = std::time::Duration::from_millis(at.saturating_sub(now));
+                tokio::select! {
+                    () = look.notified() => {}
+                    () = tokio::time::sleep(time) => {}
+                }
+            }
+            Due::Now => {
+                // Whoever is ready has a turn first, and may have something to store, too.
+                yield_now().await;
+                worker.state.borrow_mut().hand_to_store();
+            }
+        }
+    }
+}
+
+/// Messages of parcels that were read last.
+#[derive(Debug, Default)]
+pub(super) struct ReadParcels(Vec<ReadParcel>);
+
+#[derive(Debug)]
+struct ReadParcel {
+    number: u64,
+    /// In the order of their places.
+    messages: Vec<(u16, Arc<Message>)>,
+}
+
+impl ReadParcels {
+    /// Reads a message out of the store, with the others of its parcel, which are likely to be next.
+    fn read(&mut self, store: &Store, place: Place) -> Option<Arc<Message>> {
+        let number = place.parcel();
+        if !self.0.iter().any(|parcel| parcel.number == number) {
+            if self.0.len() >= STORE_READ_PARCELS_MAX {
+                self.0.remove(0);
+            }
+            self.0.push(ReadParcel::read(store, number));
+        }
+        let parcel = self.0.iter().find(|parcel| parcel.number == number)?;
+        let at = parcel.messages.binary_search_by_key(&place.index(), |(index, _)| *index).ok()?;
+        parcel.messages.get(at).map(|(_, message)| Arc::clone(message))
+    }
+}
+
+impl ReadParcel {
+    fn read(store: &Store, number: u64) -> Self {
+        let messages = store.messages(number).unwrap_or_else(|error| {
+            tracing::error!("Messages can't be read out of the store: {error:#}.");
+            Vec::new()
+        });
+        let messages = messages.into_iter().map(|(index, message)| {
+            message.set_stored_at(Place::new(number, index));
+            (index, Arc::new(message))
+        });
+        Self { number, messages: messages.collect() }
+    }
+}
+
+impl State {
+    /// Hands what has gathered to the store.
+    pub(super) fn hand_to_store(&mut self) {
+        for slot in self.keeper.take_senders() {
+            let Some(session) = self.sessions.get(slot) else { continue };
+            let Some(kept) = &session.kept else { continue };
+            // Of messages that have arrived meanwhile nobody needs to know that they were sent.
+            if session.send.inflight_len() > 0 {
+                let batch = self.keeper.change(&mut Waiting::Nobody, self.now);
+                store::put_sent(batch, kept.number, kept.sent_to);
+            }
+        }
+        self.keeper.hand_on();
+    }
+
+    /// A parcel is stored: what waited for it goes on.
+    pub(super) fn on_stored(&mut self, parcel: u64) {
+        for key in self.keeper.stored(parcel) {
+            if self.sessions.get(key.slot as usize).is_some_and(|session| session.key == key) {
+                self.pump(key.slot as usize);
+            }
+        }
+    }
+
+    /// Goes on with whoever has nothing to wait for any more; at the end of each turn.
+    pub(super) fn let_go_on(&mut self) {
+        while let Some((wait, who)) = self.keeper.done.pop() {
+            match who {
+                Who::Nobody => {}
+                Who::Link(link) => {
+                    let deadline = self.closing_deadline();
+                    let link = &mut *link.borrow_mut();
+                    if let Err(cause) = link.release(wait, &mut self.spare) {
+                        link.close(cause, deadline, &mut self.spare);
+                    }
+                }
+                Who::Gate(link) => {
+                    let link = &mut *link.borrow_mut();
+                    link.is_gated = false;
+                    link.wake();
+                }
+                Who::Worker(worker, wait) => {
+                    self.shared.send(worker, Mail::Settled(wait));
+                }
+                Who::Delivery(place) => self.keeper.end(place, self.now),
+            }
+        }
+        self.keeper.wake_in_time(self.now);
+    }
+
+    /// Sends an answer once what it waits for has come to be.
+    pub(super) fn answer(
+        &mut self,
+        link: &SharedLink,
+        waiting: Waiting,
+        packet: Packet,
+    ) -> Result<(), Cause> {
+        if let Waiting::For(wait) = waiting
+            && self.keeper.begin_wait(wait, Who::Link(Rc::clone(link)))
+        {
+            link.borrow_mut().hold(wait, packet);
+            return Ok(());
+        }
+        link.borrow_mut().answer(packet, &mut self.spare)
+    }
+
+    /// Sends one of the four acknowledgements once what it waits for has come to be.
+    pub(super) fn acknowledge(
+        &mut self,
+        link: &SharedLink,
+        waiting: Waiting,
+        kind: fn(Ack) -> Packet,
+        id: PacketId,
+        code: ReasonCode,
+    ) -> Result<(), Cause> {
+        let packet = link.borrow().ack(kind, id, code);
+        self.answer(link, waiting, packet)
+    }
+
+    /// Has nothing written to a connection until what its CONNACK tells of is stored.
+    pub(super) fn gate(&mut self, link: &SharedLink, waiting: Waiting) {
+        if let Waiting::For(wait) = waiting {
+            link.borrow_mut().is_gated = self.keeper.begin_wait(wait, Who::Gate(Rc::clone(link)));
+        }
+    }
+
+    /// Stores what there is to know of a session, apart from its subscriptions and messages.
+    pub(super) fn keep_session(&mut self, slot: usize, waiting: &mut Waiting) {
+        let Some(store) = self.keeper.store().map(Arc::clone) else { return };
+        let Some(session) = self.sessions.get(slot) else { return };
+        let Some(kept) = &session.kept else { return };
+        let link = session.link.as_ref().map(|link| link.borrow());
+        let will = match (&session.will, &link) {
+            (Some(delayed), _) => Some((&*delayed.will, Some(store.wall.of(delayed.at)))),
+            (None, Some(link)) => link.will.as_deref().map(|will| (will, None)),
+            (None, None) => None,
+        };
+        let state = SessionState {
+            identity: &session.identity,
+            expiry_interval_s: session.expiry_interval_s,
+            expires_at: session.expires_at.map(|at| store.wall.of(at)),
+            connected: link.is_some(),
+            will,
+        };
+        store::put_session(self.keeper.change(waiting, self.now), kept.number, &state);
+    }
+
+    /// Notes a message in the parcel that gathers, if its session is kept in the store.
+    pub(super) fn keep_delivery(
+        &mut self,
+        slot: usize,
+        routed: &mut Routed<'_>,
+        delivery: &mut Delivery,
+        qos: QoS,
+    ) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        let Some(kept) = &session.kept else { return };
+        let number = session.send.next_number();
+        let new = NewDelivery {
+            session: kept.number,
+            number,
+            qos,
+            retain: delivery.retain,
+            ids: delivery.ids.clone(),
+            share: delivery.share.clone(),
+            message: routed.keep(),
+        };
+        let place = self.keeper.deliver(new, &mut routed.waiting, self.now);
+        delivery.kept = Some(KeptDelivery { place, number });
+        // Who is there is likely to acknowledge at once; anybody else is waited for in vain. With QoS 2
+        // nothing is sent before it is stored, lest its identifier be used for another message.
+        let is_there = session.link.is_some();
+        if qos == QoS::ExactlyOnce {
+            self.keeper.resume_when_stored(session.key);
+            self.keeper.hurry();
+        } else if !is_there && routed.waiting != Waiting::Nobody {
+            self.keeper.hurry();
+        }
+        if self.keeper.is_full() {
+            self.hand_to_store();
+        }
+    }
+
+    /// Something that a session was to get is over.
+    pub(super) fn end_delivery(&mut self, kept: Option<KeptDelivery>) {
+        if let Some(kept) = kept {
+            self.keeper.end(kept.place, self.now);
+        }
+    }
+
+    /// Ends deliveries that are over.
+    pub(super) fn end_places(&mut self, places: Vec<Place>) {
+        for place in places {
+            self.keeper.end(place, self.now);
+        }
+    }
+
+    /// Has the next message of a session's flow be here, and says whether it may be sent.
+    pub(super) fn make_ready(&mut self, slot: usize) -> bool {
+        let Some(session) = self.sessions.get_mut(slot) else { return false };
+        if session.kept.is_none() {
+            return true;
+        }
+        let Some((qos, delivery)) = session.send.next_message() else { return true };
+        if let Some(kept) = delivery.kept
+            && qos == QoS::ExactlyOnce
+            && !self.keeper.is_stored(kept.place)
+        {
+            return false;
+        }
+        if let Held::Stored(stored) = delivery.message
+            && let Some(store) = self.keeper.store()
+            && let Some(message) = self.read_parcels.read(store, stored.place)
+        {
+            delivery.message = Held::Here(message);
+        }
+        true
+    }
+
+    /// A message, read out of the store if it is there alone.
+    pub(super) fn fetch(&mut self, held: Held) -> Option<Arc<Message>> {
+        match held {
+            Held::Here(message) => Some(message),
+            Held::Stored(stored) => {
+                let store = self.keeper.store()?;
+                self.read_parcels.read(store, stored.place)
+            }
+        }
+    }
+
+    /// Goes on with sessions of an earlier life of the broker.
+    pub(super) fn restore(&mut self, sessions: Vec<SavedSession>) {
+        for saved in sessions {
+            self.restore_session(saved);
+        }
+        self.let_go_on();
+    }
+
+    /// Hands on what was for sessions that are no more, or forgets it.
+    pub(super) fn adopt_orphans(&mut self, deliveries: Vec<SavedDelivery>) {
+        for saved in deliveries {
+            let Some(wall) = self.keeper.store().map(|store| store.wall) else { return };
+            let kept = KeptDelivery { place: saved.place, number: saved.number };
+            match saved.share.filter(|_| !saved.released) {
+                Some(share) => {
+                    let stored = StoredMessage {
+                        place: saved.body,
+                        size: saved.size,
+                        payload_len: saved.payload_len,
+                        expires_at: saved.expires_at.map(|at| wall.here(at)),
+                    };
+                    self.hand_on_one(&share, Held::Stored(stored), Some(kept));
+                }
+                None => self.end_delivery(Some(kept)),
+            }
+        }
+    }
+
+    fn restore_session(&mut self, saved: SavedSession) {
+        let Some(wall) = self.keeper.store().map(|store| store.wall) else { return };
+        let now = self.now;
+        let slot = self.add_session(&Arc::new(saved.identity), Some(Kept::new(saved.number)));
+        self.set_rights(slot);
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        session.is_doubtful = session.rights.is_some();
+        session.expiry_interval_s = saved.expiry_interval_s;
+        session.expires_at = saved.expires_at.map(|at| wall.here(at));
+        if saved.connected && saved.expiry_interval_s != FOREVER_S {
+            // Its connection was lost with the broker; since when is not known.
+            session.expires_at = Some(now.saturating_add(seconds(saved.expiry_interval_s)));
+        }
+        session.will = saved.will.map(|(will, at)| {
+            let lost_now = || now.saturating_add(seconds(will_delay(&will)));
+            let at = at.map_or_else(lost_now, |at| wall.here(at));
+            DelayedWill { at, will: Box::new(will) }
+        });
+        for id in saved.received {
+            session.receive.restore(id);
+        }
+        // What was taken over was sent, and so was all before it.
+        let released = saved.deliveries.iter().filter(|delivery| delivery.released);
+        let sent_to = released.map(|delivery| delivery.number.get()).max();
+        let sent_to = sent_to.unwrap_or(0).max(saved.sent_to);
+        if let Some(kept) = &mut session.kept {
+            kept.sent_to = sent_to;
+        }
+        for subscription in saved.subscriptions {
+            let (filter, options) = (subscription.filter, subscription.options);
+            let (router, id) = (&self.shared.router, subscription.id);
+            router.subscribe(&filter, session.key, options, id, &session.connected);
+            session.subscriptions.insert(filter);
+        }
+        for delivery in saved.deliveries {
+            restore_delivery(session, delivery, sent_to, wall);
+        }
+        if saved.connected {
+            self.keep_session(slot, &mut Waiting::Nobody);
+        }
+    }
+}
+
+/// Puts a message where it was in its session.
+fn restore_delivery(session: &mut Session, saved: SavedDelivery, sent_to: u64, wall: Wall) {
+    let Some(kept) = &mut session.kept else { return };
+    if saved.released {
+        kept.released.insert(session::packet_id(saved.number), saved.place);
+        session.send.restore_sent(saved.number, saved.qos, None);
+        return;
+    }
+    let delivery = Delivery {
+        message: Held::Stored(StoredMessage {
+            place: saved.body,
+            size: saved.size,
+            payload_len: saved.payload_len,
+            expires_at: saved.expires_at.map(|at| wall.here(at)),
+        }),
+        retain: saved.retain,
+        ids: saved.ids,
+        share: saved.share.map(Arc::new),
+        kept: Some(KeptDelivery { place: saved.place, number: saved.number }),
+    };
+    if saved.number.get() <= sent_to {
+        session.send.restore_sent(saved.number, saved.qos, Some(delivery));
+    } else {
+        session.push(saved.qos, delivery);
+    }
+}
