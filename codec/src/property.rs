@@ -413,6 +413,31 @@ impl Properties {
         Ok(properties)
     }
 
+    /// Checks and shares a property section that stands by itself: its length and, up to the end of
+    /// `section`, its properties.
+    ///
+    /// # Errors
+    /// The length is not that of what follows, or a property can't be there or can't have its value.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use codec::{PacketType, Properties, PropertyOwner};
+    ///
+    /// let owner = PropertyOwner::Packet(PacketType::Publish);
+    /// let properties = Properties::decode_section(&Bytes::from_static(&[2, 0x0b, 7]), owner)?;
+    /// assert!(properties.subscription_identifiers().eq([7]));
+    /// assert!(Properties::decode_section(&Bytes::from_static(&[3, 0x0b, 7]), owner).is_err());
+    /// # Ok::<(), codec::DecodeErrorKind>(())
+    /// ```
+    pub fn decode_section(section: &Bytes, owner: PropertyOwner) -> Result<Self, DecodeErrorKind> {
+        let (len, len_len) = read_varint(section)?.ok_or(DecodeErrorKind::Truncated)?;
+        let bytes = section.slice(usize::from(len_len)..);
+        if bytes.len() != len as usize {
+            return Err(DecodeErrorKind::Truncated);
+        }
+        Self::decode(bytes, owner)
+    }
+
     /// Whether each property may be there, and be there this often.
     pub(crate) fn check(&self, owner: PropertyOwner) -> Result<(), DecodeErrorKind> {
         let mut seen = 0u64;
