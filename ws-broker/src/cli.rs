@@ -10,7 +10,7 @@ use clap::Parser;
 use crate::config::{
     self, Access, Address, Config, Durability, FromFile, Listener, LogTypes, MQTT_PORT, Protocol,
 };
-use crate::{process, store};
+use crate::{import, process, store};
 
 /// The port of MQTT over WebSocket, and of the dashboard.
 const DASHBOARD_PORT: u16 = 9001;
@@ -70,6 +70,8 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Take over what Mosquitto has saved: sessions, subscriptions, messages that wait, retained messages
+    Import(import::Arguments),
 }
 
 /// The command line of this process.
@@ -83,6 +85,23 @@ pub(crate) fn parse() -> Result<Cli, clap::Error> {
         return Err(clap::Error::raw(clap::error::ErrorKind::TooManyValues, why));
     }
     Ok(cli)
+}
+
+/// The configuration of a broker that is started with this file, or with none.
+///
+/// # Errors
+/// The file can't be read or makes no sense.
+pub(crate) fn load(config: Option<PathBuf>) -> Result<Loaded> {
+    let cli = Cli {
+        config,
+        port: Vec::new(),
+        ws_port: None,
+        daemon: false,
+        verbose: false,
+        test_config: false,
+        command: None,
+    };
+    cli.load()
 }
 
 /// A configuration, and what there is to say about it.

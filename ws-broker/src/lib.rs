@@ -11,6 +11,7 @@ mod cli;
 mod config;
 mod folder;
 mod http;
+mod import;
 mod limits;
 mod log;
 mod memory;
@@ -42,8 +43,12 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    if let Some(cli::Command::Passwd { arguments }) = cli.command {
-        return ExitCode::from(access::manage(arguments));
+    match cli.command {
+        Some(cli::Command::Passwd { arguments }) => {
+            return ExitCode::from(access::manage(arguments));
+        }
+        Some(cli::Command::Import(arguments)) => return ExitCode::from(import::run(&arguments)),
+        None => {}
     }
     log::start();
     let loaded = match cli.load() {

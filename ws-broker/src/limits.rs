@@ -212,3 +212,11 @@ pub(crate) const STORE_RETRY_PERIOD: Duration = Duration::from_secs(1);
 
 /// The buffer of the journal is not kept when it grew beyond this many bytes.
 pub(crate) const STORE_SPARE_BYTES_MAX: usize = 1 << 20;
+
+/// Deliveries that an import puts into one parcel of the store, and bytes of their messages: a parcel's
+/// messages are read as one.
+pub(crate) const IMPORT_PARCEL_DELIVERIES_MAX: usize = 256;
+pub(crate) const IMPORT_PARCEL_BYTES_MAX: usize = 256 * 1024;
+
+/// Bytes of one chunk of a mosquitto.db: the largest payload and texts of 64 KiB each fit.
+pub(crate) const MOSQUITTO_CHUNK_BYTES_MAX: u32 = 2 * codec::PACKET_SIZE_MAX;

@@ -15,6 +15,7 @@ use crate::bridge::Plan;
 use crate::broker::{Message, Totals, WorkerId};
 use crate::cli::{Cli, Loaded};
 use crate::config::{Durability, Protocol};
+use crate::import;
 use crate::log::{self, NOTICE};
 use crate::net::{self, Accepted, ListeningSocket, Peer};
 use crate::process::{self, PidFile};
@@ -101,8 +102,7 @@ async fn serve(cli: &Cli, settings: Arc<Settings>, bridges: Vec<Arc<Plan>>) -> R
         start.context("a worker could not be started")?;
     }
     if !orphans.is_empty() {
-        let places = orphans.into_iter().map(|delivery| delivery.place).collect();
-        shared.send(0, Mail::Forget(places));
+        shared.send(0, Mail::HandOn(orphans));
     }
     publish_log(&shared);
     tracing::info!("ws-broker version {VERSION} running.");
@@ -188,6 +188,9 @@ fn open_store(settings: &Settings, clock: Clock) -> Result<Option<Opened>> {
         restored.retained.len(),
         begun.elapsed().as_millis(),
     );
+    if restored.sessions.is_empty() && restored.retained.is_empty() {
+        import::point_out(persistence.location.as_deref());
+    }
     Ok(Some(opened))
 }
 

@@ -58,8 +58,8 @@ impl Committer {
         let mut tidied = Instant::now();
         loop {
             match self.orders.recv_timeout(STORE_TIDY_PERIOD) {
-                Ok(Order::Store(parcels)) => {
-                    if self.store(parcels, &mut batch, around).is_break() {
+                Ok(Order::Store(first)) => {
+                    if self.store(first, &mut batch, around).is_break() {
                         return;
                     }
                 }
@@ -73,23 +73,50 @@ impl Committer {
         }
     }
 
-    /// Stores parcels and those that have come after them; says whether those were the last.
+    /// Stores a parcel and those that have come after it; says whether that was all.
     fn store(
         &mut self,
-        mut parcels: Vec<Parcel>,
+        first: Parcel,
         batch: &mut Batch,
         around: &impl Surroundings,
     ) -> ControlFlow<()> {
+        let mut parcels = vec![first];
         let mut flow = ControlFlow::Continue(());
         for order in self.orders.try_iter() {
             match order {
-                Order::Store(more) => parcels.extend(more),
+                Order::Store(parcel) => parcels.push(parcel),
                 Order::End => flow = ControlFlow::Break(()),
             }
         }
         batch.clear();
+        self.gather(&parcels, batch, around);
+        if self.commit(batch) {
+            for parcel in &parcels {
+                around.stored(parcel.worker, parcel.number);
+            }
+        }
+        flow
+    }
+
+    /// Stores all that was handed over at once: all of it or nothing.
+    ///
+    /// # Errors
+    /// It can't be stored. It is not tried again.
+    pub(crate) fn run_once(mut self, around: &impl Surroundings) -> Result<(), EngineError> {
+        let parcels = self.orders.try_iter().filter_map(|order| match order {
+            Order::Store(parcel) => Some(parcel),
+            Order::End => None,
+        });
+        let parcels: Vec<Parcel> = parcels.collect();
+        let mut batch = Batch::default();
+        self.gather(&parcels, &mut batch, around);
+        self.engine.commit(&batch, self.reach)
+    }
+
+    /// Puts all that these parcels change into a batch.
+    fn gather(&mut self, parcels: &[Parcel], batch: &mut Batch, around: &impl Surroundings) {
         let mut packing = self.packs.pack(self.wall);
-        for parcel in &parcels {
+        for parcel in parcels {
             packing.add(parcel);
             for topic in &parcel.retained {
                 let found = around.retained(topic);
@@ -106,12 +133,6 @@ impl Committer {
             }
         }
         packing.finish(batch);
-        if self.commit(batch) {
-            for parcel in &parcels {
-                around.stored(parcel.worker, parcel.number);
-            }
-        }
-        flow
     }
 
     /// Tries until it is stored, for there may be room again; or until the broker is to stop, and says

@@ -50,8 +50,7 @@ pub(crate) struct Store {
 /// What the committer is to do.
 #[derive(Debug)]
 enum Order {
-    /// To store these, all or none.
-    Store(Vec<Parcel>),
+    Store(Parcel),
     End,
 }
 
@@ -119,10 +118,10 @@ impl Store {
         Ok(Opened { store: Arc::new(store), committer, restored })
     }
 
-    /// Hands parcels to the committer that are stored together.
-    pub(crate) fn commit(&self, parcels: Vec<Parcel>) {
+    /// Hands a parcel to the committer.
+    pub(crate) fn commit(&self, parcel: Parcel) {
         // The committer outlives the workers.
-        let _ = self.orders.send(Order::Store(parcels));
+        let _ = self.orders.send(Order::Store(parcel));
     }
 
     /// Has the committer end once all that was handed to it is stored.
