@@ -14,7 +14,6 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::{PATIENCE, Program, ports};
@@ -46,8 +45,6 @@ pub struct Browser {
     client: Client,
     runtime: Runtime,
     driver: Program,
-    /// Where it saves files.
-    downloads: TempDir,
 }
 
 impl Browser {
@@ -70,11 +67,10 @@ impl Browser {
             .enable_all()
             .build()
             .expect("a runtime for the driver's client");
-        let downloads = tempfile::tempdir().expect("a folder for downloads");
         let client = runtime
-            .block_on(connect(port, downloads.path()))
+            .block_on(connect(port))
             .unwrap_or_else(|error| panic!("chromedriver starts no browser: {error}"));
-        Self { client, runtime, driver, downloads }
+        Self { client, runtime, driver }
     }
 
     /// Opens a page.
@@ -147,23 +143,6 @@ impl Browser {
         self.value(expression, &[key]);
     }
 
-    /// Waits until the browser has saved a file whose name ends so, and returns what is in it.
-    #[track_caller]
-    pub fn saved_file(&self, ending: &str) -> String {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let files = std::fs::read_dir(self.downloads.path()).expect("the folder of downloads");
-            let file = files
-                .filter_map(Result::ok)
-                .find(|file| file.file_name().to_string_lossy().ends_with(ending));
-            if let Some(file) = file {
-                return std::fs::read_to_string(file.path()).expect("a saved file of text");
-            }
-            assert!(Instant::now() < deadline, "the browser saves no file that ends in {ending}");
-            std::thread::sleep(PAGE_POLL_INTERVAL);
-        }
-    }
-
     /// Saves a picture of what is to be seen in `target/screenshots`, and returns where it is.
     #[track_caller]
     pub fn screenshot(&self, name: &str) -> PathBuf {
@@ -198,11 +177,8 @@ impl Drop for Browser {
     }
 }
 
-async fn connect(port: u16, downloads: &Path) -> Result<Client, NewSessionError> {
-    let options = json!({
-        "args": ARGUMENTS,
-        "prefs": { "download.default_directory": downloads, "download.prompt_for_download": false },
-    });
+async fn connect(port: u16) -> Result<Client, NewSessionError> {
+    let options = json!({ "args": ARGUMENTS });
     let capabilities = [("goog:chromeOptions".to_owned(), options)].into_iter().collect();
     ClientBuilder::new(HttpConnector::new())
         .capabilities(capabilities)

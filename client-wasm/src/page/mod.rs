@@ -10,7 +10,6 @@ mod figures;
 mod icon;
 mod keys;
 pub mod link;
-mod messages;
 mod publish;
 mod rows;
 mod search;

@@ -13,7 +13,6 @@
 mod connection;
 mod dom;
 mod faces;
-mod messages;
 mod page;
 mod shell;
 mod socket;
