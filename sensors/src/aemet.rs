@@ -172,11 +172,9 @@ impl Weather {
     }
 
     async fn fetch(&self, source: &Source) -> Result<serde_json::Value, Problem> {
-        let forecast = |product| ["api", "prediccion", "especifica", "municipio", product];
         match source {
             Source::Station(station) => {
-                let path =
-                    ["api", "observacion", "convencional", "datos", "estacion", station.as_str()];
+                let path = ["api", "observacion", "convencional", "datos", "estacion", station];
                 self.service.data(&path).await
             }
             Source::Forecast(product, code) => {
@@ -184,7 +182,8 @@ impl Weather {
                     Product::Daily => "diaria",
                     Product::Hourly => "horaria",
                 };
-                self.service.data(&[forecast(product).as_slice(), &[code]].concat()).await
+                let path = ["api", "prediccion", "especifica", "municipio", product, code];
+                self.service.data(&path).await
             }
         }
     }
@@ -198,8 +197,9 @@ impl Weather {
             Source::Station(station) => {
                 let observation = Observation::latest(station, data)?;
                 let last = known.observed.get(station);
-                // The service has gone back to older ones at times; what we have is better.
-                if last.is_none_or(|last| *last <= observation.time) {
+                // Where the service goes back to an older one, what we have is better; unless that
+                // is from the future, which is a mistake that would never be put right.
+                if last.is_none_or(|last| *last <= observation.time || *last > clock) {
                     known.observed.insert(station.clone(), observation.time);
                     let root = format!("{}/station", self.root);
                     known.board.put(observation.messages(&root, self.qos), now);
@@ -220,13 +220,13 @@ impl Weather {
             }
         };
         let was_failing = known.status.is_failing(source);
-        known.status.answered(source, left_out, clock);
+        let is_news = known.status.answered(source, left_out, clock);
         if was_failing || self.verbose {
             let again = if was_failing { " again" } else { "" };
             say!("AEMET answers{again} for the {source}.");
         }
-        if left_out > 0 && self.verbose {
-            say!("Left out {left_out} parts of the {source} that make no sense.");
+        if left_out > 0 && (is_news || self.verbose) {
+            say!("AEMET, {source}: left out {left_out} records or figures that make no sense.");
         }
         Ok(())
     }
@@ -234,13 +234,12 @@ impl Weather {
     fn say_failed(&self, source: &Source, problem: &Problem, again: Option<time::Duration>) {
         let words = advised(problem);
         let is_news = self.known.borrow_mut().status.failed(source, &words);
-        match again {
-            Some(pause) if is_news || self.verbose => {
-                let pause =
-                    humantime::format_duration(time::Duration::from_secs(pause.as_secs().max(1)));
-                say!("AEMET, {source}: {words}. Asking again in {pause}.");
-            }
-            Some(_) | None => {}
+        if let Some(pause) = again
+            && (is_news || self.verbose)
+        {
+            let seconds = time::Duration::from_secs(pause.as_secs().max(1));
+            let pause = humantime::format_duration(seconds);
+            say!("AEMET, {source}: {words}. Asking again in {pause}.");
         }
     }
 

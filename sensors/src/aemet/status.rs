@@ -28,10 +28,11 @@ impl Status {
         json!({ "state": "offline" }).to_string()
     }
 
-    pub(super) fn answered(&mut self, source: &Source, left_out: usize, now: Timestamp) {
+    /// Whether it is news how much was left out.
+    pub(super) fn answered(&mut self, source: &Source, left_out: usize, now: Timestamp) -> bool {
         self.sources.insert(source.clone(), Some(Ok(())));
-        self.left_out.insert(source.clone(), left_out);
         self.last_success = Some(now);
+        self.left_out.insert(source.clone(), left_out) != Some(left_out)
     }
 
     /// Whether this is news.
@@ -113,10 +114,11 @@ mod tests {
         assert_eq!(state(&status)["state"], "failing");
         assert_eq!(state(&status)["problem"], "no network");
         assert_eq!(state(&status)["last_success"], Value::Null);
-        status.answered(&other, 2, now);
+        assert!(status.answered(&other, 2, now));
+        assert!(!status.answered(&other, 2, now));
         assert_eq!(state(&status)["state"], "degraded");
         assert_eq!(state(&status)["problems"]["station 3195"], "no network");
-        status.answered(&one, 1, now);
+        assert!(status.answered(&one, 1, now));
         let ok = state(&status);
         assert_eq!(ok["state"], "ok");
         assert_eq!(ok["problem"], Value::Null);

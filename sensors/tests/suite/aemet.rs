@@ -146,6 +146,19 @@ fn no_data_is_a_failure_only_when_there_is_none_at_all() {
 }
 
 #[test]
+fn what_makes_no_sense_is_left_out_and_counted() {
+    let service = OpenData::start();
+    let odd = r#"[{ "fint": "2026-11-21T08:00:00", "ta": 6.4, "hr": "wet", "vv": {} }, 7]"#;
+    service.always(DATA, Fault::Body(odd));
+    let (status, messages, errors) = dry(&service, &["--station", "3195"]);
+    assert_eq!(status, Some(0), "{errors}");
+    assert!(errors.contains("station 3195: left out 3 records or figures"), "{errors}");
+    assert_eq!(messages[TEMPERATURE], "6.4");
+    assert_eq!(json(&messages[STATUS])["left_out"], 3);
+    assert_eq!(messages.len(), 3);
+}
+
+#[test]
 fn what_passes_is_asked_for_again() {
     let slow = Fault::Slow(Duration::from_secs(4));
     let both = [
