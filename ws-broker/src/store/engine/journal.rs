@@ -47,7 +47,6 @@ pub(super) struct Writer {
     file: Arc<dyn DiskFile>,
     first: u64,
     len: u64,
-    /// There may be something behind `len` that was not written to its end.
     is_torn: bool,
     record: Vec<u8>,
 }
@@ -73,6 +72,12 @@ impl Writer {
         self.first
     }
 
+    /// Whether there is something in the file that was not written to its end. Nothing may follow it:
+    /// after a power failure, parts of it and of what took its place could both be there.
+    pub(super) fn is_torn(&self) -> bool {
+        self.is_torn
+    }
+
     /// Whether nothing was written, not even what failed to get on the disk.
     pub(super) fn is_empty(&self) -> bool {
         self.len == FILE_HEAD as u64
@@ -88,12 +93,8 @@ impl Writer {
         &self.file
     }
 
-    /// Writes a batch, all of it or, as far as anybody will see, nothing.
+    /// Writes a batch. If that fails the file is torn, and another one has to go on with this batch.
     pub(super) fn append(&mut self, number: u64, on_disk: u64, batch: &[u8]) -> io::Result<()> {
-        if self.is_torn {
-            self.file.set_len(self.len)?;
-            self.is_torn = false;
-        }
         let len = u32::try_from(batch.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
         let record = &mut self.record;
         record.clear();

@@ -232,10 +232,26 @@ impl Shared {
 
     /// Writes a batch to the journal.
     fn append(&self, committer: &mut Committer, batch: &Batch) -> Result<(), EngineError> {
+        if committer.writer.is_torn() {
+            self.begin_file(committer)?;
+        }
         let number = committer.last.saturating_add(1);
         let written = committer.writer.append(number, committer.on_disk, batch.as_bytes());
         written.map_err(|source| self.failed_at(committer, source))?;
         committer.last = number;
+        Ok(())
+    }
+
+    /// Goes on in another file of the journal.
+    fn begin_file(&self, committer: &mut Committer) -> Result<(), EngineError> {
+        let first = committer.last.saturating_add(1);
+        let created = Writer::create(&*self.disk, first, committer.on_disk);
+        let writer = created.map_err(|source| self.failed_at(committer, source))?;
+        let closed = std::mem::replace(&mut committer.writer, writer);
+        let settled = self.tables.known_last();
+        committer.unsynced.retain(|(last, _)| *last > settled);
+        committer.unsynced.push((committer.last, closed.file().clone()));
+        committer.is_name_unsynced = true;
         Ok(())
     }
 
@@ -285,14 +301,7 @@ impl Shared {
 
     /// Begins to bring what is in the journal into the tables. Nothing of the kind is under way.
     fn start_settling(&self, committer: &mut Committer) -> Result<(), EngineError> {
-        let first = committer.last.saturating_add(1);
-        let created = Writer::create(&*self.disk, first, committer.on_disk);
-        let writer = created.map_err(|source| self.failed_at(committer, source))?;
-        let closed = std::mem::replace(&mut committer.writer, writer);
-        let settled = self.tables.known_last();
-        committer.unsynced.retain(|(last, _)| *last > settled);
-        committer.unsynced.push((committer.last, closed.file().clone()));
-        committer.is_name_unsynced = true;
+        self.begin_file(committer)?;
         {
             let mut layers = self.layers.write();
             let recent = Arc::new(std::mem::take(&mut layers.active));

@@ -12,6 +12,8 @@ mod chain;
 #[cfg(test)]
 mod crashes;
 mod disk;
+#[cfg(test)]
+pub(crate) mod faulty;
 mod folder;
 mod journal;
 mod journaled;
