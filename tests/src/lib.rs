@@ -27,6 +27,8 @@ pub mod opendata;
 pub mod ports;
 pub mod program;
 pub mod python;
+pub mod sensors;
+pub mod web;
 pub mod wire;
 
 pub use broker::Broker;

@@ -13,24 +13,15 @@ use std::process::Command;
 
 use tests::mosquitto::Subscriber;
 use tests::program::Signal;
+use tests::sensors::{self, address};
 use tests::{Broker, Program, Version};
 
-/// The environment variable that names the `sensors` binary.
-const SENSORS_BIN_VARIABLE: &str = "SENSORS_BIN";
 /// Enough for the broker to feed them to a subscriber piece by piece.
 const TOPICS: &str = "20000";
 
 /// `sensors sim` with one seed.
 fn sim(more: &[&str]) -> Command {
-    let Some(path) = std::env::var_os(SENSORS_BIN_VARIABLE) else {
-        panic!(
-            "{SENSORS_BIN_VARIABLE} does not name the sensors: run `cargo xtask test`, which \
-             builds them and sets this up"
-        );
-    };
-    let mut command = Command::new(path);
-    command.args(["sim", "--seed", "7"]).args(more);
-    command
+    sensors::command(&[&["sim", "--seed", "7"], more].concat())
 }
 
 /// Runs it to its end: what it printed.
@@ -40,10 +31,6 @@ fn finish(more: &[&str]) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{more:?}: {errors}");
     String::from_utf8(output.stdout).expect("text")
-}
-
-fn address(broker: &Broker) -> String {
-    format!("mqtt://127.0.0.1:{}", broker.ports.mqtt)
 }
 
 /// Topics and payloads of a dry run.
@@ -88,7 +75,7 @@ fn it_goes_on_at_its_rate_and_says_goodbye() {
     let everything = ["-t", "sim/#", "-q", "1"];
     let mut subscriber = Subscriber::start(&broker, Version::V5, &everything);
     let options = ["--topics", "200", "--rate", "1000", "--broker", &address(&broker)];
-    let mut sensors = Program::start("sensors sim", &mut sim(&options));
+    let mut simulation = Program::start("sensors sim", &mut sim(&options));
     let next = |subscriber: &mut Subscriber, topic: &str| {
         loop {
             let message = subscriber.next_message();
@@ -105,8 +92,8 @@ fn it_goes_on_at_its_rate_and_says_goodbye() {
         let celsius: f64 = String::from_utf8(reading.payload).unwrap().parse().unwrap();
         assert!((5.0..40.0).contains(&celsius), "{celsius}");
     }
-    sensors.signal(Signal::TERM);
+    simulation.signal(Signal::TERM);
     assert_eq!(next(&mut subscriber, "sim/status").payload, b"offline");
-    assert!(sensors.wait_exit().success());
-    assert!(sensors.lines().iter().any(|line| line.text.contains("Published ")));
+    assert!(simulation.wait_exit().success());
+    assert!(simulation.lines().iter().any(|line| line.text.contains("Published ")));
 }

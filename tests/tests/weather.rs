@@ -9,15 +9,12 @@
 )]
 
 use std::collections::BTreeMap;
-use std::process::Command;
 
 use tests::mosquitto::{Message, Subscriber};
 use tests::opendata::{Fault, KEY, OpenData};
 use tests::program::Signal;
+use tests::sensors::{self, address};
 use tests::{Broker, Browser, Program, Version};
-
-/// The environment variable that names the `sensors` binary.
-const SENSORS_BIN_VARIABLE: &str = "SENSORS_BIN";
 
 /// What a part of a card shows; `null` while there is no such card, or nothing on it.
 const ON_CARD: &str = r#"((topic, role) => {
@@ -33,18 +30,9 @@ const STATUS: &str = "weather/aemet/status";
 
 /// Starts `sensors aemet` for this service and this broker.
 fn start_aemet(service: &OpenData, broker: &Broker, more: &[&str]) -> Program {
-    let Some(path) = std::env::var_os(SENSORS_BIN_VARIABLE) else {
-        panic!(
-            "{SENSORS_BIN_VARIABLE} does not name the sensors: run `cargo xtask test`, which \
-             builds them and sets this up"
-        );
-    };
-    let address = format!("mqtt://127.0.0.1:{}", broker.ports.mqtt);
-    let mut command = Command::new(path);
-    command
-        .env("AEMET_API_KEY", KEY)
-        .args(["aemet", "--base-url", &service.url(), "--broker", &address])
-        .args(more);
+    let mut command =
+        sensors::command(&["aemet", "--base-url", &service.url(), "--broker", &address(broker)]);
+    command.env("AEMET_API_KEY", KEY).args(more);
     Program::start("sensors aemet", &mut command)
 }
 

@@ -1,9 +1,9 @@
 //! `sensors http`: from a service's JSON to a subscriber, and what happens when services fail.
 
 use crate::harness::{Broker, Process, Sensors, finish, folder, run};
-use crate::web::{Reply, Web};
 use std::fs;
 use std::path::PathBuf;
+use tests::web::{Reply, Web};
 
 const AIR: &str = r#"{
     "city": {"name": "Logroño"},

@@ -7,4 +7,3 @@ mod host;
 mod http;
 mod sim;
 mod transports;
-mod web;

@@ -14,8 +14,9 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 /// How a path is answered.
 #[derive(Debug, Clone)]
-pub(crate) enum Reply {
+pub enum Reply {
     /// Status, headers and a body of that very length.
+    #[allow(missing_docs, reason = "each is what its name says")]
     Whole { status: u16, headers: &'static str, body: Vec<u8> },
     /// Half of the body that was promised, and then nothing more.
     CutOff(&'static str),
@@ -25,33 +26,42 @@ pub(crate) enum Reply {
 
 impl Reply {
     /// JSON with status 200.
-    pub(crate) fn json(body: &str) -> Self {
+    #[must_use]
+    pub fn json(body: &str) -> Self {
         Self::with(200, "Content-Type: application/json\r\n", body)
     }
 
-    pub(crate) fn with(status: u16, headers: &'static str, body: impl Into<Vec<u8>>) -> Self {
+    /// A whole reply; each of the headers ends with CR LF.
+    #[must_use]
+    pub fn with(status: u16, headers: &'static str, body: impl Into<Vec<u8>>) -> Self {
         Self::Whole { status, headers, body: body.into() }
     }
 }
 
 /// What the service was asked.
 #[derive(Debug, Clone)]
-pub(crate) struct Request {
+pub struct Request {
     /// Path and query.
-    pub(crate) target: String,
+    pub target: String,
     /// Names in lower case.
-    pub(crate) headers: BTreeMap<String, String>,
+    pub headers: BTreeMap<String, String>,
 }
 
 /// A service on a port of its own, on loopback.
-pub(crate) struct Web {
-    pub(crate) url: String,
+pub struct Web {
+    /// Where it is: scheme, host and port.
+    pub url: String,
     replies: Arc<Mutex<BTreeMap<String, Reply>>>,
     requests: Receiver<Request>,
 }
 
 impl Web {
-    pub(crate) fn start() -> Self {
+    /// Starts it; it ends with the test.
+    ///
+    /// # Panics
+    /// If there is no free port.
+    #[must_use]
+    pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("its address"));
         let replies = Arc::new(Mutex::new(BTreeMap::new()));
@@ -67,12 +77,18 @@ impl Web {
     }
 
     /// From now on a path is answered like this; what has no answer is not found.
-    pub(crate) fn answer(&self, path: &str, reply: Reply) {
+    ///
+    /// # Panics
+    /// If a thread of it has panicked.
+    pub fn answer(&self, path: &str, reply: Reply) {
         self.replies.lock().expect("the replies").insert(path.to_owned(), reply);
     }
 
     /// The next question for a path.
-    pub(crate) fn asked(&self, path: &str) -> Request {
+    ///
+    /// # Panics
+    /// If nobody asks.
+    pub fn asked(&self, path: &str) -> Request {
         loop {
             match self.requests.recv_timeout(DEADLINE) {
                 Ok(request) if path_of(&request.target) == path => return request,
