@@ -6,17 +6,19 @@
 use std::collections::VecDeque;
 
 use crate::detail::Detail;
+use crate::export;
 use crate::history::{Extreme, Span};
 use crate::limits::{
     CARDS_STEP, CARDS_WATCHED_MAX, HEX_SHOWN_BYTES, MEMBER_SHOWN_CHARS, RATE_SAMPLES_MAX,
     SPARKLINE_WIDTH_MAX, TEXT_SHOWN_CHARS,
 };
+use crate::messages::Messages;
 use crate::name;
 use crate::number;
 use crate::payload::{self, Payload};
 use crate::protocol::{
-    Board, Card, Connection, Counters, DetailView, Frame, Group, Line, Published, Step, Title,
-    TopicsView, Value,
+    Board, Card, Connection, Counters, DetailView, File, FileKind, Frame, Group, Line,
+    MessagesView, Published, Step, Title, TopicsView, Value,
 };
 use crate::search::Search;
 use crate::store::{Limits, Message, Store, Topic, TopicId};
@@ -60,6 +62,8 @@ pub struct Desk {
     width: u16,
     tree: Tree,
     detail: Detail,
+    messages: Messages,
+    file: Option<File>,
     counters_sent: Counters,
     counters_sent_ms: f64,
     rate: Rate,
@@ -103,6 +107,8 @@ impl Desk {
             width: 1,
             tree: Tree::default(),
             detail: Detail::default(),
+            messages: Messages::default(),
+            file: None,
             counters_sent: Counters::default(),
             counters_sent_ms: f64::NEG_INFINITY,
             rate: Rate { samples: VecDeque::from([(now_ms, 0)]), per_second: 0 },
@@ -202,6 +208,27 @@ impl Desk {
         self.detail.show(view);
     }
 
+    /// The page looks at these rows of the log.
+    pub fn show_messages(&mut self, view: MessagesView) {
+        self.messages.show(view, &self.store);
+    }
+
+    /// The page does not look at the log any more.
+    pub fn close_messages(&mut self) {
+        self.messages.close();
+    }
+
+    /// The bytes of a file with all messages that are to be seen.
+    pub fn export(&mut self, kind: FileKind) -> Vec<u8> {
+        self.messages.finish(&self.store);
+        export::write(kind, self.messages.all(&self.store))
+    }
+
+    /// Hands a file to the page.
+    pub fn set_file(&mut self, file: File) {
+        self.file = Some(file);
+    }
+
     /// The page has painted the last frame.
     pub fn painted(&mut self) {
         self.may_send = true;
@@ -221,6 +248,8 @@ impl Desk {
             lines: self.changed_lines(now_ms),
             tree: self.tree.changed(&self.store, now_ms),
             detail: self.detail.changed(&self.tree, &self.store, now_ms),
+            messages: self.messages.changed(&self.store, now_ms),
+            file: self.file.take(),
             published: std::mem::take(&mut self.published),
         };
         self.connection_sent = true;

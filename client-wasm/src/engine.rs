@@ -14,9 +14,11 @@ use session::{DisconnectReason, Event, Options, PublishError, State, Token};
 use crate::clock;
 use crate::connection::{self, Connection};
 use crate::desk::Desk;
+use crate::export;
 use crate::limits::{PACKET_SIZE_MAX, PUBLISHES_WAITING_MAX};
 use crate::protocol::{
-    Command, Connection as Shown, Failure, Frame, Outcome, Problem, Publish, Published, SignIn,
+    Command, Connection as Shown, Failure, File, FileKind, Frame, Outcome, Problem, Publish,
+    Published, SignIn,
 };
 use crate::store::{Limits, Message};
 
@@ -39,6 +41,9 @@ struct Inner {
     has_name: Cell<bool>,
     /// What was published and is not acknowledged, with the page's number for it and its QoS.
     tickets: RefCell<HashMap<Token, (u32, QoS)>>,
+    /// How many files were made, and where the last one is.
+    files: Cell<u32>,
+    file_url: RefCell<Option<String>>,
     show: Box<dyn Fn(Frame)>,
     showing: Cell<bool>,
 }
@@ -52,6 +57,8 @@ impl Engine {
             url: RefCell::default(),
             has_name: Cell::new(false),
             tickets: RefCell::default(),
+            files: Cell::new(0),
+            file_url: RefCell::default(),
             show: Box::new(show),
             showing: Cell::new(false),
         }))
@@ -81,6 +88,9 @@ impl Engine {
             Command::CloseTopics => self.0.desk.borrow_mut().close_topics(),
             Command::Step(step) => self.0.desk.borrow_mut().step(step, clock::now_ms()),
             Command::Detail(view) => self.0.desk.borrow_mut().show_detail(view),
+            Command::Messages(view) => self.0.desk.borrow_mut().show_messages(view),
+            Command::CloseMessages => self.0.desk.borrow_mut().close_messages(),
+            Command::Export(kind) => self.export(kind),
             Command::Publish(publish) => self.publish(publish),
             Command::Painted => self.0.desk.borrow_mut().painted(),
         }
@@ -121,6 +131,27 @@ impl Engine {
         *self.0.connection.borrow_mut() = Some(connection.clone());
         self.0.set_connection(Shown::Connecting);
         connection.connect();
+    }
+
+    /// Makes a file that the page can hand to the browser. Its bytes stay here: the page gets its address.
+    fn export(&self, kind: FileKind) {
+        let bytes = self.0.desk.borrow_mut().export(kind);
+        let (media_type, ending) = match kind {
+            FileKind::Csv => ("text/csv", "csv"),
+            FileKind::Json => ("application/json", "json"),
+        };
+        let number = self.0.files.get().wrapping_add(1);
+        self.0.files.set(number);
+        // The one before was saved long ago, or never will be.
+        if let Some(url) = self.0.file_url.take() {
+            let _revoked = web_sys::Url::revoke_object_url(&url);
+        }
+        let Some(url) = crate::blob::url(&bytes, media_type) else { return };
+        self.0.file_url.replace(Some(url.clone()));
+        // No file system takes a colon everywhere.
+        let time = export::time(clock::now_ms()).replace(':', "-");
+        let name = format!("messages-{}.{ending}", time.split('.').next().unwrap_or(&time));
+        self.0.desk.borrow_mut().set_file(File { number, url, name });
     }
 
     fn publish(&self, publish: Publish) {

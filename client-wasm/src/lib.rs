@@ -10,11 +10,13 @@
 pub mod desk;
 pub mod detail;
 pub mod diff;
+pub mod export;
 pub mod format;
 pub mod history;
 pub mod json;
 pub mod limits;
 pub mod log;
+pub mod messages;
 pub mod name;
 pub mod number;
 pub mod payload;
@@ -26,6 +28,8 @@ pub mod texts;
 pub mod tree;
 pub mod unit;
 
+#[cfg(target_arch = "wasm32")]
+mod blob;
 #[cfg(target_arch = "wasm32")]
 pub mod client;
 #[cfg(target_arch = "wasm32")]

@@ -91,3 +91,6 @@ pub const CHART_PATHS_MAX: usize = 64;
 
 /// The widest chart, in pixels of the screen.
 pub const CHART_WIDTH_MAX: u16 = 8_192;
+
+/// Messages of the log that are searched through at once.
+pub const LOG_LOOKED_AT_ONCE: u64 = 20_000;

@@ -49,6 +49,12 @@ pub enum Command {
     Step(Step),
     /// Show the topic that the tree is at, in full.
     Detail(DetailView),
+    /// Show these rows of the live log.
+    Messages(MessagesView),
+    /// The log is not on the screen any more.
+    CloseMessages,
+    /// Make a file of all messages of the log that are to be seen, on the screen or not.
+    Export(FileKind),
     /// Publish a message.
     Publish(Publish),
     /// The last frame is on the screen: the next may come.
@@ -158,6 +164,28 @@ pub struct DetailView {
     pub width: u16,
 }
 
+/// What the page shows of the live log.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MessagesView {
+    /// Words of the topic or the payload, or a topic filter; empty for all messages.
+    pub search: String,
+    /// Whether it holds still, so that new messages wait.
+    pub is_held: bool,
+    /// The first row.
+    pub first: u32,
+    /// How many rows.
+    pub len: u32,
+}
+
+/// A kind of file that messages are written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FileKind {
+    /// Comma-separated values (RFC 4180).
+    Csv,
+    /// JSON (RFC 8259).
+    Json,
+}
+
 /// What the engine answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Report {
@@ -184,6 +212,10 @@ pub struct Frame {
     pub tree: Option<Tree>,
     /// The topic that the tree is at.
     pub detail: Option<Detail>,
+    /// The rows of the live log.
+    pub messages: Option<Messages>,
+    /// A file that was asked for.
+    pub file: Option<File>,
     /// What became of messages to be published.
     pub published: Vec<Published>,
 }
@@ -198,6 +230,8 @@ impl Frame {
             && self.lines.is_empty()
             && self.tree.is_none()
             && self.detail.is_none()
+            && self.messages.is_none()
+            && self.file.is_none()
             && self.published.is_empty()
     }
 }
@@ -543,6 +577,55 @@ pub struct Chart {
     pub points: u32,
     /// The line.
     pub sparkline: Sparkline,
+}
+
+/// The rows of the live log that the page looks at, the newest first.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Messages {
+    /// Which row of all the first one is.
+    pub first: u32,
+    /// How many rows there are in all.
+    pub total: u32,
+    /// How many messages the log holds.
+    pub kept: u64,
+    /// How many have left it to make room.
+    pub gone: u64,
+    /// How many have come since it holds still.
+    pub new: u64,
+    /// Whether part of the log is still to be searched through.
+    pub is_searching: bool,
+    /// The rows.
+    pub rows: Vec<MessageRow>,
+}
+
+/// A row of the live log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MessageRow {
+    /// The message's number in the log.
+    pub seq: Seq,
+    /// When it arrived, in milliseconds since 1970.
+    pub at_ms: f64,
+    /// Its topic.
+    pub topic: String,
+    /// Its payload in one line.
+    pub value: String,
+    /// The length of the payload in bytes.
+    pub len: u64,
+    /// The QoS it was delivered with.
+    pub qos: u8,
+    /// The RETAIN flag.
+    pub retain: bool,
+}
+
+/// A file that the engine has made; the browser has its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// Counts the files.
+    pub number: u32,
+    /// Where its bytes are.
+    pub url: String,
+    /// What it is to be called.
+    pub name: String,
 }
 
 /// What became of a message to be published.

@@ -342,3 +342,103 @@ async fn publish_on(weather: &Weather, settings: &Settings) -> Result<(), Failur
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// What takes the place of a part of an answer.
+    fn odd(random: &mut fastrand::Rng) -> Value {
+        let texts =
+            ["", "Ip", "a/b", "+", "#", "\0", "2026-11-21", "0714", "24", "N", "-1e400", "ñ"];
+        match random.u8(0..10) {
+            0 => Value::Null,
+            1 => json!(random.bool()),
+            2 => json!(random.i64(..)),
+            3 => json!(random.f64() * 1e300),
+            4 => json!([]),
+            5 => json!({}),
+            6 => json!([[{ "value": 1 }]]),
+            7 => json!({ "value": { "value": "x" }, "periodo": [] }),
+            _ => json!(random.choice(texts)),
+        }
+    }
+
+    /// Puts something odd into some places.
+    fn spoil(value: &mut Value, random: &mut fastrand::Rng) {
+        if random.u8(0..12) == 0 {
+            *value = odd(random);
+        }
+        match value {
+            Value::Array(entries) => entries.iter_mut().for_each(|entry| spoil(entry, random)),
+            Value::Object(entries) => entries.values_mut().for_each(|entry| spoil(entry, random)),
+            _ => {}
+        }
+    }
+
+    fn answers() -> [Value; 3] {
+        let observation = json!([{
+            "idema": "3195", "fint": "2026-11-21T08:00:00", "ubi": "MADRID", "alt": 667, "ta": 5.3,
+            "hr": 84, "prec": "Ip", "vv": 1.5,
+        }, { "idema": "3195", "fint": "2026-11-21T07:00:00+0000", "ta": 5.0 }]);
+        let daily = json!([{
+            "elaborado": "2026-11-21T07:41:06", "nombre": "Madrid",
+            "prediccion": { "dia": [{
+                "fecha": "2026-11-21T00:00:00", "uvMax": 1,
+                "probPrecipitacion": [{ "value": 75, "periodo": "00-24" }, { "value": 5 }],
+                "estadoCielo": [{ "value": "11", "periodo": "00-24", "descripcion": "Despejado" }],
+                "viento": [{ "direccion": "NO", "velocidad": 15, "periodo": "00-24" }],
+                "temperatura": { "maxima": 12, "minima": 4, "dato": [{ "value": 5, "hora": 6 }] },
+            }] },
+        }]);
+        let hourly = json!([{
+            "elaborado": "2026-11-21T07:41:06",
+            "prediccion": { "dia": [{
+                "fecha": "2026-11-21T00:00:00", "orto": "08:08",
+                "temperatura": [{ "value": "6", "periodo": "09" }],
+                "probPrecipitacion": [{ "value": "60", "periodo": "0814" }],
+                "vientoAndRachaMax": [{ "direccion": ["NO"], "velocidad": ["12"], "periodo": "09" }],
+            }] },
+        }]);
+        [observation, daily, hourly]
+    }
+
+    #[test]
+    fn whatever_the_service_says_what_is_published_makes_sense() {
+        let seed = fastrand::u64(..);
+        println!("seed {seed}");
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (mut taken, mut refused) = (0, 0);
+        let code = "28079";
+        let now = Timestamp::UNIX_EPOCH;
+        for _ in 0..3_000 {
+            let mut answers = answers();
+            answers.iter_mut().for_each(|answer| spoil(answer, &mut random));
+            let [observation, daily, hourly] = answers;
+            let mut messages = Vec::new();
+            if let Ok(observation) = Observation::latest("3195", &observation) {
+                messages.extend(observation.messages("w/station", Qos::AtMostOnce));
+            }
+            let mut products = BTreeMap::new();
+            for (product, data) in [(Product::Daily, daily), (Product::Hourly, hourly)] {
+                if let Ok(forecast) = Forecast::read(code, product, &data) {
+                    messages.extend(forecast.messages("w/forecast", code, now, Qos::AtMostOnce));
+                    products.insert(product, forecast);
+                }
+            }
+            messages.extend(documents("w/forecast", code, &products, now, Qos::AtMostOnce));
+            for Message { topic, payload, expiry, .. } in &messages {
+                let is_plain =
+                    |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
+                let levels_are_plain =
+                    topic.split('/').all(|level| !level.is_empty() && level.chars().all(is_plain));
+                assert!(levels_are_plain, "{topic}");
+                assert!(!payload.is_empty() && !payload.contains(char::is_control), "{payload:?}");
+                assert!(expiry.is_some());
+            }
+            if messages.is_empty() { refused += 1 } else { taken += 1 }
+        }
+        assert!(taken > 10 && refused > 10, "{taken} taken, {refused} refused");
+    }
+}

@@ -23,7 +23,10 @@ Examples:
     sensors host --broker mqtts://broker.lan --ca-file /etc/ssl/home-ca.pem
     sensors host --broker wss://broker.lan:9001/mqtt --ca-file /etc/ssl/home-ca.pem
 
-Run `sensors host --help` for everything it can do.";
+  Publish the weather of Madrid, with the key that AEMET sends on request:
+    AEMET_API_KEY=… sensors aemet --station 3195 --municipality 28079
+
+Run `sensors host --help`, or that of any other source, for everything it can do.";
 
 const HOST_EXAMPLES: &str = "\
 Topics, below PREFIX/NAME, each with a plain number that is retained:

@@ -338,22 +338,13 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 fn tls_words(error: &(dyn Error + 'static)) -> Option<String> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let inner = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        if let Some(error) = inner.or_else(|| error.downcast_ref()) {
-            return Some(match error {
-                rustls::Error::InvalidCertificate(reason) => format!(
-                    "the service's certificate is not trusted here ({reason}); the variable \
-                     SSL_CERT_FILE may name a file of those to trust"
-                ),
-                error => format!("TLS failed: {}", quoted(&error.to_string())),
-            });
-        }
-        next = error.source();
-    }
-    None
+    Some(match tls::cause(error)? {
+        rustls::Error::InvalidCertificate(reason) => format!(
+            "the service's certificate is not trusted here ({reason}); the variable SSL_CERT_FILE \
+             may name a file of those to trust"
+        ),
+        error => format!("TLS failed: {}", quoted(&error.to_string())),
+    })
 }
 
 /// The first cause, which is the one that a person can do something about.

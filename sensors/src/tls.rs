@@ -7,6 +7,8 @@ use crate::report::Failure;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
+use std::error::Error;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,6 +31,19 @@ pub(crate) fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>,
 /// told so by the first certificate it sees.
 pub(crate) fn service_config() -> Result<ClientConfig, Failure> {
     trusting(roots_of_the_system())
+}
+
+/// The error of TLS that has caused another, if one has.
+///
+/// It may be wrapped in several errors of I/O, which don't name it as their source.
+pub(crate) fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(error) = error.downcast_ref() {
+        return Some(error);
+    }
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => cause(inner),
+        None => cause(error.source()?),
+    }
 }
 
 fn trusting(roots: RootCertStore) -> Result<ClientConfig, Failure> {
@@ -64,4 +79,19 @@ fn roots_of_the_system() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     roots
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_is_found_however_deep_it_is() {
+        let tls = || rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
+        assert_eq!(cause(&tls()), Some(&tls()));
+        assert_eq!(cause(&io::Error::other(tls())), Some(&tls()));
+        assert_eq!(cause(&io::Error::other(io::Error::other(tls()))), Some(&tls()));
+        assert_eq!(cause(&io::Error::other("something else")), None);
+        assert_eq!(cause(&io::Error::from(io::ErrorKind::NotFound)), None);
+    }
 }

@@ -14,6 +14,7 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::{PATIENCE, Program, ports};
@@ -45,6 +46,8 @@ pub struct Browser {
     client: Client,
     runtime: Runtime,
     driver: Program,
+    /// Where it saves files.
+    downloads: TempDir,
 }
 
 impl Browser {
@@ -67,10 +70,11 @@ impl Browser {
             .enable_all()
             .build()
             .expect("a runtime for the driver's client");
+        let downloads = tempfile::tempdir().expect("a folder for downloads");
         let client = runtime
-            .block_on(connect(port))
+            .block_on(connect(port, downloads.path()))
             .unwrap_or_else(|error| panic!("chromedriver starts no browser: {error}"));
-        Self { client, runtime, driver }
+        Self { client, runtime, driver, downloads }
     }
 
     /// Opens a page.
@@ -143,6 +147,23 @@ impl Browser {
         self.value(expression, &[key]);
     }
 
+    /// Waits until the browser has saved a file whose name ends so, and returns what is in it.
+    #[track_caller]
+    pub fn saved_file(&self, ending: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let files = std::fs::read_dir(self.downloads.path()).expect("the folder of downloads");
+            let file = files
+                .filter_map(Result::ok)
+                .find(|file| file.file_name().to_string_lossy().ends_with(ending));
+            if let Some(file) = file {
+                return std::fs::read_to_string(file.path()).expect("a saved file of text");
+            }
+            assert!(Instant::now() < deadline, "the browser saves no file that ends in {ending}");
+            std::thread::sleep(PAGE_POLL_INTERVAL);
+        }
+    }
+
     /// Saves a picture of what is to be seen in `target/screenshots`, and returns where it is.
     #[track_caller]
     pub fn screenshot(&self, name: &str) -> PathBuf {
@@ -177,8 +198,11 @@ impl Drop for Browser {
     }
 }
 
-async fn connect(port: u16) -> Result<Client, NewSessionError> {
-    let options = json!({ "args": ARGUMENTS });
+async fn connect(port: u16, downloads: &Path) -> Result<Client, NewSessionError> {
+    let options = json!({
+        "args": ARGUMENTS,
+        "prefs": { "download.default_directory": downloads, "download.prompt_for_download": false },
+    });
     let capabilities = [("goog:chromeOptions".to_owned(), options)].into_iter().collect();
     ClientBuilder::new(HttpConnector::new())
         .capabilities(capabilities)

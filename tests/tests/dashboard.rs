@@ -287,3 +287,47 @@ fn topics_are_a_tree_that_is_walked_searched_and_linked() {
     let retained = "document.querySelector('.tree-row.is-active .kept') !== null";
     page.browser.wait_for("the mark of a retained message", retained, &[]);
 }
+
+#[test]
+fn the_log_is_paused_searched_and_saved_to_files_that_others_open() {
+    let broker = Broker::start();
+    let page = Page::open(&broker);
+    page.go("messages");
+    let rows = "[...document.querySelectorAll('.log-row [data-role=value]')]
+        .map((value) => value.innerText).join(' ')";
+    let wait_for_rows = |what: &str, expected: &str| {
+        page.browser.wait_for(what, &format!("({rows}) === arguments[0]"), &[expected]);
+    };
+    for value in ["1", "2"] {
+        publish(&broker, Version::V5, &["-t", "line/speed", "-m", value, "-q", "1"]);
+    }
+    wait_for_rows("the newest first", "2 1 on");
+    page.browser.click("[data-role=pause]");
+    let held = "document.querySelector('.log-foot').innerText.includes('Paused')";
+    page.browser.wait_for("the pause", held, &[]);
+    let odd = "é, \"quoted\"\nand more";
+    publish(&broker, Version::V5, &["-t", "line/ñ", "-m", odd, "-q", "1"]);
+    let waiting = "document.querySelector('.log-foot').innerText.includes('1 new')";
+    page.browser.wait_for("one that waits", waiting, &[]);
+    wait_for_rows("nothing has moved", "2 1 on");
+    page.browser.click("[data-role=pause]");
+    wait_for_rows("what has waited", "é, \"quoted\" and more 2 1 on");
+    page.browser.fill("[data-role=search]", "line/#");
+    wait_for_rows("what matches", "é, \"quoted\" and more 2 1");
+    page.picture("messages");
+
+    for button in ["csv", "json"] {
+        page.browser.click(&format!("[data-role={button}]"));
+        let text = page.browser.saved_file(&format!(".{button}"));
+        if button == "json" {
+            let messages: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let payloads: Vec<_> =
+                messages.as_array().unwrap().iter().map(|m| &m["payload"]).collect();
+            assert_eq!(payloads, ["1", "2", odd]);
+            assert_eq!(messages[2]["topic"], "line/ñ");
+        } else {
+            assert!(text.contains("\"é, \"\"quoted\"\"\nand more\""), "{text}");
+            assert_eq!(text.matches("\r\n").count(), 4, "{text}");
+        }
+    }
+}

@@ -102,7 +102,8 @@ async fn serve(cli: &Cli, settings: Arc<Settings>, bridges: Vec<Arc<Plan>>) -> R
         start.context("a worker could not be started")?;
     }
     if !orphans.is_empty() {
-        shared.send(0, Mail::HandOn(orphans));
+        let places = orphans.into_iter().map(|delivery| delivery.place).collect();
+        shared.send(0, Mail::Forget(places));
     }
     publish_log(&shared);
     tracing::info!("ws-broker version {VERSION} running.");

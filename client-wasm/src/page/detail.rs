@@ -2,8 +2,7 @@
 
 use std::rc::Rc;
 
-use wasm_bindgen::JsCast;
-use web_sys::{Blob, BlobPropertyBag, HtmlElement, HtmlSelectElement, Url};
+use web_sys::{HtmlElement, HtmlSelectElement, Url};
 use yew::prelude::*;
 
 use super::chart::Chart;
@@ -293,7 +292,7 @@ fn Image(props: &ImageProps) -> Html {
         use_effect_with(
             (props.bytes.clone(), props.media_type.clone()),
             move |(bytes, media_type)| {
-                let made = object_url(bytes, media_type);
+                let made = crate::blob::url(bytes, media_type);
                 url.set(made.clone());
                 move || {
                     if let Some(made) = made {
@@ -307,15 +306,6 @@ fn Image(props: &ImageProps) -> Html {
     html! {
         <img class="payload-image" data-role="image" src={(*url).clone()} alt={props.name.clone()} />
     }
-}
-
-fn object_url(bytes: &[u8], media_type: &str) -> Option<String> {
-    let parts = js_sys::Array::of1(&js_sys::Uint8Array::from(bytes));
-    let options = BlobPropertyBag::new();
-    options.set_type(media_type);
-    let blob =
-        Blob::new_with_u8_array_sequence_and_options(parts.unchecked_ref(), &options).ok()?;
-    Url::create_object_url_with_blob(&blob).ok()
 }
 
 fn properties(message: &MessageInFull, texts: &Texts) -> Html {

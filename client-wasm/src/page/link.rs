@@ -10,8 +10,8 @@ use wasm_bindgen::prelude::*;
 use super::field::Field;
 use crate::clock;
 use crate::protocol::{
-    Board, Card, Command, Connection, Counters, Detail, Frame, Line, Outcome, Publish, Published,
-    Report, Tree,
+    Board, Card, Command, Connection, Counters, Detail, File, Frame, Line, Messages, Outcome,
+    Publish, Published, Report, Tree,
 };
 use crate::store::TopicId;
 
@@ -39,6 +39,8 @@ struct Inner {
     board: Field<Option<Rc<Board>>>,
     tree: Field<Rc<Tree>>,
     detail: Field<Option<Rc<Detail>>>,
+    messages: Field<Rc<Messages>>,
+    file: Field<Option<File>>,
     published: Field<Option<Published>>,
     now_ms: Field<f64>,
     cards: RefCell<HashMap<TopicId, Field<Live>>>,
@@ -65,6 +67,8 @@ impl Link {
             board: Field::new(None),
             tree: Field::new(Rc::default()),
             detail: Field::new(None),
+            messages: Field::new(Rc::default()),
+            file: Field::new(None),
             published: Field::new(None),
             now_ms: Field::new(clock::now_ms()),
             cards: RefCell::default(),
@@ -153,6 +157,16 @@ impl Link {
         &self.0.detail
     }
 
+    /// The rows of the live log.
+    pub fn messages(&self) -> &Field<Rc<Messages>> {
+        &self.0.messages
+    }
+
+    /// The last file that was asked for.
+    pub fn file(&self) -> &Field<Option<File>> {
+        &self.0.file
+    }
+
     /// What became of the last message to be published.
     pub fn published(&self) -> &Field<Option<Published>> {
         &self.0.published
@@ -200,6 +214,12 @@ impl Inner {
         }
         if let Some(detail) = frame.detail {
             self.detail.set(Some(Rc::new(detail)));
+        }
+        if let Some(messages) = frame.messages {
+            self.messages.set(Rc::new(messages));
+        }
+        if let Some(file) = frame.file {
+            self.file.set(Some(file));
         }
         for published in frame.published {
             // Who waits for one ticket must see each of its outcomes, and the last one stays.

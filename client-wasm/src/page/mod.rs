@@ -10,6 +10,7 @@ mod figures;
 mod icon;
 mod keys;
 pub mod link;
+mod messages;
 mod publish;
 mod rows;
 mod search;

@@ -18,6 +18,8 @@ const STEP: u32 = 8;
 pub(super) struct Window {
     pub(super) first: u32,
     pub(super) len: u32,
+    /// Whether the list is not at its beginning.
+    pub(super) is_scrolled: bool,
 }
 
 /// A list that scrolls: the element around, and which of its rows are on the screen.
@@ -43,7 +45,8 @@ fn measure(outer: &HtmlElement) -> Window {
     let top = (f64::from(outer.scroll_top()) / height) as u32;
     let len = (f64::from(outer.client_height()) / height).ceil() as u32;
     let first = top.saturating_sub(BEYOND) / STEP * STEP;
-    Window { first, len: len.saturating_add(2 * BEYOND + STEP) }
+    let is_scrolled = outer.scroll_top() > 0;
+    Window { first, len: len.saturating_add(2 * BEYOND + STEP), is_scrolled }
 }
 
 /// Follows what is on the screen of a list.

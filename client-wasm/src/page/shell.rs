@@ -9,6 +9,7 @@ use super::figures::Figures;
 use super::icon::{Icon, icon};
 use super::keys;
 use super::link::Link;
+use super::messages::Messages;
 use super::publish::PublishPage;
 use super::status::{Status, Trouble};
 use super::topics::Topics;
@@ -111,6 +112,7 @@ fn page(route: &Route, link: &Link, host: &AttrValue) -> Html {
             let topic = topic.clone().map(AttrValue::from);
             html! { <Topics {link} {topic} /> }
         }
+        Route::Messages => html! { <Messages {link} /> },
         Route::Publish(topic) => {
             let topic = topic.clone().map(AttrValue::from);
             html! { <PublishPage {link} {topic} /> }

@@ -294,6 +294,28 @@ texts! {
     history,
     /// A message says the same as the one before.
     same,
+    /// The search box of the log.
+    search_messages,
+    /// What may be typed into it.
+    search_messages_hint,
+    /// Holds the log still.
+    pause,
+    /// Lets the log go on.
+    go_on,
+    /// What the buttons of the log do.
+    export_explained,
+    /// A search is under way.
+    searching,
+    /// No message has come.
+    no_message_yet,
+    /// Nothing matches; the search.
+    no_message_matches,
+    /// The log holds still; how many have come.
+    held,
+    /// How many messages left the log.
+    log_gone,
+    /// A mark.
+    retain_flag,
     /// The form.
     publish_heading,
     /// A field of the form.

@@ -13,6 +13,7 @@
 mod connection;
 mod dom;
 mod faces;
+mod messages;
 mod page;
 mod shell;
 mod socket;

@@ -57,13 +57,13 @@ async fn keys_lead_to_pages_to_the_search_and_to_their_list() {
     let document = web_sys::window().unwrap().document().unwrap();
     assert!(document.active_element().is_some_and(|element| element == *search.as_ref()));
 
-    press(&search, "3");
+    press(&search, "4");
     assert_eq!(hash(), "#/", "a key that is typed into a field is that field's");
     press(&body, "?");
     page.has("dialog[open] .key-row").await;
     page.find("dialog[open] button[type=submit]").unwrap().click();
     eventually("the list is closed", || page.find("dialog[open]").is_none().then_some(())).await;
-    press(&body, "3");
+    press(&body, "4");
     page.has(".nav-link[href='#/publish'][aria-current=page]").await;
 }
 
@@ -77,10 +77,10 @@ async fn single_keys_can_be_turned_off() {
     assert!(switch.checked());
     switch.click();
     page.find("dialog[open] button[type=submit]").unwrap().click();
-    press(&body, "3");
+    press(&body, "4");
     press(&body, "?");
     assert_eq!((hash().as_str(), page.find("dialog[open]").is_none()), ("#/", true));
     switch.click();
-    press(&body, "3");
+    press(&body, "4");
     page.has(".nav-link[href='#/publish'][aria-current=page]").await;
 }

@@ -10,7 +10,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time;
 use url::Url;
@@ -27,7 +27,10 @@ pub(super) const ATTEMPTS_MAX: u32 = 3;
 pub(super) const PAUSE_MAX: Duration = Duration::from_secs(90);
 
 /// The key. Has no `Debug`: it belongs into no log.
-pub(super) struct Key(HeaderValue);
+pub(super) struct Key {
+    value: HeaderValue,
+    file: Option<PathBuf>,
+}
 
 impl Key {
     /// From the file, or else from the environment.
@@ -56,7 +59,13 @@ impl Key {
             ))
         })?;
         value.set_sensitive(true);
-        Ok(Self(value))
+        Ok(Self { value, file: file.map(Path::to_owned) })
+    }
+
+    /// What the file holds now: who replaces a key that was refused need not start us again.
+    fn current(&self) -> HeaderValue {
+        let again = self.file.as_deref().and_then(|file| Self::find(Some(file)).ok());
+        again.map_or_else(|| self.value.clone(), |key| key.value)
     }
 }
 
@@ -129,7 +138,7 @@ impl Service {
     }
 
     async fn attempt(&self, url: &Url) -> Result<Value, Attempt> {
-        let headers = HeaderMap::from_iter([(KEY_HEADER, self.key.0.clone())]);
+        let headers = HeaderMap::from_iter([(KEY_HEADER, self.key.current())]);
         let answer = self.fetcher.get(url, headers, ANSWER_BYTES_MAX).await?;
         match self.first(&answer)? {
             First::Data(data) => Ok(data),

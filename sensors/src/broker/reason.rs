@@ -4,6 +4,7 @@
 //! the same variants; here they become the same words.
 
 use super::Lost;
+use crate::tls;
 use std::error::Error;
 use std::io;
 use std::time::Duration;
@@ -83,8 +84,8 @@ pub(super) fn sent_away(code: impl std::fmt::Debug, text: Option<&str>) -> Lost 
 }
 
 pub(super) fn io(error: &io::Error) -> Lost {
-    if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        return tls(error);
+    if let Some(error) = tls::cause(error) {
+        return tls_failed(error);
     }
     match error.kind() {
         io::ErrorKind::ConnectionRefused => {
@@ -100,7 +101,7 @@ pub(super) fn io(error: &io::Error) -> Lost {
     }
 }
 
-fn tls(error: &rustls::Error) -> Lost {
+fn tls_failed(error: &rustls::Error) -> Lost {
     use rustls::CertificateError::{
         BadSignature, NotValidForName, NotValidForNameContext, UnknownIssuer,
     };
@@ -139,13 +140,13 @@ pub(super) fn websocket_without_mqtt() -> Lost {
 
 /// The words for what is known to have caused an error.
 fn below(error: &(dyn Error + 'static)) -> Option<Lost> {
+    if let Some(error) = tls::cause(error) {
+        return Some(tls_failed(error));
+    }
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<io::Error>() {
             return Some(io(error));
-        }
-        if let Some(error) = error.downcast_ref::<rustls::Error>() {
-            return Some(tls(error));
         }
         next = error.source();
     }

@@ -347,10 +347,15 @@ fn wrong_arguments_are_told_apart_from_failures() {
 
 #[test]
 fn help_teaches_with_examples() {
-    for arguments in [&["--help"][..], &["host", "--help"]] {
+    let cases: [(&[&str], &str); 3] = [
+        (&["--help"], "sensors host"),
+        (&["host", "--help"], "sensors host"),
+        (&["aemet", "--help"], "sensors aemet --station 3195"),
+    ];
+    for (arguments, example) in cases {
         let (status, output, errors) = finish(arguments);
         assert_eq!((status, errors.as_str()), (Some(0), ""));
-        assert!(output.contains("Examples:") && output.contains("sensors host"), "{output}");
+        assert!(output.contains("Examples:") && output.contains(example), "{output}");
     }
 }
 

@@ -140,7 +140,7 @@ impl<'a> Packing<'a> {
     /// Hands the parcel over, and begins another.
     fn hand_over(&mut self) {
         let parcel = std::mem::replace(&mut self.parcel, new_parcel(self.store));
-        self.store.commit(parcel);
+        self.store.commit(vec![parcel]);
         self.bytes = 0;
     }
 }

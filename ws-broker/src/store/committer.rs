@@ -58,8 +58,8 @@ impl Committer {
         let mut tidied = Instant::now();
         loop {
             match self.orders.recv_timeout(STORE_TIDY_PERIOD) {
-                Ok(Order::Store(first)) => {
-                    if self.store(first, &mut batch, around).is_break() {
+                Ok(Order::Store(parcels)) => {
+                    if self.store(parcels, &mut batch, around).is_break() {
                         return;
                     }
                 }
@@ -73,18 +73,17 @@ impl Committer {
         }
     }
 
-    /// Stores a parcel and those that have come after it; says whether that was all.
+    /// Stores parcels and those that have come after them; says whether those were the last.
     fn store(
         &mut self,
-        first: Parcel,
+        mut parcels: Vec<Parcel>,
         batch: &mut Batch,
         around: &impl Surroundings,
     ) -> ControlFlow<()> {
-        let mut parcels = vec![first];
         let mut flow = ControlFlow::Continue(());
         for order in self.orders.try_iter() {
             match order {
-                Order::Store(parcel) => parcels.push(parcel),
+                Order::Store(more) => parcels.extend(more),
                 Order::End => flow = ControlFlow::Break(()),
             }
         }
@@ -103,9 +102,9 @@ impl Committer {
     /// # Errors
     /// It can't be stored. It is not tried again.
     pub(crate) fn run_once(mut self, around: &impl Surroundings) -> Result<(), EngineError> {
-        let parcels = self.orders.try_iter().filter_map(|order| match order {
-            Order::Store(parcel) => Some(parcel),
-            Order::End => None,
+        let parcels = self.orders.try_iter().flat_map(|order| match order {
+            Order::Store(parcels) => parcels,
+            Order::End => Vec::new(),
         });
         let parcels: Vec<Parcel> = parcels.collect();
         let mut batch = Batch::default();

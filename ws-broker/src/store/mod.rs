@@ -50,7 +50,8 @@ pub(crate) struct Store {
 /// What the committer is to do.
 #[derive(Debug)]
 enum Order {
-    Store(Parcel),
+    /// To store these, all or none.
+    Store(Vec<Parcel>),
     End,
 }
 
@@ -118,10 +119,10 @@ impl Store {
         Ok(Opened { store: Arc::new(store), committer, restored })
     }
 
-    /// Hands a parcel to the committer.
-    pub(crate) fn commit(&self, parcel: Parcel) {
+    /// Hands parcels to the committer that are stored together.
+    pub(crate) fn commit(&self, parcels: Vec<Parcel>) {
         // The committer outlives the workers.
-        let _ = self.orders.send(Order::Store(parcel));
+        let _ = self.orders.send(Order::Store(parcels));
     }
 
     /// Has the committer end once all that was handed to it is stored.

@@ -47,8 +47,6 @@ pub(super) enum Who {
     Gate(SharedLink),
     /// Another worker, for a message that it has handed over.
     Worker(WorkerId, WaitKey),
-    /// A delivery that is over once the message has arrived in another session.
-    Delivery(Place),
 }
 
 #[derive(Debug)]
@@ -68,7 +66,18 @@ struct Claim {
 #[derive(Debug)]
 struct UnderWay {
     parcel: u64,
+    /// Whether another worker hands it to the store, together with what belongs to it there.
+    is_lent: bool,
     waits: Vec<WaitKey>,
+    sessions: Vec<SessionKey>,
+    /// Deliveries of a lent parcel that ended meanwhile.
+    ended: Vec<Place>,
+}
+
+/// What a worker adds to the parcel of another, so that both are stored at once.
+#[derive(Debug)]
+struct Loan {
+    parcels: Vec<Parcel>,
     sessions: Vec<SessionKey>,
 }
 
@@ -86,6 +95,12 @@ pub(super) enum Due {
 pub(super) struct Keeper {
     store: Option<Arc<Store>>,
     parcel: Parcel,
+    /// Parcels that are stored together with it.
+    others: Vec<Parcel>,
+    /// How many workers have still to add to it.
+    expected: usize,
+    /// There while what is done is stored together with another worker's parcel.
+    loan: Option<Loan>,
     /// By the places of the parcel's deliveries.
     claims: Vec<Option<Claim>>,
     free: Vec<u16>,
@@ -117,6 +132,9 @@ impl Keeper {
         Self {
             store,
             parcel: Parcel { number, worker, ..Parcel::default() },
+            others: Vec::new(),
+            expected: 0,
+            loan: None,
             claims: Vec::new(),
             free: Vec::new(),
             held: 0,
@@ -184,6 +202,14 @@ impl Keeper {
         waiting: &mut Waiting,
         now: Ms,
     ) -> Place {
+        if let Some(store) = &self.store
+            && let Some(loan) = &mut self.loan
+        {
+            return loan.add(delivery, store, self.parcel.worker);
+        }
+        if self.held >= PARCEL_DELIVERIES_MAX {
+            self.roll_over();
+        }
         let wait = self.wait(waiting);
         if wait.is_none() {
             self.be_lazy(now);
@@ -204,15 +230,77 @@ impl Keeper {
         Place::new(self.parcel.number, index)
     }
 
-    /// Whether so much has gathered that it must be handed on, whatever is under way.
-    pub(super) fn is_full(&self) -> bool {
-        self.held >= PARCEL_DELIVERIES_MAX
+    /// Begins another parcel, which is handed on together with the one that is full.
+    fn roll_over(&mut self) {
+        if let Some(full) = self.begin_parcel() {
+            self.others.push(full);
+            self.is_urgent = true;
+        }
+    }
+
+    /// Begins another parcel, and gives back the one that gathered; from now on it is under way.
+    fn begin_parcel(&mut self) -> Option<Parcel> {
+        let number = self.store.as_ref()?.new_parcel();
+        let next = Parcel { number, worker: self.parcel.worker, ..Parcel::default() };
+        let parcel = std::mem::replace(&mut self.parcel, next);
+        let mut waits = std::mem::take(&mut self.waits_of_parcel);
+        waits.extend(self.claims.drain(..).flatten().filter_map(|claim| claim.wait));
+        self.free.clear();
+        self.held = 0;
+        self.under_way.push_back(UnderWay {
+            parcel: parcel.number,
+            is_lent: false,
+            waits,
+            sessions: std::mem::take(&mut self.sessions),
+            ended: Vec::new(),
+        });
+        Some(parcel)
+    }
+
+    /// Has the parcel that gathers wait for what another worker adds to it.
+    pub(super) fn expect_loan(&mut self) {
+        self.expected = self.expected.saturating_add(1);
+    }
+
+    /// Adds to the parcel that gathers what another worker has for it.
+    pub(super) fn take_loan(&mut self, parcels: Vec<Parcel>) {
+        self.expected = self.expected.saturating_sub(1);
+        self.others.extend(parcels);
+        self.is_urgent = true;
+    }
+
+    /// Has what is done next be stored together with another worker's parcel.
+    pub(super) fn begin_loan(&mut self) {
+        self.loan = Some(Loan { parcels: Vec::new(), sessions: Vec::new() });
+    }
+
+    /// Gives back what the other worker is to store.
+    pub(super) fn end_loan(&mut self) -> Vec<Parcel> {
+        let Some(Loan { parcels, mut sessions }) = self.loan.take() else { return Vec::new() };
+        for parcel in &parcels {
+            self.under_way.push_back(UnderWay {
+                parcel: parcel.number,
+                is_lent: true,
+                waits: Vec::new(),
+                sessions: std::mem::take(&mut sessions),
+                ended: Vec::new(),
+            });
+        }
+        parcels
     }
 
     /// A delivery is over.
     pub(super) fn end(&mut self, place: Place, now: Ms) {
         if place.parcel() != self.parcel.number {
-            self.parcel.ended.push(place);
+            // What is lent may be stored later than the parcel that gathers here.
+            let lent = self
+                .under_way
+                .iter_mut()
+                .find(|under_way| under_way.is_lent && under_way.parcel == place.parcel());
+            match lent {
+                Some(lent) => lent.ended.push(place),
+                None => self.parcel.ended.push(place),
+            }
             self.be_lazy(now);
             return;
         }
@@ -271,6 +359,10 @@ impl Keeper {
 
     /// Has a session looked after once the parcel is stored.
     pub(super) fn resume_when_stored(&mut self, key: SessionKey) {
+        if let Some(loan) = &mut self.loan {
+            loan.sessions.push(key);
+            return;
+        }
         if self.sessions.last() != Some(&key) {
             self.sessions.push(key);
         }
@@ -296,13 +388,22 @@ impl Keeper {
             && !self.under_way.iter().any(|under_way| under_way.parcel == parcel)
     }
 
+    /// Whether the parcel has to wait, for the one before it or for what belongs to it.
+    fn is_held_up(&self) -> bool {
+        self.expected > 0
+            || self
+                .under_way
+                .iter()
+                .any(|it| !it.is_lent && !self.others.iter().any(|other| other.number == it.parcel))
+    }
+
     /// When the parcel is to be handed on.
     pub(super) fn due(&self, now: Ms) -> Due {
-        if !self.under_way.is_empty() && !self.is_full() {
+        if self.is_held_up() {
             return Due::Never;
         }
         let is_lazy_due = self.lazy_at.is_some_and(|at| at <= now);
-        if self.is_urgent || is_lazy_due || self.is_full() {
+        if self.is_urgent || is_lazy_due {
             return Due::Now;
         }
         let waiting = self.claims.iter().flatten().filter(|claim| claim.wait.is_some());
@@ -317,7 +418,7 @@ impl Keeper {
 
     /// Sees that the task which hands parcels on looks in time; at the end of each turn.
     pub(super) fn wake_in_time(&mut self, now: Ms) {
-        if !self.under_way.is_empty() && !self.is_full() {
+        if self.is_held_up() {
             return;
         }
         let wanted = if self.is_urgent {
@@ -338,27 +439,20 @@ impl Keeper {
         self.asleep_until = at;
     }
 
-    /// Hands the parcel on.
+    /// Hands the parcel on. One that lacks a part must not be stored: nothing in it was acknowledged.
     pub(super) fn hand_on(&mut self) {
-        let Some(store) = &self.store else { return };
-        self.is_urgent = false;
-        self.lazy_at = None;
-        if self.parcel.is_empty() {
+        if self.expected > 0 {
             return;
         }
-        let next =
-            Parcel { number: store.new_parcel(), worker: self.parcel.worker, ..Parcel::default() };
-        let parcel = std::mem::replace(&mut self.parcel, next);
-        let mut waits = std::mem::take(&mut self.waits_of_parcel);
-        waits.extend(self.claims.drain(..).flatten().filter_map(|claim| claim.wait));
-        self.free.clear();
-        self.held = 0;
-        self.under_way.push_back(UnderWay {
-            parcel: parcel.number,
-            waits,
-            sessions: std::mem::take(&mut self.sessions),
-        });
-        store.commit(parcel);
+        let Some(store) = self.store.clone() else { return };
+        self.is_urgent = false;
+        self.lazy_at = None;
+        if self.parcel.is_empty() && self.others.is_empty() {
+            return;
+        }
+        let mut parcels = std::mem::take(&mut self.others);
+        parcels.extend(self.begin_parcel());
+        store.commit(parcels);
     }
 
     /// A parcel is stored: gives back the sessions that waited for it.
@@ -371,6 +465,21 @@ impl Keeper {
         for wait in under_way.waits {
             self.settle(wait);
         }
+        self.parcel.ended.extend(under_way.ended);
         under_way.sessions
+    }
+}
+
+impl Loan {
+    fn add(&mut self, delivery: NewDelivery, store: &Store, worker: WorkerId) -> Place {
+        let is_full = |parcel: &Parcel| parcel.deliveries.len() >= PARCEL_DELIVERIES_MAX;
+        if self.parcels.last().is_none_or(is_full) {
+            let number = store.new_parcel();
+            self.parcels.push(Parcel { number, worker, ..Parcel::default() });
+        }
+        let Some(parcel) = self.parcels.last_mut() else { return Place::new(0, 0) };
+        let index = u16::try_from(parcel.deliveries.len()).unwrap_or(u16::MAX);
+        parcel.deliveries.push(Some(delivery));
+        Place::new(parcel.number, index)
     }
 }

@@ -138,7 +138,6 @@ impl State {
                 Who::Worker(worker, wait) => {
                     self.shared.send(worker, Mail::Settled(wait));
                 }
-                Who::Delivery(place) => self.keeper.end(place, self.now),
             }
         }
         self.keeper.wake_in_time(self.now);
@@ -232,9 +231,6 @@ impl State {
         } else if !is_there && routed.waiting != Waiting::Nobody {
             self.keeper.hurry();
         }
-        if self.keeper.is_full() {
-            self.hand_to_store();
-        }
     }
 
     /// Something that a session was to get is over.
@@ -290,26 +286,6 @@ impl State {
             self.restore_session(saved);
         }
         self.let_go_on();
-    }
-
-    /// Hands on what was for sessions that are no more, or forgets it.
-    pub(super) fn adopt_orphans(&mut self, deliveries: Vec<SavedDelivery>) {
-        for saved in deliveries {
-            let Some(wall) = self.keeper.store().map(|store| store.wall) else { return };
-            let kept = KeptDelivery { place: saved.place, number: saved.number };
-            match saved.share.filter(|_| !saved.released) {
-                Some(share) => {
-                    let stored = StoredMessage {
-                        place: saved.body,
-                        size: saved.size,
-                        payload_len: saved.payload_len,
-                        expires_at: saved.expires_at.map(|at| wall.here(at)),
-                    };
-                    self.hand_on_one(&share, Held::Stored(stored), Some(kept));
-                }
-                None => self.end_delivery(Some(kept)),
-            }
-        }
     }
 
     fn restore_session(&mut self, saved: SavedSession) {

@@ -47,7 +47,7 @@ use crate::log::CONNECTION;
 use crate::memory;
 use crate::net::{Accepted, Arrival, Peer};
 use crate::settings::Settings;
-use crate::store::{SavedDelivery, SavedSession, Store};
+use crate::store::{Parcel, Place, SavedSession, Store};
 use crate::sys::Sys;
 use crate::time::{Clock, Ms};
 
@@ -109,8 +109,10 @@ pub(crate) enum Mail {
     Settled(WaitKey),
     /// A parcel of this worker is stored.
     Stored(u64),
-    /// Deliveries of sessions that are no more, to be handed on to others.
-    HandOn(Vec<SavedDelivery>),
+    /// What another worker is to store together with what it stores itself, and who waits for it.
+    Loan(WaitKey, Vec<Parcel>),
+    /// Deliveries of sessions that are no more.
+    Forget(Vec<Place>),
     /// The configuration was read again. The sender is dropped once it holds.
     Reload(Arc<Settings>, mpsc::UnboundedSender<()>),
     /// Whoever runs the broker wants to see who is subscribed to what.
@@ -124,8 +126,17 @@ pub(crate) enum Mail {
 pub(crate) struct HandOver {
     pub message: Arc<Message>,
     pub for_whom: ForWhom,
-    /// Which worker waits until it is stored here where it has to be, and for what.
-    pub receipt: Option<(WorkerId, WaitKey)>,
+    /// There if somebody waits until it is stored here where it has to be.
+    pub receipt: Option<Receipt>,
+}
+
+/// Who waits for a message that was handed over.
+#[derive(Debug)]
+pub(crate) struct Receipt {
+    pub worker: WorkerId,
+    pub wait: WaitKey,
+    /// Whether that worker stores it for this one, together with what belongs to it there.
+    pub is_loan: bool,
 }
 
 /// Who gets a message that is handed over.
@@ -426,7 +437,11 @@ impl Worker {
                 }
                 Mail::Settled(wait) => self.in_turn(|state| state.keeper.settle(wait)),
                 Mail::Stored(parcel) => self.in_turn(|state| state.on_stored(parcel)),
-                Mail::HandOn(deliveries) => self.in_turn(|state| state.adopt_orphans(deliveries)),
+                Mail::Loan(wait, parcels) => self.in_turn(|state| {
+                    state.keeper.take_loan(parcels);
+                    state.keeper.settle(wait);
+                }),
+                Mail::Forget(places) => self.in_turn(|state| state.end_places(places)),
                 Mail::Reload(settings, _done) => self.state.borrow_mut().reload(settings),
                 Mail::ListSubscriptions => self.state.borrow().list_subscriptions(),
                 Mail::ShutDown => break,

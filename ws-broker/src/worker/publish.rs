@@ -8,19 +8,19 @@ use session::{Outgoing, PubRecOutcome, SendFlow};
 
 use crate::access::Access;
 use crate::bridge::Renamed;
-use crate::broker::{Chosen, Counters, Expired, Message, StoreFull, Target, WorkerId, count};
+use crate::broker::{Chosen, Counters, Expired, Message, StoreFull, Target, count};
 use crate::limits::SHARED_PAYLOAD_MIN;
 use crate::log::NOTICE;
 use crate::time::seconds;
 use crate::worker::cache::Match;
-use crate::worker::keeper::{WaitKey, Waiting, Who};
+use crate::worker::keeper::{Waiting, Who};
 use crate::worker::link::Link;
 use crate::worker::mount::unmounted;
 use crate::worker::out::SpareBuffers;
 use crate::worker::packets::is_sys;
 use crate::worker::rights::{may, may_get};
 use crate::worker::session::{Delivery, Held, KeptDelivery, RetainedDelivery, Session};
-use crate::worker::{ForWhom, HandOver, Mail, State, trace};
+use crate::worker::{ForWhom, HandOver, Mail, Receipt, State, trace};
 
 /// A message while it is handed to one receiver after the other. Only when one of them must keep it
 /// is it put on the heap, once for all.
@@ -29,6 +29,9 @@ pub(super) struct Routed<'a> {
     kept: Option<Arc<Message>>,
     /// Who waits until it is stored wherever it is to be.
     pub waiting: Waiting,
+    /// Whether it is stored everywhere or nowhere: it comes a second time if it was not acknowledged,
+    /// and nobody must get it twice.
+    is_whole: bool,
 }
 
 impl Routed<'_> {
@@ -40,7 +43,9 @@ impl Routed<'_> {
 impl State {
     /// Sends a message to all who are subscribed to its topic; says whether anybody is.
     pub(super) fn publish(&mut self, message: &Message, waiting: &mut Waiting) -> bool {
-        let mut routed = Routed { message, kept: None, waiting: *waiting };
+        let is_whole = message.qos == QoS::ExactlyOnce
+            && message.publisher.is_some_and(|publisher| publisher.kept);
+        let mut routed = Routed { message, kept: None, waiting: *waiting, is_whole };
         let is_for_somebody = self.route(&mut routed);
         *waiting = routed.waiting;
         is_for_somebody
@@ -83,12 +88,16 @@ impl State {
     }
 
     /// Has who waits for a message wait for another worker, too, where it may have to be stored.
-    fn receipt(&mut self, routed: &mut Routed<'_>) -> Option<(WorkerId, WaitKey)> {
+    fn receipt(&mut self, routed: &mut Routed<'_>) -> Option<Receipt> {
         if routed.message.qos == QoS::AtMostOnce && !self.settings.config.rules.upgrade_outgoing_qos
         {
             return None;
         }
-        self.keeper.wait(&mut routed.waiting).map(|wait| (self.id, wait))
+        if routed.is_whole {
+            self.keeper.expect_loan();
+        }
+        let (worker, wait) = (self.id, self.keeper.wait(&mut routed.waiting)?);
+        Some(Receipt { worker, wait, is_loan: routed.is_whole })
     }
 
     /// Hands a message to the one that was chosen among those who share a subscription.
@@ -116,32 +125,28 @@ impl State {
         }
     }
 
-    /// Hands a message on to another of those who share a subscription. Only when it is stored there it
-    /// is over here.
+    /// Hands a message on to another of those who share a subscription: that it is there is stored
+    /// together with that it is not here any more.
     pub(super) fn hand_on_one(
         &mut self,
         share: &TopicFilter,
         held: Held,
         kept: Option<KeptDelivery>,
     ) {
-        let mut waiting = Waiting::Somebody;
         if let Some(message) = self.fetch(held)
             && let Some(chosen) = self.shared.router.choose(share, message.topic.as_str())
         {
             self.frames.begin(1);
+            let kept_message = Some(Arc::clone(&message));
+            let waiting = Waiting::Somebody;
             let mut routed =
-                Routed { message: &message, kept: Some(Arc::clone(&message)), waiting };
+                Routed { message: &message, kept: kept_message, waiting, is_whole: true };
             self.deliver_to(chosen, &mut routed);
-            waiting = routed.waiting;
-        }
-        match (kept, waiting) {
-            (Some(kept), Waiting::For(wait)) => {
-                if !self.keeper.begin_wait(wait, Who::Delivery(kept.place)) {
-                    self.end_delivery(Some(kept));
-                }
+            if let Waiting::For(wait) = routed.waiting {
+                self.keeper.begin_wait(wait, Who::Nobody);
             }
-            (kept, _) => self.end_delivery(kept),
         }
+        self.end_delivery(kept);
     }
 
     fn hand_over(&mut self, worker: u16, hand_over: HandOver) {
@@ -157,7 +162,12 @@ impl State {
     pub(super) fn take_over(&mut self, hand_over: HandOver) {
         let HandOver { message, for_whom, receipt } = hand_over;
         let waiting = if receipt.is_some() { Waiting::Somebody } else { Waiting::Nobody };
-        let mut routed = Routed { message: &message, kept: Some(Arc::clone(&message)), waiting };
+        let is_loan = receipt.as_ref().is_some_and(|receipt| receipt.is_loan);
+        let kept = Some(Arc::clone(&message));
+        let mut routed = Routed { message: &message, kept, waiting, is_whole: false };
+        if is_loan {
+            self.keeper.begin_loan();
+        }
         match for_whom {
             ForWhom::Matched(targets) => {
                 let local = targets.of(self.id);
@@ -171,7 +181,12 @@ impl State {
                 self.deliver(&chosen.target, Some(&chosen.share), &mut routed);
             }
         }
-        let Some((worker, wait)) = receipt else { return };
+        let Some(Receipt { worker, wait, .. }) = receipt else { return };
+        if is_loan {
+            let parcels = self.keeper.end_loan();
+            self.shared.send(worker, Mail::Loan(wait, parcels));
+            return;
+        }
         let is_waiting = match routed.waiting {
             Waiting::For(here) => self.keeper.begin_wait(here, Who::Worker(worker, wait)),
             _ => false,
@@ -404,6 +419,7 @@ impl State {
                     message: &message,
                     kept: Some(Arc::clone(&message)),
                     waiting: Waiting::Nobody,
+                    is_whole: false,
                 };
                 let held = Held::Here(Arc::clone(&message));
                 let delivery =
