@@ -117,9 +117,15 @@ impl Asking {
     }
 
     /// What is not there may come some other time, and is not asked for more often than what is.
+    /// What is refused may be put right on the other side, so it is not given up for an hour.
     fn pause(&mut self, problem: &Problem) -> Duration {
-        let pause = self.patience.pause(problem, fastrand::f64());
-        if problem.kind == Kind::Missing { pause.max(self.source.interval) } else { pause }
+        let chance = fastrand::f64();
+        let mut passing = |problem| self.patience.pause(problem, chance);
+        match problem.kind {
+            Kind::Passing | Kind::Busy { .. } => passing(problem),
+            Kind::Missing => passing(problem).max(self.source.interval),
+            Kind::Refused => passing(&Problem::passing("")).max(self.source.interval),
+        }
     }
 
     async fn ask(&self) -> Result<Readings, Problem> {

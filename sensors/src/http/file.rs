@@ -6,7 +6,7 @@ use super::value::{Scale, Type, Wanted};
 use crate::cli::prefix;
 use crate::reading::topic_level;
 use crate::report::Failure;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use rust_decimal::Decimal;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -34,6 +34,9 @@ const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration
 /// Up to ten years, as what is longer is more likely a slip.
 const EXPIRIES: RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(315_360_000);
+
+/// What a service is asked for that speaks more than one language, where the file says nothing else.
+const ACCEPTED: &str = "application/json";
 
 const URL_FORM: &str = "write it as https://HOST/PATH or http://HOST/PATH";
 
@@ -180,7 +183,7 @@ fn url(value: &Value<'_>, query: Option<&Value<'_>>, folder: &Path) -> Result<Ur
 }
 
 fn headers(value: Option<&Value<'_>>, folder: &Path) -> Result<HeaderMap, Fault> {
-    let mut headers = HeaderMap::new();
+    let mut headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(ACCEPTED))]);
     let Some(value) = value else { return Ok(headers) };
     for (name, value) in sorted(table(value, "headers")?) {
         let word = name.get_ref();
@@ -506,7 +509,7 @@ mod tests {
             interval = "10m"
             timeout = "5s"
             query = { units = "metric" }
-            headers = { Accept = "application/json" }
+            headers = { Accept = "application/geo+json" }
             [source.values]
             "/now/pm2.5" = { topic = "home/air/pm25", unit = "µg/m³", expiry = "2h" }
             "/now/temp" = { topic = "home/air/temperature", unit = "°C", factor = 0.1, offset = -273.15 }
@@ -522,7 +525,8 @@ mod tests {
         let [air, solar] = &sources[..] else { panic!("two sources") };
         assert_eq!(air.url.as_str(), "https://api.example.org/v1/air?city=Madrid&units=metric");
         assert_eq!((air.interval, air.timeout), (Duration::from_secs(600), Duration::from_secs(5)));
-        assert_eq!(air.headers["accept"], "application/json");
+        assert_eq!(air.headers["accept"], "application/geo+json");
+        assert_eq!(solar.headers["accept"], "application/json");
         assert!(air.headers["accept"].is_sensitive());
         let topics: Vec<_> = air.values.iter().map(|value| value.topic.as_str()).collect();
         let expected = ["home/air/pm25", "home/air/temperature", "home/air/city", "home/air/all"];
