@@ -178,3 +178,105 @@ impl Chain {
         self.goes_on |= number > self.last.saturating_add(1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Batch;
+    use super::super::disk::Disk;
+    use super::super::journal::{FILE_HEAD, Writer, name};
+    use super::super::simulated::SimDisk;
+    use super::*;
+
+    /// What a file holds with batches 1 to 9 of some 1100 bytes, of which each was on the disk when the
+    /// next was written, or none.
+    fn file(is_synced: bool) -> Vec<u8> {
+        let disk = SimDisk::default();
+        let mut writer = Writer::create(&disk, 1, 0).unwrap();
+        let mut batch = Batch::default();
+        batch.put(b"key", &[7; 1100]);
+        for number in 1..10 {
+            let on_disk = if is_synced { number - 1 } else { 0 };
+            writer.append(number, on_disk, batch.as_bytes()).unwrap();
+        }
+        let mut bytes = vec![0; usize::try_from(writer.len()).unwrap()];
+        disk.open(&name(1)).unwrap().read(0, &mut bytes).unwrap();
+        bytes
+    }
+
+    /// The last batch that was found and what is said of it, in the same start of the machine and in
+    /// the next.
+    fn read(files: &[(u64, &[u8])]) -> [(u64, &'static str); 2] {
+        [1, 2].map(|boot| {
+            let mut chain = Chain::new(Some(boot), 0);
+            let mut applied = 0;
+            for (index, (first, bytes)) in files.iter().enumerate() {
+                let next_first = files.get(index + 1).map(|(first, _)| *first);
+                chain.read("journal", *first, bytes, next_first, &mut |_| applied += 1);
+            }
+            assert_eq!(applied, chain.last());
+            let said = match chain.verdict() {
+                Verdict::Complete => "complete",
+                Verdict::MayLackEnd => "may lack its end",
+                Verdict::LacksEnd => "lacks its end",
+                Verdict::Damaged { .. } => "damaged",
+            };
+            (chain.last(), said)
+        })
+    }
+
+    #[test]
+    fn what_is_not_there_was_never_acknowledged_or_is_told_of() {
+        let (loose, synced) = (file(false), file(true));
+        let len = loose.len();
+        let changed = |bytes: &[u8], change: &dyn Fn(&mut Vec<u8>)| {
+            let mut bytes = bytes.to_vec();
+            change(&mut bytes);
+            bytes
+        };
+        let cut = |bytes: &mut Vec<u8>| bytes.truncate(len - 300);
+        let flip = |bytes: &mut Vec<u8>| bytes[len / 2] ^= 1;
+        let hole = |bytes: &mut Vec<u8>| bytes[512 * 9..512 * 10].fill(0);
+        let cases = [
+            ("whole", loose.clone(), [(9, "complete"), (9, "may lack its end")]),
+            ("whole, synced", synced.clone(), [(9, "complete"), (9, "complete")]),
+            ("cut", changed(&loose, &cut), [(8, "complete"), (8, "may lack its end")]),
+            ("cut, synced", changed(&synced, &cut), [(8, "complete"), (8, "complete")]),
+            ("a bit", changed(&loose, &flip), [(4, "damaged"), (4, "damaged")]),
+            ("a bit, synced", changed(&synced, &flip), [(4, "damaged"), (4, "damaged")]),
+            ("a hole", changed(&loose, &hole), [(4, "damaged"), (4, "lacks its end")]),
+            ("a hole, synced", changed(&synced, &hole), [(4, "damaged"), (4, "damaged")]),
+            ("no head yet", synced[..FILE_HEAD - 1].to_vec(), [(0, "complete"), (0, "complete")]),
+        ];
+        for (what, bytes, expected) in cases {
+            assert_eq!(read(&[(1, &bytes)]), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn files_go_on_where_the_one_before_ends() {
+        let (loose, disk) = (file(false), SimDisk::default());
+        let mut next = Writer::create(&disk, 10, 0).unwrap();
+        next.append(10, 0, &[]).unwrap();
+        let mut bytes = vec![0; usize::try_from(next.len()).unwrap()];
+        disk.open(&name(10)).unwrap().read(0, &mut bytes).unwrap();
+
+        let whole = [(10, "complete"), (10, "may lack its end")];
+        assert_eq!(read(&[(1, &loose), (10, &bytes)]), whole);
+        // The last batch of a file counts no more than its last byte.
+        let shorter = &loose[..loose.len() - 1];
+        let expected = [(8, "damaged"), (8, "lacks its end")];
+        assert_eq!(read(&[(1, shorter), (10, &bytes)]), expected);
+        let expected = [(0, "damaged"), (0, "lacks its end")];
+        assert_eq!(read(&[(10, &bytes)]), expected, "the first file is missing");
+        // What another file has begun with anew does not count where it was first.
+        let empty = &synced_head();
+        assert_eq!(read(&[(1, &loose), (6, empty)]), [(5, "complete"), (5, "may lack its end")]);
+    }
+
+    /// A file in which nothing is yet, to begin with batch 6.
+    fn synced_head() -> Vec<u8> {
+        let disk = SimDisk::default();
+        Writer::create(&disk, 6, 5).unwrap();
+        disk.files().remove(&name(6)).unwrap()
+    }
+}

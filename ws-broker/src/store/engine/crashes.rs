@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fastrand::Rng;
 
@@ -330,4 +331,54 @@ fn what_came_and_went_takes_no_room() {
     drop(engine);
     let names: Vec<_> = disk.files().into_keys().collect();
     assert_eq!(names, ["journal.00000000000000003001", "tables.redb"]);
+}
+
+#[test]
+fn who_reads_sees_batches_whole_while_a_thread_moves_them_into_the_tables() {
+    for_each_seed(|rng| {
+        let disk = SimDisk::default();
+        let engine = open(&disk).unwrap().with_thread().unwrap();
+        let is_over = AtomicBool::new(false);
+        let key = |kind: u8, number: u8| [kind, number];
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let (mut last, mut scans) = (0, 0);
+                while !is_over.load(Ordering::Relaxed) || scans == 0 {
+                    let mut seen = Vec::new();
+                    let seen_all = engine.scan(b"m", &mut |_, value| {
+                        seen.push(u32::from_be_bytes(value[..4].try_into().unwrap()));
+                        Ok(())
+                    });
+                    match seen_all {
+                        Ok(()) => {
+                            assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "{seen:?}");
+                            let now = seen.first().copied().unwrap_or(0);
+                            assert!(now >= last, "from {last} back to {now}");
+                            (last, scans) = (now, scans + 1);
+                        }
+                        Err(error) => assert!(error.is_full(), "{error}"),
+                    }
+                }
+            });
+            let mut batch = Batch::default();
+            for number in 1..=600_u32 {
+                disk.fail(if number % 200 < 50 { 30 } else { 0 }, rng.u64(..));
+                batch.clear();
+                let mut value = vec![b'v'; rng.usize(4..300)];
+                value[..4].copy_from_slice(&number.to_be_bytes());
+                (0..5).for_each(|index| batch.put(&key(b'm', index), &value));
+                while let Err(error) = engine.commit(&batch, Reach::System) {
+                    assert!(error.is_full(), "{error}");
+                    disk.fail(0, 0);
+                }
+            }
+            is_over.store(true, Ordering::Relaxed);
+            reader.join().unwrap();
+        });
+        disk.fail(0, 0);
+        disk.kill(engine);
+        let engine = open(&disk).unwrap();
+        let value = engine.get(&key(b'm', 4)).unwrap().unwrap();
+        assert_eq!(value[..4], 600_u32.to_be_bytes());
+    });
 }

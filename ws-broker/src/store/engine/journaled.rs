@@ -112,7 +112,7 @@ impl Journaled {
     }
 
     /// Leaves to a thread what need not be done before a commit returns.
-    fn with_thread(mut self) -> Result<Self, EngineError> {
+    pub(super) fn with_thread(mut self) -> Result<Self, EngineError> {
         self.thread = Some(start_thread(self.shared.clone())?);
         Ok(self)
     }
