@@ -167,6 +167,9 @@ pub(crate) const STORE_PATIENCE_MS: u64 = 2;
 /// How long what nobody waits for gathers before it is stored, in milliseconds.
 pub(crate) const STORE_LAZY_MS: u64 = 50;
 
+/// Answers of one connection that wait for the store; beyond, it is not listened to.
+pub(crate) const HELD_ANSWERS_MAX: usize = 64 * 1024;
+
 /// Deliveries that gather before they are handed to the store, whatever is under way.
 pub(crate) const PARCEL_DELIVERIES_MAX: usize = 16 * 1024;
 

@@ -47,7 +47,9 @@ pub(crate) fn answer<B>(
     }
     let figures = figures();
     if !is_metrics {
-        return Some(if figures.silence_ms <= SILENCE_MAX_MS {
+        return Some(if figures.store.is_some_and(|store| store.is_failing) {
+            say(StatusCode::SERVICE_UNAVAILABLE, "The store can't be written: see the log.\n")
+        } else if figures.silence_ms <= SILENCE_MAX_MS {
             say(StatusCode::OK, "ok\n")
         } else {
             let seconds = figures.silence_ms / 1000;

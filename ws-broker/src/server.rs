@@ -1,7 +1,6 @@
 //! Puts the broker together: workers, listeners, and an orderly end.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -141,7 +140,7 @@ async fn serve(cli: &Cli, settings: Arc<Settings>, bridges: Vec<Arc<Plan>>) -> R
     };
     tracing::info!("ws-broker version {VERSION} terminating on {signal}.");
     if let Some(store) = &shared.store {
-        store.figures().is_stopping.store(true, Ordering::Relaxed);
+        store.stop();
     }
     accepting.shutdown().await;
     for worker in shared.workers() {

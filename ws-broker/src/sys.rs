@@ -130,6 +130,15 @@ impl Sys {
             ("heap/maximum", figures.memory_maximum_bytes),
         ];
         topics.extend(numbers.map(|(name, number)| (name.to_owned(), number.to_string())));
+        if let Some(store) = &figures.store {
+            let numbers = [
+                ("store/failing", u64::from(store.is_failing)),
+                ("store/failures", store.failures),
+                ("store/commits", store.commits),
+                ("store/deliveries", store.deliveries),
+            ];
+            topics.extend(numbers.map(|(name, number)| (name.to_owned(), number.to_string())));
+        }
         for ((of, _), averages) in LOADS.iter().zip(&self.loads) {
             for ((window, _), average) in WINDOWS.iter().zip(averages) {
                 topics.push((format!("load/{of}/{window}"), format!("{:.2}", average.0)));

@@ -11,7 +11,7 @@ pub(crate) use message::{Expired, Message};
 pub(crate) use registry::Registry;
 pub(crate) use retained::{Retained, StoreFull};
 pub(crate) use router::{Chosen, Router, Target, Targets};
-pub(crate) use stats::{Counters, Figures, Kind, Totals, count};
+pub(crate) use stats::{Counters, Figures, Kind, StoreFigures, Totals, count};
 
 /// The number of a worker, from 0.
 pub(crate) type WorkerId = u16;

@@ -146,6 +146,21 @@ pub(crate) struct Figures {
     /// Bytes of memory that the broker holds, and the most that it has held.
     pub memory_bytes: u64,
     pub memory_maximum_bytes: u64,
+    /// There if anything is kept on disk.
+    pub store: Option<StoreFigures>,
+}
+
+/// The store, at one moment.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct StoreFigures {
+    /// Whether it can't be written just now.
+    pub is_failing: bool,
+    /// Attempts to write it that failed.
+    pub failures: u64,
+    /// Times that something was stored.
+    pub commits: u64,
+    /// Messages that are stored for sessions, each as often as there are sessions that wait for it.
+    pub deliveries: u64,
 }
 
 impl Figures {
@@ -179,6 +194,27 @@ impl Figures {
                 self.memory_maximum_bytes,
             ),
         ]);
+        if let Some(store) = &self.store {
+            let counter = |name, help, value| Figure { name, kind: Kind::Counter, help, value };
+            figures.extend([
+                gauge(
+                    "store_failing",
+                    "1 while the store can't be written, so that what is to be stored waits.",
+                    u64::from(store.is_failing),
+                ),
+                gauge(
+                    "store_deliveries",
+                    "Messages that are stored for sessions, once for each session.",
+                    store.deliveries,
+                ),
+                counter(
+                    "store_failures",
+                    "Attempts to write the store that failed.",
+                    store.failures,
+                ),
+                counter("store_commits", "Times that something was stored.", store.commits),
+            ]);
+        }
         figures
     }
 }

@@ -15,7 +15,7 @@ use codec::TopicName;
 use super::engine::{Batch, Engine, EngineError, Reach};
 use super::packs::Packs;
 use super::parcel::Parcel;
-use super::{Order, StoreFigures, record};
+use super::{Order, Progress, record};
 use crate::broker::{Message, WorkerId};
 use crate::limits::{STORE_RETRY_PERIOD, STORE_TIDY_PERIOD, STORE_TIDY_VALUES_MAX};
 use crate::time::{Ms, Wall};
@@ -37,7 +37,7 @@ pub(crate) struct Committer {
     wall: Wall,
     packs: Packs,
     orders: Receiver<Order>,
-    figures: Arc<StoreFigures>,
+    progress: Arc<Progress>,
 }
 
 impl Committer {
@@ -47,9 +47,9 @@ impl Committer {
         wall: Wall,
         packs: Packs,
         orders: Receiver<Order>,
-        figures: Arc<StoreFigures>,
+        progress: Arc<Progress>,
     ) -> Self {
-        Self { engine, reach, wall, packs, orders, figures }
+        Self { engine, reach, wall, packs, orders, progress }
     }
 
     /// Works until it is told to end.
@@ -138,23 +138,23 @@ impl Committer {
     /// whether it is stored.
     fn commit(&self, batch: &Batch) -> bool {
         while let Err(error) = self.engine.commit(batch, self.reach) {
-            self.figures.failures.fetch_add(1, Ordering::Relaxed);
-            if !self.figures.failing.swap(true, Ordering::Relaxed) {
+            self.progress.failures.fetch_add(1, Ordering::Relaxed);
+            if !self.progress.is_failing.swap(true, Ordering::Relaxed) {
                 complain(&error);
             }
-            if self.figures.is_stopping.load(Ordering::Relaxed) {
+            if self.progress.is_stopping.load(Ordering::Relaxed) {
                 tracing::error!("What could not be stored ends with the broker: {error}.");
                 return false;
             }
             std::thread::sleep(STORE_RETRY_PERIOD);
         }
-        if self.figures.failing.swap(false, Ordering::Relaxed) {
+        if self.progress.is_failing.swap(false, Ordering::Relaxed) {
             tracing::warn!(
                 "The store can be written again: what waited for it is acknowledged now."
             );
         }
-        self.figures.commits.fetch_add(1, Ordering::Relaxed);
-        self.figures.deliveries.store(self.packs.waiting() as u64, Ordering::Relaxed);
+        self.progress.commits.fetch_add(1, Ordering::Relaxed);
+        self.progress.deliveries.store(self.packs.waiting() as u64, Ordering::Relaxed);
         true
     }
 

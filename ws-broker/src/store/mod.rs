@@ -14,6 +14,8 @@ mod packs;
 mod parcel;
 mod record;
 mod restore;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +25,7 @@ use std::sync::mpsc;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 
-use crate::broker::Message;
+use crate::broker::{Message, StoreFigures};
 use crate::config::Durability;
 use crate::time::Wall;
 
@@ -44,7 +46,7 @@ pub(crate) struct Store {
     orders: mpsc::Sender<Order>,
     next_parcel: AtomicU64,
     next_session: AtomicU64,
-    figures: Arc<StoreFigures>,
+    progress: Arc<Progress>,
 }
 
 /// What the committer is to do.
@@ -55,19 +57,15 @@ enum Order {
     End,
 }
 
-/// What the store tells of itself.
+/// What committer and broker know of each other; the figures are those of [`StoreFigures`].
 #[derive(Debug, Default)]
-pub(crate) struct StoreFigures {
-    /// Whether the last attempt to store something failed.
-    pub failing: AtomicBool,
-    /// Attempts that failed.
-    pub failures: AtomicU64,
-    /// Times that something was stored.
-    pub commits: AtomicU64,
-    /// Deliveries that are stored and not over.
-    pub deliveries: AtomicU64,
+struct Progress {
+    is_failing: AtomicBool,
+    failures: AtomicU64,
+    commits: AtomicU64,
+    deliveries: AtomicU64,
     /// Whether the broker stops, so that what can't be stored now never will be.
-    pub is_stopping: AtomicBool,
+    is_stopping: AtomicBool,
 }
 
 /// The store as it was found.
@@ -105,16 +103,22 @@ impl Store {
         check_version(&*engine)?;
         let (restored, packs) = restore::read(&*engine, wall)?;
         let (orders, received) = mpsc::channel();
-        let figures = Arc::new(StoreFigures::default());
-        let committer =
-            Committer::new(Arc::clone(&engine), reach, wall, packs, received, Arc::clone(&figures));
+        let progress = Arc::new(Progress::default());
+        let committer = Committer::new(
+            Arc::clone(&engine),
+            reach,
+            wall,
+            packs,
+            received,
+            Arc::clone(&progress),
+        );
         let store = Self {
             engine,
             wall,
             orders,
             next_parcel: AtomicU64::new(restored.next_parcel),
             next_session: AtomicU64::new(restored.next_session),
-            figures,
+            progress,
         };
         Ok(Opened { store: Arc::new(store), committer, restored })
     }
@@ -150,8 +154,19 @@ impl Store {
         record::bodies(&value, self.wall).map_err(|_| anyhow::anyhow!("they make no sense"))
     }
 
-    pub(crate) fn figures(&self) -> &StoreFigures {
-        &self.figures
+    /// Has the committer not wait for a disk that can't be written any more, because the broker stops.
+    pub(crate) fn stop(&self) {
+        self.progress.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn figures(&self) -> StoreFigures {
+        let Progress { is_failing, failures, commits, deliveries, .. } = &*self.progress;
+        StoreFigures {
+            is_failing: is_failing.load(Ordering::Relaxed),
+            failures: failures.load(Ordering::Relaxed),
+            commits: commits.load(Ordering::Relaxed),
+            deliveries: deliveries.load(Ordering::Relaxed),
+        }
     }
 }
 

@@ -126,11 +126,16 @@ impl Packs {
             delivery.released |= released;
             let pack = self.packs.entry(parcel).or_default();
             pack.written = pack.written.saturating_add(1);
+            let state = match (ended, delivery.released) {
+                (true, _) => State::Ended,
+                (false, true) => State::Released,
+                (false, false) => State::Waiting,
+            };
+            // The marks that are written next tell of those that have ended, too.
+            place_at(&mut pack.deliveries, index, Delivery { state, body: delivery.body });
             if ended {
                 continue;
             }
-            let state = if delivery.released { State::Released } else { State::Waiting };
-            place_at(&mut pack.deliveries, index, Delivery { state, body: delivery.body });
             pack.waiting = pack.waiting.saturating_add(1);
             self.waiting = self.waiting.saturating_add(1);
             if !delivery.released {

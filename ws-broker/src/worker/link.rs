@@ -12,7 +12,7 @@ use codec::{
 };
 use session::{AliasesIn, AliasesOut};
 
-use crate::limits::Limits;
+use crate::limits::{HELD_ANSWERS_MAX, Limits};
 use crate::net::Peer;
 use crate::time::Ms;
 use crate::worker::bridge::Crossing;
@@ -211,7 +211,7 @@ impl Link {
         if self.out.len() <= limits.out_bytes_max {
             self.answer_bytes = 0;
         }
-        self.answer_bytes > limits.answer_bytes_max
+        self.answer_bytes > limits.answer_bytes_max || self.held.len() > HELD_ANSWERS_MAX
     }
 
     /// One of the four acknowledgements, as it is sent on this connection.

@@ -231,6 +231,7 @@ impl Shared {
             retained_bytes: retained_bytes as u64,
             memory_bytes: memory::current() as u64,
             memory_maximum_bytes: memory::maximum() as u64,
+            store: self.store.as_ref().map(|store| store.figures()),
         }
     }
 
