@@ -62,15 +62,29 @@ impl Web {
     /// If there is no free port.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_over("http", |stream| stream)
+    }
+
+    /// Starts it on connections that something is put around, such as TLS.
+    ///
+    /// # Panics
+    /// If there is no free port.
+    #[must_use]
+    pub fn start_over<S: Read + Write>(
+        scheme: &str,
+        wrap: impl Fn(TcpStream) -> S + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("its address"));
+        let port = listener.local_addr().expect("its address").port();
+        let url = format!("{scheme}://localhost:{port}");
         let replies = Arc::new(Mutex::new(BTreeMap::new()));
         let (sender, requests) = mpsc::channel();
-        let shared = replies.clone();
+        let (shared, wrap) = (Arc::clone(&replies), Arc::new(wrap));
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let (replies, sender) = (shared.clone(), sender.clone());
-                thread::spawn(move || serve(stream, &replies, &sender));
+                let (replies, sender) = (Arc::clone(&shared), sender.clone());
+                let wrap = Arc::clone(&wrap);
+                thread::spawn(move || serve(wrap(stream), &replies, &sender));
             }
         });
         Self { url, replies, requests }
@@ -105,12 +119,16 @@ fn path_of(target: &str) -> &str {
 }
 
 /// One connection, question after question.
-fn serve(stream: TcpStream, replies: &Mutex<BTreeMap<String, Reply>>, asked: &Sender<Request>) {
-    let Ok(mut writer) = stream.try_clone() else { return };
+fn serve(
+    stream: impl Read + Write,
+    replies: &Mutex<BTreeMap<String, Reply>>,
+    asked: &Sender<Request>,
+) {
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader) {
         let path = path_of(&request.target).to_owned();
         let reply = replies.lock().expect("the replies").get(&path).cloned();
+        let writer = reader.get_mut();
         // The test may be over already.
         let _ = asked.send(request);
         let goes_on = match reply.unwrap_or_else(|| Reply::with(404, "", "not here")) {

@@ -8,15 +8,10 @@
     reason = "a test tells its failure by panicking"
 )]
 
-use std::process::Command;
-
 use tests::broker::Ports;
 use tests::mosquitto::{Subscriber, message, publish, publish_input};
 use tests::program::{Program, Signal};
 use tests::{Broker, Browser, Version};
-
-/// The environment variable that names the `sensors` binary.
-const SENSORS_BIN_VARIABLE: &str = "SENSORS_BIN";
 
 /// What a card shows: the text of an element of it, with the card brought into sight, because a card
 /// out of sight is not kept up to date. `null` while there is no such card, or nothing on it.
@@ -101,16 +96,9 @@ impl Page {
 
 /// `sensors host`, as `cargo xtask run` starts it, publishing four times a second.
 fn start_sensors(ports: Ports, name: &str) -> Program {
-    let Some(path) = std::env::var_os(SENSORS_BIN_VARIABLE) else {
-        panic!(
-            "{SENSORS_BIN_VARIABLE} does not name the sensors: run `cargo xtask test`, which \
-             builds them and sets this up"
-        );
-    };
     let address = format!("mqtt://127.0.0.1:{}", ports.mqtt);
-    let mut command = Command::new(path);
-    command.args(["host", "--broker", &address, "--name", name, "--interval", "250ms"]);
-    Program::start("sensors host", &mut command)
+    let arguments = ["host", "--broker", &address, "--name", name, "--interval", "250ms"];
+    Program::start("sensors host", &mut tests::sensors::command(&arguments))
 }
 
 #[test]

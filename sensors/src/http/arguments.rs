@@ -27,6 +27,8 @@ There may be several [[source]]. A value may have
   retain = false           to have the broker not keep it; it does otherwise
   expiry = "TIME"          how long the broker keeps it (MQTT 5)
 Numbers without a factor are passed on as they stand in the JSON, to the last digit.
+Over HTTPS whom the system trusts is trusted, or the certificates (PEM) of the file that
+the variable SSL_CERT_FILE names.
 
 Topics, below --prefix if there is one:
   the file's own

@@ -1,8 +1,13 @@
 //! `sensors http`: from a service's JSON to a subscriber, and what happens when services fail.
 
 use crate::harness::{Broker, Process, Sensors, finish, folder, run};
+use crate::transports::certificates;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 use tests::web::{Reply, Web};
 
 const AIR: &str = r#"{
@@ -198,6 +203,40 @@ fn whatever_a_service_does_is_told_for_what_it_is() {
         let [line] = lines[..] else { panic!("not one line for {reply:?}:\n{errors}") };
         assert!(line.contains(expected), "{reply:?}: {line}");
     }
+}
+
+/// A service over TLS, whose certificate is for `localhost`, and the file of its authority.
+fn secure() -> (Web, PathBuf) {
+    let folder = folder();
+    let authority = certificates(&folder);
+    let certificate = CertificateDer::from_pem_file(folder.join("server.crt")).expect("a file");
+    let key = PrivateKeyDer::from_pem_file(folder.join("server.key")).expect("a file");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![certificate], key))
+        .expect("a server's side of TLS");
+    let config = Arc::new(config);
+    let web = Web::start_over("https", move |stream| {
+        let connection = ServerConnection::new(Arc::clone(&config)).expect("a connection");
+        StreamOwned::new(connection, stream)
+    });
+    (web, authority)
+}
+
+#[test]
+fn over_tls_a_service_must_be_trusted() {
+    let (web, authority) = secure();
+    web.answer("/air", Reply::json(AIR));
+    let file = one(&web);
+    let authority = authority.to_string_lossy();
+    let sensors = || Sensors::new(&["http", &file, "--dry-run", "--once"]);
+    let (status, output, errors) = sensors().variable("SSL_CERT_FILE", &authority).finish();
+    assert_eq!((status, output.as_str()), (Some(0), "home/air/pm25 7.50\n"), "{errors}");
+
+    let (status, output, errors) = sensors().without("SSL_CERT_FILE").finish();
+    assert_eq!((status, output.as_str()), (Some(1), ""));
+    assert!(errors.contains("certificate") && errors.contains("not trusted"), "{errors}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn once(url: &str, more: &[&str]) -> (Option<i32>, String) {
 
 /// An authority's certificate, in the file it returns, and one it signed for `localhost`, in
 /// `server.crt` and `server.key`.
-fn certificates(folder: &Path) -> PathBuf {
+pub(crate) fn certificates(folder: &Path) -> PathBuf {
     let key = KeyPair::generate().expect("a key");
     let mut params = CertificateParams::new(Vec::new()).expect("an authority");
     params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
