@@ -134,6 +134,8 @@ impl Packs {
             // The marks that are written next tell of those that have ended, too.
             place_at(&mut pack.deliveries, index, Delivery { state, body: delivery.body });
             if ended {
+                // Without a place of its own it would have no mark either, and be back.
+                reach(&mut pack.deliveries, index);
                 continue;
             }
             pack.waiting = pack.waiting.saturating_add(1);
@@ -222,12 +224,16 @@ impl Packs {
 }
 
 fn place_at<T>(list: &mut Vec<Option<T>>, index: u16, value: T) {
-    let index = usize::from(index);
-    while list.len() <= index {
-        list.push(None);
-    }
-    if let Some(place) = list.get_mut(index) {
+    reach(list, index);
+    if let Some(place) = list.get_mut(usize::from(index)) {
         *place = Some(value);
+    }
+}
+
+/// Makes a list long enough to hold something at this index.
+fn reach<T>(list: &mut Vec<Option<T>>, index: u16) {
+    while list.len() <= usize::from(index) {
+        list.push(None);
     }
 }
 
