@@ -306,15 +306,23 @@ impl State {
             let at = at.map_or_else(lost_now, |at| wall.here(at));
             DelayedWill { at, will: Box::new(will) }
         });
-        for id in saved.received {
-            session.receive.restore(id);
+        for id in &saved.received {
+            session.receive.restore(*id);
         }
         // What was taken over was sent, and so was all before it.
         let released = saved.deliveries.iter().filter(|delivery| delivery.released);
         let sent_to = released.map(|delivery| delivery.number.get()).max();
-        let sent_to = sent_to.unwrap_or(0).max(saved.sent_to);
+        let mut sent_to = sent_to.unwrap_or(0).max(saved.sent_to);
+        if saved.connected {
+            // How far it was sent to is stored a little later than it is sent: all may have been on its
+            // way, and is sent with DUP.
+            let last = saved.deliveries.last().map(|delivery| delivery.number.get());
+            sent_to = sent_to.max(last.unwrap_or(0));
+        }
         if let Some(kept) = &mut session.kept {
             kept.sent_to = sent_to;
+            // Their PUBRELs are to remove them from the store, too.
+            kept.received.extend(&saved.received);
         }
         for subscription in saved.subscriptions {
             let (filter, options) = (subscription.filter, subscription.options);
@@ -327,6 +335,8 @@ impl State {
         }
         if saved.connected {
             self.keep_session(slot, &mut Waiting::Nobody);
+            let batch = self.keeper.change(&mut Waiting::Nobody, self.now);
+            store::put_sent(batch, saved.number, sent_to);
         }
     }
 }
