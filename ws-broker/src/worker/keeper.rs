@@ -291,6 +291,10 @@ impl Keeper {
 
     /// A delivery is over.
     pub(super) fn end(&mut self, place: Place, now: Ms) {
+        if let Some(loan) = self.loan.as_mut().filter(|loan| loan.holds(place)) {
+            loan.take_back(place);
+            return;
+        }
         if place.parcel() != self.parcel.number {
             // What is lent may be stored later than the parcel that gathers here.
             let lent = self
@@ -384,7 +388,9 @@ impl Keeper {
     /// Whether a delivery is stored.
     pub(super) fn is_stored(&self, place: Place) -> bool {
         let parcel = place.parcel();
+        let is_on_loan = self.loan.as_ref().is_some_and(|loan| loan.holds(place));
         parcel != self.parcel.number
+            && !is_on_loan
             && !self.under_way.iter().any(|under_way| under_way.parcel == parcel)
     }
 
@@ -481,5 +487,19 @@ impl Loan {
         let index = u16::try_from(parcel.deliveries.len()).unwrap_or(u16::MAX);
         parcel.deliveries.push(Some(delivery));
         Place::new(parcel.number, index)
+    }
+
+    /// Whether a delivery is among those that are lent.
+    fn holds(&self, place: Place) -> bool {
+        self.parcels.iter().any(|parcel| parcel.number == place.parcel())
+    }
+
+    /// A delivery was over before it was lent.
+    fn take_back(&mut self, place: Place) {
+        let parcel = self.parcels.iter_mut().find(|parcel| parcel.number == place.parcel());
+        let index = usize::from(place.index());
+        if let Some(delivery) = parcel.and_then(|parcel| parcel.deliveries.get_mut(index)) {
+            *delivery = None;
+        }
     }
 }
