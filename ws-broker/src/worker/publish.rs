@@ -51,6 +51,17 @@ impl State {
         is_for_somebody
     }
 
+    /// Sends a message to all who are subscribed to its topic. It is stored everywhere or nowhere,
+    /// together with what is noted here next.
+    pub(super) fn publish_whole(&mut self, message: &Message) {
+        let waiting = Waiting::Somebody;
+        let mut routed = Routed { message, kept: None, waiting, is_whole: true };
+        self.route(&mut routed);
+        if let Waiting::For(wait) = routed.waiting {
+            self.keeper.begin_wait(wait, Who::Nobody);
+        }
+    }
+
     fn route(&mut self, routed: &mut Routed<'_>) -> bool {
         let message = routed.message;
         if message.retain {

@@ -336,7 +336,8 @@ impl State {
         self.hand_on(session.send);
     }
 
-    /// Publishes a Will Message (MQTT 5.0 §3.1.2.5), if its session may publish it now.
+    /// Publishes a Will Message (MQTT 5.0 §3.1.2.5), if its session may publish it now. That the session
+    /// has it no more is to be noted next, and stored with it.
     pub(super) fn publish_will(&mut self, slot: usize, will: Will) {
         let Some(source) = self.may_publish(slot, &will.topic, will.retain) else { return };
         let expiry_interval_s = will.properties.message_expiry_interval();
@@ -346,7 +347,7 @@ impl State {
         let mut message = Message::new(will.topic, will.payload, will.qos, will.retain, properties);
         message.expire_after(expiry_interval_s, self.now);
         message.source = source;
-        self.publish(&message, &mut Waiting::Nobody);
+        self.publish_whole(&message);
     }
 
     /// Logs who is subscribed to what, filter by filter.
