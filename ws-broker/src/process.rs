@@ -1,7 +1,9 @@
 //! What the broker is to the operating system: its background, its pid file, its user, its open files.
 
 use std::ffi::CString;
+use std::fs::Permissions;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -13,6 +15,9 @@ const USER: &str = "mosquitto";
 
 /// Who it becomes if there is no such user.
 const NOBODY: &str = "nobody";
+
+/// The mode of a folder that is its owner's alone.
+const PRIVATE: u32 = 0o700;
 
 /// Goes on in the background, away from the terminal. There must be no thread yet.
 ///
@@ -65,7 +70,8 @@ pub(crate) fn is_root() -> bool {
     Uid::effective().is_root()
 }
 
-/// Makes a folder; if root has started the broker, it is the folder of the user that it becomes.
+/// Makes a folder that nobody else may look into; if root has started the broker, it is the folder of the
+/// user that it becomes.
 ///
 /// # Errors
 /// It can't be made.
@@ -73,6 +79,9 @@ pub(crate) fn make_folder(folder: &Path, user: Option<&str>) -> Result<()> {
     let cant = || format!("{} can't be made", folder.display());
     let is_new = !folder.exists();
     std::fs::create_dir_all(folder).with_context(cant)?;
+    if is_new {
+        std::fs::set_permissions(folder, Permissions::from_mode(PRIVATE)).with_context(cant)?;
+    }
     if is_new && is_root() && user != Some("root") {
         let user = find_user(user)?;
         let (uid, gid) = (Some(user.uid.as_raw()), Some(user.gid.as_raw()));
