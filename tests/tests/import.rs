@@ -9,6 +9,7 @@
 )]
 
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -456,11 +457,15 @@ fn is_refused((status, said, complaint): (Option<i32>, String, String), why: &st
 fn a_store_is_never_overwritten() {
     let saved = small_state();
     saved.imported();
+    let store = std::fs::read_dir(&saved.store).unwrap().next().unwrap().unwrap();
+    let mode = store.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "what clients said is nobody else's to read");
     is_refused(saved.import(&[]), "already (sessions: 1, retained messages: 1)");
     let broker = saved.broker();
+    // Whoever is connected knows that the broker has its store.
+    let mut one = broker.connect(Version::V311, "publisher");
     is_refused(saved.import(&["--merge"]), "is in use");
     // What happens here is newer than the file.
-    let mut one = broker.connect(Version::V311, "publisher");
     one.send(&packet(first_byte::PUBLISH | RETAIN, &[&prefixed("home/lamp")[..], b"off"].concat()));
     one.ping();
     assert!(broker.stop().success());
