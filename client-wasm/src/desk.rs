@@ -18,7 +18,7 @@ use crate::number;
 use crate::payload::{self, Payload};
 use crate::protocol::{
     Board, Card, Connection, Counters, DetailView, File, FileKind, Frame, Group, Line,
-    MessagesView, Published, Step, Title, TopicsView, Value,
+    MessagesView, Published, Repeating, Step, Title, TopicsView, Value,
 };
 use crate::search::Search;
 use crate::store::{Limits, Message, Store, Topic, TopicId};
@@ -64,6 +64,8 @@ pub struct Desk {
     detail: Detail,
     messages: Messages,
     file: Option<File>,
+    repeating: Option<Repeating>,
+    repeating_changed: bool,
     counters_sent: Counters,
     counters_sent_ms: f64,
     rate: Rate,
@@ -109,6 +111,8 @@ impl Desk {
             detail: Detail::default(),
             messages: Messages::default(),
             file: None,
+            repeating: None,
+            repeating_changed: false,
             counters_sent: Counters::default(),
             counters_sent_ms: f64::NEG_INFINITY,
             rate: Rate { samples: VecDeque::from([(now_ms, 0)]), per_second: 0 },
@@ -224,6 +228,12 @@ impl Desk {
         export::write(kind, self.messages.all(&self.store))
     }
 
+    /// Takes in which message is repeated, and how often it was by now.
+    pub fn set_repeating(&mut self, repeating: Option<Repeating>) {
+        self.repeating = repeating;
+        self.repeating_changed = true;
+    }
+
     /// Hands a file to the page.
     pub fn set_file(&mut self, file: File) {
         self.file = Some(file);
@@ -250,9 +260,11 @@ impl Desk {
             detail: self.detail.changed(&self.tree, &self.store, now_ms),
             messages: self.messages.changed(&self.store, now_ms),
             file: self.file.take(),
+            repeating: self.repeating_changed.then(|| self.repeating.clone()),
             published: std::mem::take(&mut self.published),
         };
         self.connection_sent = true;
+        self.repeating_changed = false;
         if frame.is_empty() {
             return None;
         }

@@ -5,9 +5,10 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use codec::{
-    MqttString, ProtocolVersion, QoS, ReasonCode, Subscription, SubscriptionOptions, TopicError,
-    TopicFilter, TopicName,
+    MqttString, Properties, Property, PropertyId, ProtocolVersion, QoS, ReasonCode, Subscription,
+    SubscriptionOptions, TopicError, TopicFilter, TopicName,
 };
+use gloo_timers::callback::Interval;
 use hashbrown::HashMap;
 use session::{DisconnectReason, Event, Options, PublishError, State, Token};
 
@@ -15,10 +16,10 @@ use crate::clock;
 use crate::connection::{self, Connection};
 use crate::desk::Desk;
 use crate::export;
-use crate::limits::{PACKET_SIZE_MAX, PUBLISHES_WAITING_MAX};
+use crate::limits::{PACKET_SIZE_MAX, PUBLISHES_WAITING_MAX, REPEAT_MS_MIN};
 use crate::protocol::{
-    Command, Connection as Shown, Failure, File, FileKind, Frame, Outcome, Problem, Publish,
-    Published, SignIn,
+    self, Command, Connection as Shown, Failure, File, FileKind, Frame, Outcome, Problem, Publish,
+    Published, Repeating, SignIn,
 };
 use crate::store::{Limits, Message};
 
@@ -44,6 +45,7 @@ struct Inner {
     /// How many files were made, and where the last one is.
     files: Cell<u32>,
     file_url: RefCell<Option<String>>,
+    repeating: RefCell<Option<Interval>>,
     show: Box<dyn Fn(Frame)>,
     showing: Cell<bool>,
 }
@@ -59,6 +61,7 @@ impl Engine {
             tickets: RefCell::default(),
             files: Cell::new(0),
             file_url: RefCell::default(),
+            repeating: RefCell::default(),
             show: Box::new(show),
             showing: Cell::new(false),
         }))
@@ -92,6 +95,8 @@ impl Engine {
             Command::CloseMessages => self.0.desk.borrow_mut().close_messages(),
             Command::Export(kind) => self.export(kind),
             Command::Publish(publish) => self.publish(publish),
+            Command::Repeat { publish, every_ms } => self.repeat(publish, every_ms),
+            Command::StopRepeating => self.stop_repeating(),
             Command::Painted => self.0.desk.borrow_mut().painted(),
         }
         self.0.show();
@@ -154,6 +159,31 @@ impl Engine {
         self.0.desk.borrow_mut().set_file(File { number, url, name });
     }
 
+    /// Publishes now, and from now on each time that the interval has passed. The timer is the engine's:
+    /// that of a page in the background would hardly tick.
+    fn repeat(&self, publish: Publish, every_ms: u32) {
+        let topic = publish.topic.clone();
+        let count = Cell::new(0);
+        let weak = Rc::downgrade(&self.0);
+        let once = move || {
+            let Some(inner) = weak.upgrade() else { return };
+            count.set(count.get() + 1);
+            let repeating = Repeating { topic: topic.clone(), count: count.get() };
+            inner.desk.borrow_mut().set_repeating(Some(repeating));
+            let engine = Self(inner);
+            engine.publish(publish.clone());
+            engine.0.show();
+        };
+        once();
+        let interval = Interval::new(every_ms.max(REPEAT_MS_MIN), once);
+        *self.0.repeating.borrow_mut() = Some(interval);
+    }
+
+    fn stop_repeating(&self) {
+        self.0.repeating.take();
+        self.0.desk.borrow_mut().set_repeating(None);
+    }
+
     fn publish(&self, publish: Publish) {
         let (ticket, qos) = (publish.ticket, QoS::from_u8(publish.qos).unwrap_or_default());
         let outcome = match self.try_publish(publish) {
@@ -179,6 +209,7 @@ impl Engine {
         let mut message = session::Message::new(topic, publish.payload);
         message.qos = QoS::from_u8(publish.qos).unwrap_or_default();
         message.retain = publish.retain;
+        message.properties = properties(publish.properties).map_err(Failure::Property)?;
         connection.change(|client, _| {
             // A person who publishes wants to know now, not after some reconnect.
             if client.state() != State::Connected {
@@ -325,6 +356,34 @@ fn options(sign_in: Option<SignIn>) -> Result<Options, String> {
         options.password = Some(password.into_bytes().into());
     }
     Ok(options)
+}
+
+/// The properties of a message to be published; what can't be one is named.
+fn properties(given: protocol::Properties) -> Result<Properties, String> {
+    let string = |id: PropertyId, text: &str| {
+        MqttString::new(text).map_err(|error| format!("{id}: {error}"))
+    };
+    let mut properties = Vec::new();
+    if given.is_text {
+        properties.push(Property::PayloadFormatIndicator(true));
+    }
+    properties.extend(given.expiry_s.map(Property::MessageExpiryInterval));
+    if let Some(text) = given.content_type {
+        let text = string(PropertyId::ContentType, &text)?;
+        properties.push(Property::ContentType(text));
+    }
+    if let Some(topic) = given.response_topic {
+        let topic = TopicName::new(&topic)
+            .map_err(|error| format!("{}: {error}", PropertyId::ResponseTopic))?;
+        properties.push(Property::ResponseTopic(topic));
+    }
+    properties.extend(given.correlation_data.map(|d| Property::CorrelationData(d.into())));
+    for (name, value) in given.user {
+        let (name, value) =
+            (string(PropertyId::UserProperty, &name)?, string(PropertyId::UserProperty, &value)?);
+        properties.push(Property::UserProperty(name, value));
+    }
+    Properties::new(properties).map_err(|error| error.to_string())
 }
 
 fn with_reason(code: ReasonCode, reason: Option<&str>) -> String {

@@ -36,6 +36,20 @@ pub fn scan<'a>(text: &'a str, leaf: impl FnMut(&[&'a str], Leaf<'a>)) -> bool {
     scanner.at == text.len()
 }
 
+/// Whether `text` is JSON.
+///
+/// # Errors
+/// It is none; with the byte from which on it is not.
+pub fn check(text: &str) -> Result<(), usize> {
+    let mut scanner = Scanner { text, at: 0, path: Vec::new(), leaf: |_: &[&str], _: Leaf<'_>| {} };
+    scanner.space();
+    let value = scanner.value(0, false);
+    if value.is_some() {
+        scanner.space();
+    }
+    if value.is_some() && scanner.at == text.len() { Ok(()) } else { Err(scanner.at) }
+}
+
 /// JSON with each member on a line of its own, and everything else as it was written: no number is
 /// rounded, no escape resolved. None where `text` is no JSON.
 pub fn pretty(text: &str) -> Option<String> {

@@ -10,6 +10,7 @@
 pub mod desk;
 pub mod detail;
 pub mod diff;
+pub mod draft;
 pub mod export;
 pub mod format;
 pub mod history;

@@ -94,3 +94,6 @@ pub const CHART_WIDTH_MAX: u16 = 8_192;
 
 /// Messages of the log that are searched through at once.
 pub const LOG_LOOKED_AT_ONCE: u64 = 20_000;
+
+/// The shortest time between two messages that the page repeats, in milliseconds.
+pub const REPEAT_MS_MIN: u32 = 50;

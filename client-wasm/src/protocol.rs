@@ -57,6 +57,15 @@ pub enum Command {
     Export(FileKind),
     /// Publish a message.
     Publish(Publish),
+    /// Publish a message now and again and again; what was repeated before is not any more.
+    Repeat {
+        /// The message.
+        publish: Publish,
+        /// How often, in milliseconds.
+        every_ms: u32,
+    },
+    /// Repeat no message any more.
+    StopRepeating,
     /// The last frame is on the screen: the next may come.
     Painted,
 }
@@ -89,6 +98,25 @@ pub struct Publish {
     pub qos: u8,
     /// Whether the broker shall keep it as the topic's retained message.
     pub retain: bool,
+    /// Its properties.
+    pub properties: Properties,
+}
+
+/// The properties of a message that the page wants published (MQTT 5.0 §3.3.2.3).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Properties {
+    /// The Payload Format Indicator: the payload is text.
+    pub is_text: bool,
+    /// The Message Expiry Interval, in seconds.
+    pub expiry_s: Option<u32>,
+    /// The Content Type.
+    pub content_type: Option<String>,
+    /// The Response Topic.
+    pub response_topic: Option<String>,
+    /// The Correlation Data.
+    pub correlation_data: Option<Vec<u8>>,
+    /// The User Properties.
+    pub user: Vec<(String, String)>,
 }
 
 /// What the page shows of the tree of topics.
@@ -216,6 +244,8 @@ pub struct Frame {
     pub messages: Option<Messages>,
     /// A file that was asked for.
     pub file: Option<File>,
+    /// The message that is repeated, if one is.
+    pub repeating: Option<Option<Repeating>>,
     /// What became of messages to be published.
     pub published: Vec<Published>,
 }
@@ -232,6 +262,7 @@ impl Frame {
             && self.detail.is_none()
             && self.messages.is_none()
             && self.file.is_none()
+            && self.repeating.is_none()
             && self.published.is_empty()
     }
 }
@@ -628,6 +659,15 @@ pub struct File {
     pub name: String,
 }
 
+/// A message that is published again and again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeating {
+    /// Where.
+    pub topic: String,
+    /// How many times so far.
+    pub count: u64,
+}
+
 /// What became of a message to be published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Published {
@@ -659,6 +699,8 @@ pub enum Failure {
     TopicWildcard,
     /// The topic is longer than a packet can say, or holds U+0000.
     TopicText,
+    /// A property can't be sent like this; with the reason.
+    Property(String),
     /// There is no connection.
     Offline,
     /// Too many wait already.
@@ -704,6 +746,7 @@ mod tests {
                 payload: vec![0, 255],
                 qos: 2,
                 retain: true,
+                properties: Properties { expiry_s: Some(7), ..Properties::default() },
             }),
             Command::Topics(TopicsView { sort: Sort::Rate, len: 40, ..TopicsView::default() }),
             Command::Step(Step::Topic("a/b".into())),

@@ -9,7 +9,7 @@
 )]
 
 use tests::broker::Ports;
-use tests::mosquitto::{Subscriber, message, publish, publish_input};
+use tests::mosquitto::{Message, Properties, Subscriber, message, publish, publish_input};
 use tests::program::{Program, Signal};
 use tests::{Broker, Browser, Version};
 
@@ -110,11 +110,11 @@ fn the_main_job() {
 
     // A reading of this machine is there, and it moves.
     page.wait_for_value("sensors/this-machine/status", "online");
-    let load = "sensors/this-machine/cpu/total";
-    let first = page.value(load);
-    page.wait_for_other_value(load, &first);
-    let unit = page.browser.wait_for("its unit", ON_CARD, &[load, "unit"]);
-    assert_eq!(unit, "%");
+    let uptime = "sensors/this-machine/uptime";
+    let first = page.value(uptime);
+    page.wait_for_other_value(uptime, &first);
+    let unit = page.browser.wait_for("its unit", ON_CARD, &[uptime, "unit"]);
+    assert_eq!(unit, "s");
 
     // What anyone publishes has a card of its own at once, and follows.
     let kitchen = "home/kitchen/temperature";
@@ -133,8 +133,8 @@ fn the_main_job() {
     // It is back: so is the page, and so are the readings, by themselves.
     let broker = Broker::start_on(ports, &[]);
     page.wait_for_connection("online");
-    let stale = page.value(load);
-    page.wait_for_other_value(load, &stale);
+    let stale = page.value(uptime);
+    page.wait_for_other_value(uptime, &stale);
     publish(&broker, Version::V5, &["-t", kitchen, "-m", "19.75"]);
     page.wait_for_value(kitchen, "19.75");
 
@@ -318,4 +318,53 @@ fn the_log_is_paused_searched_and_saved_to_files_that_others_open() {
             assert_eq!(text.matches("\r\n").count(), 4, "{text}");
         }
     }
+}
+
+#[test]
+fn a_message_leaves_with_its_bytes_and_properties_once_or_again_and_again() {
+    const FORM: &str = r#"form[data-role="publish"]"#;
+    let broker = Broker::start();
+    let mut subscriber = Subscriber::start(&broker, Version::V5, &["-t", "from/page", "-q", "2"]);
+    let page = Page::open(&broker);
+    page.browser.open(&format!("http://127.0.0.1:{}/#/publish/from/page", broker.ports.ws));
+    page.wait_for_connection("online");
+    page.browser.click(&format!("{FORM} .segment:nth-child(3)"));
+    page.browser.fill(&format!("{FORM} [name=payload]"), "00 ff 1a");
+    page.browser.choose(&format!("{FORM} [name=qos]"), "1");
+    page.browser.click(&format!("{FORM} summary"));
+    for (name, value) in
+        [("content_type", "application/x"), ("expiry", "60"), ("response_topic", "to/page")]
+    {
+        page.browser.fill(&format!("{FORM} [name={name}]"), value);
+    }
+    page.browser.click("[data-role=add-property]");
+    page.browser.fill("[data-role=property-name]", "unit");
+    page.browser.fill("[data-role=property-value]", "K");
+    page.picture("publish");
+    page.browser.click(&format!("{FORM} [type=submit]"));
+    let properties = Properties {
+        content_type: "application/x".into(),
+        response_topic: "to/page".into(),
+        user_properties: "unit:K".into(),
+        ..Properties::default()
+    };
+    let mut next = || {
+        let mut message = subscriber.next_message();
+        // What is left of its lifetime when it is delivered.
+        let left = std::mem::take(&mut message.properties.message_expiry_interval);
+        assert!((1..=60).contains(&left.parse::<u32>().unwrap()), "{left}");
+        message
+    };
+    let expected = Message { properties, ..message("from/page", [0x00, 0xff, 0x1a], 1) };
+    assert_eq!(next(), expected);
+
+    page.browser.click(&format!("{FORM} [name=repeat]"));
+    page.browser.fill(&format!("{FORM} [name=every]"), "0.1");
+    page.browser.click(&format!("{FORM} [type=submit]"));
+    for _ in 0..3 {
+        assert_eq!(next(), expected);
+    }
+    page.browser.click("[data-role=stop]");
+    let stopped = "document.querySelector('[data-role=stop]') === null";
+    page.browser.wait_for("the end of it", stopped, &[]);
 }

@@ -11,7 +11,7 @@ use super::field::Field;
 use crate::clock;
 use crate::protocol::{
     Board, Card, Command, Connection, Counters, Detail, File, Frame, Line, Messages, Outcome,
-    Publish, Published, Report, Tree,
+    Publish, Published, Repeating, Report, Tree,
 };
 use crate::store::TopicId;
 
@@ -41,6 +41,7 @@ struct Inner {
     detail: Field<Option<Rc<Detail>>>,
     messages: Field<Rc<Messages>>,
     file: Field<Option<File>>,
+    repeating: Field<Option<Repeating>>,
     published: Field<Option<Published>>,
     now_ms: Field<f64>,
     cards: RefCell<HashMap<TopicId, Field<Live>>>,
@@ -69,6 +70,7 @@ impl Link {
             detail: Field::new(None),
             messages: Field::new(Rc::default()),
             file: Field::new(None),
+            repeating: Field::new(None),
             published: Field::new(None),
             now_ms: Field::new(clock::now_ms()),
             cards: RefCell::default(),
@@ -103,6 +105,14 @@ impl Link {
         let ticket = self.0.next_ticket.get();
         self.0.next_ticket.set(ticket.wrapping_add(1));
         self.send(Command::Publish(publish(ticket)));
+        ticket
+    }
+
+    /// Publishes a message again and again, all of them with one ticket.
+    pub fn repeat(&self, publish: impl FnOnce(u32) -> Publish, every_ms: u32) -> u32 {
+        let ticket = self.0.next_ticket.get();
+        self.0.next_ticket.set(ticket.wrapping_add(1));
+        self.send(Command::Repeat { publish: publish(ticket), every_ms });
         ticket
     }
 
@@ -167,6 +177,11 @@ impl Link {
         &self.0.file
     }
 
+    /// The message that is repeated, if one is.
+    pub fn repeating(&self) -> &Field<Option<Repeating>> {
+        &self.0.repeating
+    }
+
     /// What became of the last message to be published.
     pub fn published(&self) -> &Field<Option<Published>> {
         &self.0.published
@@ -220,6 +235,9 @@ impl Inner {
         }
         if let Some(file) = frame.file {
             self.file.set(Some(file));
+        }
+        if let Some(repeating) = frame.repeating {
+            self.repeating.set(repeating);
         }
         for published in frame.published {
             // Who waits for one ticket must see each of its outcomes, and the last one stays.

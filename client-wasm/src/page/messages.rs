@@ -51,7 +51,7 @@ pub(super) fn Messages(props: &MessagesProps) -> Html {
         Callback::from(move |text: AttrValue| search.set(text))
     };
     let toggle = {
-        let (is_paused, rows) = (is_paused.clone(), rows.clone());
+        let rows = rows.clone();
         Callback::from(move |_: MouseEvent| {
             if is_held {
                 rows.reveal(0);

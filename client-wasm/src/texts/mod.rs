@@ -334,6 +334,44 @@ texts! {
     retain,
     /// The form's button.
     send,
+    /// A kind of payload.
+    as_file,
+    /// No file is chosen.
+    no_file,
+    /// The payload is no JSON; line and column.
+    not_json,
+    /// The payload is no hexadecimal.
+    not_hex,
+    /// The payload is no Base64.
+    not_base64,
+    /// Part of the form.
+    properties,
+    /// A property.
+    expiry,
+    /// A property.
+    correlation,
+    /// A property.
+    payload_format,
+    /// A button.
+    add_user_property,
+    /// A field.
+    property_name,
+    /// A field.
+    property_value,
+    /// A button.
+    remove,
+    /// Part of the form.
+    repeat,
+    /// A field, for those who hear the page.
+    repeat_every,
+    /// Behind a number.
+    seconds,
+    /// A button.
+    stop,
+    /// What is repeated; how many times, and the topic.
+    repeated,
+    /// Of a message; the reason.
+    failed_property,
     /// Of a message.
     message_waiting,
     /// Of a message.

@@ -220,6 +220,7 @@ async fn publishing_says_what_became_of_it() {
             payload,
             qos,
             retain: true,
+            properties: Default::default(),
         }));
     };
     let outcome = async |ticket| {

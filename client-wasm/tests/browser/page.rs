@@ -3,7 +3,7 @@
 use client_wasm::history::{Column, Sparkline};
 use client_wasm::protocol::{
     Board, Card, Command, Connection, Counters, Failure, Frame, Group, Line, Outcome, Problem,
-    Published, SignIn, Title, Value,
+    Properties, Published, Repeating, SignIn, Title, Value,
 };
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -244,6 +244,97 @@ async fn the_form_publishes_and_says_what_became_of_it() {
         page.receive(Frame { published, ..Frame::default() });
         page.shows("[data-role=outcome]", words).await;
     }
+}
+
+#[test]
+async fn a_payload_is_checked_while_it_is_written() {
+    let page = Page::open_at("en", "#/publish/a");
+    let area = page.has("[name=payload]").await;
+    let kind = |index: u32| page.find(&format!("form .segment:nth-child({index})")).unwrap();
+    let submit = "form button[type=submit]";
+    for (index, text, said) in [
+        (2, "{\"a\": }", "Not JSON from line 1, column 7 on."),
+        (3, "0", "Write pairs of hexadecimal digits, such as 00 ff 1a."),
+        (4, "%", "This is not Base64."),
+    ] {
+        kind(index).click();
+        fill(&area, text);
+        page.shows("[data-role=check]", said).await;
+        page.has(&format!("{submit}[disabled]")).await;
+    }
+    kind(3).click();
+    fill(&area, "00 ff 1a");
+    page.shows("[data-role=check]", "3 bytes").await;
+    page.has(&format!("{submit}:not([disabled])")).await.click();
+    let payload = page
+        .sent("the bytes", |command| match command {
+            Command::Publish(publish) => Some(publish.payload.clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(payload, [0x00, 0xff, 0x1a]);
+    kind(5).click();
+    page.has("input[type=file]").await;
+    page.shows("[data-role=check]", "Choose the file whose bytes are the payload.").await;
+}
+
+#[test]
+async fn a_message_takes_its_properties_along() {
+    let page = Page::open_at("en", "#/publish/a");
+    let field = |name: &str| page.find(&format!("form [name={name}]")).unwrap();
+    page.has("form[data-role=publish]").await;
+    for (name, value) in [
+        ("content_type", "text/plain"),
+        ("expiry", "3600"),
+        ("response_topic", "a/reply"),
+        ("correlation", "n.º 7"),
+    ] {
+        fill(&field(name), value);
+    }
+    field("is_text").click();
+    page.find("[data-role=add-property]").unwrap().click();
+    fill(&page.has("[data-role=property-name]").await, "unit");
+    fill(&page.find("[data-role=property-value]").unwrap(), "°C");
+    page.holds("[data-role=property-value]", "°C").await;
+    page.find("form button[type=submit]").unwrap().click();
+    let properties = page
+        .sent("the properties", |command| match command {
+            Command::Publish(publish) => Some(publish.properties.clone()),
+            _ => None,
+        })
+        .await;
+    let expected = Properties {
+        is_text: true,
+        expiry_s: Some(3_600),
+        content_type: Some("text/plain".into()),
+        response_topic: Some("a/reply".into()),
+        correlation_data: Some("n.º 7".into()),
+        user: vec![("unit".into(), "°C".into())],
+    };
+    assert_eq!(properties, expected);
+}
+
+#[test]
+async fn a_message_is_repeated_until_it_is_stopped() {
+    let page = Page::open_at("es", "#/publish/a");
+    page.has("[name=repeat]").await.click();
+    fill(&page.find("[name=every]").unwrap(), "0.25");
+    page.find("form button[type=submit]").unwrap().click();
+    let every_ms = page
+        .sent("a repetition", |command| match command {
+            Command::Repeat { every_ms, .. } => Some(*every_ms),
+            _ => None,
+        })
+        .await;
+    assert_eq!(every_ms, 250);
+    let repeating = Some(Some(Repeating { topic: "a".into(), count: 12 }));
+    page.receive(Frame { repeating, ..Frame::default() });
+    page.shows("[data-role=repeated]", "Publicado 12 veces en a").await;
+    page.find("[data-role=stop]").unwrap().click();
+    page.sent("the end", |command| (*command == Command::StopRepeating).then_some(())).await;
+    page.receive(Frame { repeating: Some(None), ..Frame::default() });
+    crate::dom::eventually("no more", || page.find("[data-role=stop]").is_none().then_some(()))
+        .await;
 }
 
 #[test]
