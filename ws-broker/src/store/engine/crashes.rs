@@ -221,14 +221,35 @@ fn a_bit_that_changes_is_told_of_or_does_not_matter() {
             for _ in 0..60 {
                 let at = *rng.choice(&places).unwrap();
                 let disk = history.disk.damaged(&name, at, rng.u8(0..8));
+                let before = disk.files();
                 match open(&disk).and_then(|engine| all(&engine)) {
                     Ok(found) => assert!(found == *pairs, "byte {at} of {name} was not missed"),
+                    Err(EngineError::Corrupt { path, .. }) if path.ends_with("tables.redb") => {
+                        let is_as_before = disk.files() == before;
+                        assert!(is_as_before, "byte {at} of {name}: the damaged file was changed");
+                    }
                     Err(EngineError::Corrupt { .. }) => {}
                     Err(error) => panic!("byte {at} of {name}: {error}"),
                 }
             }
         }
     });
+}
+
+#[test]
+fn tables_that_went_back_to_what_they_were_are_told_of() {
+    let (disk, mut rng) = (SimDisk::default(), Rng::with_seed(0));
+    let mut commit = |disk: &SimDisk| {
+        let engine = open(disk).unwrap();
+        engine.commit(&change(&mut Pairs::new(), &mut rng), Reach::Disk).unwrap();
+    };
+    commit(&disk);
+    let before = disk.files();
+    commit(&disk);
+    let disk = disk.rebooted();
+    disk.create("tables.redb").unwrap().write(0, &before["tables.redb"]).unwrap();
+    let error = open(&disk).map(|_| ()).unwrap_err();
+    assert!(matches!(error, EngineError::Corrupt { .. }), "{error}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod disk;
 #[cfg(test)]
 pub(crate) mod faulty;
 mod folder;
+mod held;
 mod journal;
 mod journaled;
 #[cfg(test)]

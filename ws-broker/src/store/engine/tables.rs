@@ -18,7 +18,8 @@ use redb::{
 };
 
 use super::EngineError;
-use super::disk::{Disk, DiskFile};
+use super::disk::Disk;
+use super::held::Backend;
 use crate::limits::StoreLimits;
 
 const PAIRS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("pairs");
@@ -79,20 +80,22 @@ impl Tables {
         limits: &StoreLimits,
     ) -> Result<Self, EngineError> {
         let tables = Self::unopened(disk, path, limits);
-        tables.check_pages()?;
+        let file = Backend::holding(tables.guard(|| Ok(disk.open(FILE)?))?);
+        tables.check_pages(&file)?;
         let version = tables.state(VERSION)?;
         if version != OUR_VERSION {
             let what = format!("it is of version {version}, and this is {OUR_VERSION}");
             return Err(tables.damaged(&what));
         }
+        tables.guard(|| Ok(file.release()?))?;
         tables.known_last.store(tables.last()?, Ordering::Relaxed);
         tables.compact(u64::MAX)?;
         Ok(tables)
     }
 
     /// Makes sure that each page is what was written.
-    fn check_pages(&self) -> Result<(), EngineError> {
-        let opened = self.open_file(FILE)?;
+    fn check_pages(&self, file: &Backend) -> Result<(), EngineError> {
+        let opened = self.open_backend(file.clone())?;
         let mut database = self.database.write();
         let database = database.insert(opened);
         match self.guard(|| Ok(database.check_integrity()?))? {
@@ -251,8 +254,11 @@ impl Tables {
     }
 
     fn open_file(&self, name: &str) -> Result<Database, EngineError> {
+        self.open_backend(Backend::new(self.guard(|| Ok(self.disk.open(name)?))?))
+    }
+
+    fn open_backend(&self, file: Backend) -> Result<Database, EngineError> {
         self.guard(|| {
-            let file = Backend(self.disk.open(name)?);
             let mut builder = Database::builder();
             Ok(builder.set_cache_size(self.cache_bytes).create_with_backend(file)?)
         })
@@ -344,32 +350,6 @@ fn checksum(key: &[u8], value: &[u8]) -> u32 {
 fn checked<'a>(key: &[u8], stored: &'a [u8]) -> Option<&'a [u8]> {
     let (value, crc) = stored.split_last_chunk()?;
     (checksum(key, value) == u32::from_le_bytes(*crc)).then_some(value)
-}
-
-/// A file of ours as `redb` sees it.
-#[derive(Debug)]
-struct Backend(Arc<dyn DiskFile>);
-
-impl redb::StorageBackend for Backend {
-    fn len(&self) -> io::Result<u64> {
-        self.0.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.0.sync()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write(offset, data)
-    }
 }
 
 /// Why the tables did not do what they were asked for.
