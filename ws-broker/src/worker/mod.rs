@@ -25,8 +25,8 @@ mod transport;
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -79,6 +79,8 @@ pub(crate) struct Shared {
     pub password_checks: Arc<Semaphore>,
     /// There if anything is kept on disk.
     pub store: Option<Arc<Store>>,
+    /// Where each worker waits, at the start, until all have brought back their sessions.
+    restored: Barrier,
     inboxes: Vec<Inbox>,
     inbox_bytes_max: usize,
 }
@@ -185,6 +187,7 @@ impl Shared {
         let shared = Self {
             clock,
             store,
+            restored: Barrier::new(usize::from(workers)),
             router: Router::default(),
             registry: Registry::default(),
             retained: Retained::new(settings.config.limits.retained_max),
@@ -412,6 +415,8 @@ pub(crate) fn run(
     state.restore(restored);
     let state = RefCell::new(state);
     let _ = started.send(Ok(()));
+    // A will that is due must find the subscriptions of every worker's sessions.
+    shared.restored.wait();
     let worker = Rc::new(Worker { id, shared, state });
     runtime.block_on(worker.read_mail(mail));
 }
