@@ -232,8 +232,11 @@ fn settle(
     for mut session in restored.sessions {
         let client_id = &session.identity.client_id;
         let is_of_bridge = session.identity.listener == Identity::NO_LISTENER;
-        if is_of_bridge && !bridges.iter().any(|plan| plan.local_id == *client_id) {
-            tracing::info!("{client_id} is no bridge any more: its session ends.");
+        let lasts = |plan: &Arc<Plan>| plan.local_id == *client_id && !plan.is_local_clean();
+        if is_of_bridge && !bridges.iter().any(lasts) {
+            tracing::info!(
+                "{client_id} is no bridge any more that keeps anything: its session ends."
+            );
             session.expires_at = Some(0);
         }
         let home = shared.registry.claim(&session.identity.client_id, turns.skip());

@@ -89,7 +89,9 @@ impl Committer {
         }
         batch.clear();
         self.gather(&parcels, batch, around);
-        if self.commit(batch) {
+        // What nobody waits for gets to the disk with what somebody does.
+        let is_awaited = parcels.iter().any(|parcel| parcel.is_awaited);
+        if self.commit(batch, if is_awaited { self.reach } else { Reach::System }) {
             for parcel in &parcels {
                 around.stored(parcel.worker, parcel.number);
             }
@@ -136,8 +138,8 @@ impl Committer {
 
     /// Tries until it is stored, for there may be room again; or until the broker is to stop, and says
     /// whether it is stored.
-    fn commit(&self, batch: &Batch) -> bool {
-        while let Err(error) = self.engine.commit(batch, self.reach) {
+    fn commit(&self, batch: &Batch, reach: Reach) -> bool {
+        while let Err(error) = self.engine.commit(batch, reach) {
             self.progress.failures.fetch_add(1, Ordering::Relaxed);
             if !self.progress.is_failing.swap(true, Ordering::Relaxed) {
                 complain(&error);
@@ -166,7 +168,7 @@ impl Committer {
             complain(&error);
         }
         if !batch.is_empty() {
-            self.commit(batch);
+            self.commit(batch, Reach::System);
         }
     }
 }

@@ -65,6 +65,8 @@ pub(crate) struct Parcel {
     pub retained: Vec<TopicName>,
     /// All else.
     pub changes: Batch,
+    /// Whether anybody waits for it.
+    pub is_awaited: bool,
 }
 
 impl Parcel {

@@ -34,6 +34,7 @@ use crate::limits::{
     BRIDGE_CONNACK_TIMEOUT, BRIDGE_LOOK_PERIOD, BRIDGE_MAIN_ADDRESS_PERIOD, BRIDGE_OPEN_TIMEOUT,
 };
 use crate::net::{Address, Peer, Socket, Stream};
+use crate::store;
 use crate::time::{Ms, seconds};
 use crate::worker::connection::{self, Connection};
 use crate::worker::keeper::Waiting;
@@ -430,6 +431,7 @@ impl State {
         }
         if !plan.is_local_clean() {
             let slot = self.bridge_session(plan);
+            self.tend_bridge_session(slot, plan);
             self.subscribe_bridge(slot, plan, QoS::ExactlyOnce, RetainHandling::DoNotSend);
         }
         self.notify(plan, DOWN);
@@ -447,13 +449,29 @@ impl State {
             listener: Identity::NO_LISTENER,
         };
         let slot = self.begin_session(&Arc::new(identity), !plan.is_local_clean());
-        if let Some(session) = self.sessions.get_mut(slot) {
-            session.expiry_interval_s = FOREVER_S;
-            // What starts a lazy bridge is what waits for it, of any QoS.
-            session.keeps_qos0 = plan.is_lazy();
+        self.tend_bridge_session(slot, plan);
+        slot
+    }
+
+    /// Has the session of a bridge be as its plan wants it, which may have changed since it began.
+    fn tend_bridge_session(&mut self, slot: usize, plan: &Plan) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        session.expiry_interval_s = FOREVER_S;
+        // What starts a lazy bridge is what waits for it, of any QoS.
+        session.keeps_qos0 = plan.is_lazy();
+        let wanted: HashSet<_> =
+            plan.topics.local(QoS::ExactlyOnce).map(|(filter, _)| filter).collect();
+        let filters = session.subscriptions.iter();
+        let gone: Vec<_> = filters.filter(|filter| !wanted.contains(filter)).cloned().collect();
+        for filter in gone {
+            session.subscriptions.remove(&filter);
+            self.shared.router.unsubscribe(&filter, session.key);
+            if let Some(kept) = &session.kept {
+                let batch = self.keeper.change(&mut Waiting::Nobody, self.now);
+                store::delete_subscription(batch, kept.number, &filter);
+            }
         }
         self.keep_session(slot, &mut Waiting::Nobody);
-        slot
     }
 
     fn subscribe_bridge(

@@ -242,11 +242,12 @@ impl Keeper {
     fn begin_parcel(&mut self) -> Option<Parcel> {
         let number = self.store.as_ref()?.new_parcel();
         let next = Parcel { number, worker: self.parcel.worker, ..Parcel::default() };
-        let parcel = std::mem::replace(&mut self.parcel, next);
+        let mut parcel = std::mem::replace(&mut self.parcel, next);
         let mut waits = std::mem::take(&mut self.waits_of_parcel);
         waits.extend(self.claims.drain(..).flatten().filter_map(|claim| claim.wait));
         self.free.clear();
         self.held = 0;
+        parcel.is_awaited = !waits.is_empty() || !self.sessions.is_empty();
         self.under_way.push_back(UnderWay {
             parcel: parcel.number,
             is_lent: false,
@@ -373,8 +374,10 @@ impl Keeper {
     }
 
     /// A session has sent a message. How far it has come is stored with the next parcel.
-    pub(super) fn has_sent(&mut self, slot: usize, place: Place, now: Ms) {
-        self.senders.push(slot);
+    pub(super) fn has_sent(&mut self, slot: usize, is_known: bool, place: Place, now: Ms) {
+        if !is_known {
+            self.senders.push(slot);
+        }
         if place.parcel() != self.parcel.number {
             self.be_lazy(now);
         }

@@ -98,8 +98,9 @@ impl State {
     /// Hands what has gathered to the store.
     pub(super) fn hand_to_store(&mut self) {
         for slot in self.keeper.take_senders() {
-            let Some(session) = self.sessions.get(slot) else { continue };
-            let Some(kept) = &session.kept else { continue };
+            let Some(session) = self.sessions.get_mut(slot) else { continue };
+            let Some(kept) = &mut session.kept else { continue };
+            kept.is_sender = false;
             // Of messages that have arrived meanwhile nobody needs to know that they were sent.
             if session.send.inflight_len() > 0 {
                 let batch = self.keeper.change(&mut Waiting::Nobody, self.now);
@@ -314,10 +315,11 @@ impl State {
         let sent_to = released.map(|delivery| delivery.number.get()).max();
         let mut sent_to = sent_to.unwrap_or(0).max(saved.sent_to);
         if saved.connected {
-            // How far it was sent to is stored a little later than it is sent: all may have been on its
-            // way, and is sent with DUP.
-            let last = saved.deliveries.last().map(|delivery| delivery.number.get());
-            sent_to = sent_to.max(last.unwrap_or(0));
+            // How far it was sent to is stored a little later than it is sent: as many as may be under
+            // way at once may have been, and are sent with DUP.
+            let inflight_max = usize::from(self.settings.config.limits.inflight_max);
+            let last = saved.deliveries.iter().take(inflight_max).last();
+            sent_to = sent_to.max(last.map_or(0, |delivery| delivery.number.get()));
         }
         if let Some(kept) = &mut session.kept {
             kept.sent_to = sent_to;

@@ -359,7 +359,8 @@ impl State {
                         && !dup
                     {
                         kept.sent_to = by.number.get();
-                        self.keeper.has_sent(slot, by.place, self.now);
+                        let is_known = std::mem::replace(&mut kept.is_sender, true);
+                        self.keeper.has_sent(slot, is_known, by.place, self.now);
                     }
                     let sent = match delivery.message.here() {
                         None => Err(NotSent::Unreadable),

@@ -67,6 +67,8 @@ pub(crate) struct Kept {
     pub number: SessionNumber,
     /// The number of the message that was sent last.
     pub sent_to: u64,
+    /// Whether that is to be stored.
+    pub is_sender: bool,
     /// Deliveries of QoS 2 of which PUBCOMP is still to come.
     pub released: BTreeMap<PacketId, Place>,
     /// Packet Identifiers of QoS 2 that were stored as received.
@@ -75,7 +77,13 @@ pub(crate) struct Kept {
 
 impl Kept {
     pub(crate) fn new(number: SessionNumber) -> Self {
-        Self { number, sent_to: 0, released: BTreeMap::new(), received: BTreeSet::new() }
+        Self {
+            number,
+            sent_to: 0,
+            is_sender: false,
+            released: BTreeMap::new(),
+            received: BTreeSet::new(),
+        }
     }
 }
 
