@@ -139,6 +139,9 @@ pub(crate) const WS_FRAME_AWAITED_MAX: u64 = 16 * 1024;
 /// Topics whose matches a worker remembers.
 pub(crate) const MATCH_CACHE_MAX: usize = 64 * 1024;
 
+/// Topics that a worker has an eye on, to remember the matches of those that come again.
+pub(crate) const RECENT_TOPICS: usize = 16 * 1024;
+
 /// Write buffers that a worker keeps for the next connection that writes.
 pub(crate) const SPARE_BUFFERS_MAX: usize = 64;
 

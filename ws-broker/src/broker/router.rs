@@ -137,22 +137,33 @@ pub(crate) struct Chosen {
     pub kept: bool,
 }
 
-/// All sessions that get messages of one topic, by the worker they live in.
-#[derive(Debug, Default)]
+/// All sessions that get messages of one topic.
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Targets {
-    by_worker: Vec<Local>,
+    plain: Plain,
     groups: Vec<MatchedGroup>,
 }
 
+/// The sessions that get messages each for itself. One alone needs no memory for a list of one.
+#[derive(Debug, Default, Clone)]
+enum Plain {
+    #[default]
+    None,
+    /// With whether it is kept in the store and gets more than QoS 0.
+    One(WorkerId, [Target; 1], bool),
+    /// By the worker they live in.
+    Many(Vec<Local>),
+}
+
 /// The sessions of one worker among them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Local {
     targets: Vec<Target>,
     /// Whether one of them is kept in the store and gets more than QoS 0.
     kept: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct MatchedGroup {
     filter: Arc<TopicFilter>,
     members: Arc<Vec<Member>>,
@@ -191,28 +202,49 @@ impl MatchedGroup {
 }
 
 impl Targets {
+    fn one(key: &SessionKey, subscribed: &Subscribed) -> Self {
+        let kept = must_keep(key, subscribed);
+        Self { plain: Plain::One(key.worker, [target(key, subscribed)], kept), groups: Vec::new() }
+    }
+
     /// The sessions that live in `worker`.
     pub(crate) fn of(&self, worker: WorkerId) -> &[Target] {
-        self.by_worker.get(usize::from(worker)).map_or(&[], |local| local.targets.as_slice())
+        match &self.plain {
+            Plain::One(home, target, _) if *home == worker => target,
+            Plain::None | Plain::One(..) => &[],
+            Plain::Many(by_worker) => {
+                by_worker.get(usize::from(worker)).map_or(&[], |local| local.targets.as_slice())
+            }
+        }
     }
 
     /// The workers, other than `worker`, in which sessions live; for each, whether what they get may
     /// have to be stored.
     pub(crate) fn others(&self, worker: WorkerId) -> impl Iterator<Item = (WorkerId, bool)> + '_ {
-        (0..).zip(&self.by_worker).filter_map(move |(id, local)| {
-            (id != worker && !local.targets.is_empty()).then_some((id, local.kept))
-        })
+        let (one, many) = match &self.plain {
+            Plain::None => (None, &[][..]),
+            Plain::One(home, _, kept) => (Some((*home, *kept)), &[][..]),
+            Plain::Many(by_worker) => (None, by_worker.as_slice()),
+        };
+        let many = (0..).zip(many).filter(|(_, local)| !local.targets.is_empty());
+        let all = one.into_iter().chain(many.map(|(id, local)| (id, local.kept)));
+        all.filter(move |(id, _)| *id != worker)
     }
 
     /// Whether nobody gets the message.
     pub(crate) fn is_empty(&self) -> bool {
-        self.by_worker.is_empty() && self.groups.is_empty()
+        matches!(self.plain, Plain::None) && self.groups.is_empty()
     }
 
     /// One member of each shared subscription.
     pub(crate) fn choose(&self) -> impl Iterator<Item = Chosen> + '_ {
         self.groups.iter().filter_map(MatchedGroup::choose)
     }
+}
+
+/// Whether what is sent for a subscription may have to be stored.
+fn must_keep(key: &SessionKey, subscribed: &Subscribed) -> bool {
+    key.kept && subscribed.options.qos > QoS::AtMostOnce
 }
 
 fn target(key: &SessionKey, subscribed: &Subscribed) -> Target {
@@ -329,9 +361,6 @@ impl Router {
         let table = self.table.read();
         let generation = self.generation();
         let mut found = Found::default();
-        if let Some(entry) = table.exact.get(topic) {
-            found.take(entry);
-        }
         let mut levels = topic.split('/');
         // A filter that begins with a wildcard does not match a topic that begins with `$`.
         if topic.starts_with('$') {
@@ -341,6 +370,17 @@ impl Router {
             }
         } else {
             table.wild.visit(levels, &mut found);
+        }
+        if let Some(entry) = table.exact.get(topic) {
+            // A topic of one subscriber is the most common and is found without asking for memory.
+            if let (Subscribers::One(key, subscribed), []) = (&entry.plain, &*entry.shared)
+                && found.is_empty()
+            {
+                let may_read = table.rights.is_empty() || table.may_read(key, topic);
+                let targets = may_read.then(|| Targets::one(key, subscribed));
+                return (generation, targets.unwrap_or_default());
+            }
+            found.take(entry);
         }
         if !table.rights.is_empty() {
             found.retain(|key| table.may_read(key, topic));
@@ -539,20 +579,21 @@ impl Subscribers {
 struct Found {
     plain: Vec<(SessionKey, Subscribed)>,
     groups: Vec<MatchedGroup>,
-    entries: usize,
 }
 
 impl Found {
+    fn is_empty(&self) -> bool {
+        self.plain.is_empty() && self.groups.is_empty()
+    }
+
     fn take(&mut self, entry: &Entry) {
         match &entry.plain {
             Subscribers::None => {}
             Subscribers::One(key, subscribed) => {
                 self.plain.push((*key, *subscribed));
-                self.entries = self.entries.saturating_add(1);
             }
             Subscribers::Many(all) => {
                 self.plain.extend(all.iter().map(|(key, subscribed)| (*key, *subscribed)));
-                self.entries = self.entries.saturating_add(1);
             }
         }
         self.groups.extend(entry.shared.iter().map(MatchedGroup::of));
@@ -572,25 +613,25 @@ impl Found {
     /// One target for each session: where several of its subscriptions match, the message is sent
     /// once, with the highest QoS and all identifiers (MQTT 5.0 §3.3.4).
     fn into_targets(mut self) -> Targets {
-        if self.entries > 1 {
-            self.plain.sort_unstable_by_key(|(key, _)| *key);
-        }
-        let mut targets = Targets { by_worker: Vec::new(), groups: self.groups };
+        // In the order in which sessions lie in memory, for every message is handed to them in this one.
+        self.plain.sort_unstable_by_key(|(key, _)| *key);
+        let mut by_worker: Vec<Local> = Vec::new();
         let mut last: Option<SessionKey> = None;
         for (key, subscribed) in &self.plain {
             let worker = usize::from(key.worker);
-            if targets.by_worker.len() <= worker {
-                targets.by_worker.resize_with(worker.saturating_add(1), Local::default);
+            if by_worker.len() <= worker {
+                by_worker.resize_with(worker.saturating_add(1), Local::default);
             }
-            let Some(local) = targets.by_worker.get_mut(worker) else { continue };
-            local.kept |= key.kept && subscribed.options.qos > QoS::AtMostOnce;
+            let Some(local) = by_worker.get_mut(worker) else { continue };
+            local.kept |= must_keep(key, subscribed);
             match local.targets.last_mut() {
                 Some(same) if last == Some(*key) => merge(same, subscribed),
                 _ => local.targets.push(target(key, subscribed)),
             }
             last = Some(*key);
         }
-        targets
+        let plain = if by_worker.is_empty() { Plain::None } else { Plain::Many(by_worker) };
+        Targets { plain, groups: self.groups }
     }
 }
 

@@ -1,42 +1,123 @@
 //! What topics match, remembered by one worker.
 
+use std::hash::BuildHasher as _;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 
 use crate::broker::{Router, Targets};
-use crate::limits::MATCH_CACHE_MAX;
+use crate::limits::{MATCH_CACHE_MAX, RECENT_TOPICS};
 
 /// Topics and who gets their messages, true for one generation of the router.
+///
+/// A topic is remembered when it comes again soon. Where a million topics come in turn, nothing is
+/// gained by remembering any of them, and making room for each costs more than looking it up.
 #[derive(Debug, Default)]
 pub(crate) struct MatchCache {
     generation: u64,
-    matches: HashMap<Box<str>, Rc<Match>>,
+    matches: HashMap<Box<str>, Rc<Remembered>>,
+    /// Hashes of topics that came lately, each at the place that it names itself.
+    recent: Vec<u64>,
 }
 
-/// Who gets the messages of one topic. While it is looked at it is counted by an `Rc`, which costs nothing
-/// beside an `Arc`; that one is for the targets that are handed to other workers.
+/// A match that is remembered. While it is looked at it is counted by an `Rc`, which costs nothing beside
+/// an `Arc`; that one is for the targets that are handed to other workers.
 #[derive(Debug)]
-pub(crate) struct Match(pub Arc<Targets>);
+pub(crate) struct Remembered(Arc<Targets>);
+
+/// Who gets the messages of one topic.
+#[derive(Debug)]
+pub(crate) enum Match {
+    Remembered(Rc<Remembered>),
+    New(Targets),
+}
+
+impl Match {
+    pub(crate) fn targets(&self) -> &Targets {
+        match self {
+            Self::Remembered(remembered) => &remembered.0,
+            Self::New(targets) => targets,
+        }
+    }
+
+    /// The targets for another worker.
+    pub(crate) fn share(&self) -> Arc<Targets> {
+        match self {
+            Self::Remembered(remembered) => Arc::clone(&remembered.0),
+            Self::New(targets) => Arc::new(targets.clone()),
+        }
+    }
+}
 
 impl MatchCache {
     /// Who gets a message of `topic`.
-    pub(crate) fn look_up(&mut self, router: &Router, topic: &str) -> Rc<Match> {
+    pub(crate) fn look_up(&mut self, router: &Router, topic: &str) -> Match {
         if self.generation == router.generation() {
-            if let Some(targets) = self.matches.get(topic) {
-                return Rc::clone(targets);
+            if let Some(remembered) = self.matches.get(topic) {
+                return Match::Remembered(Rc::clone(remembered));
             }
         } else {
             self.matches.clear();
         }
         let (generation, targets) = router.matching(topic);
-        let targets = Rc::new(Match(Arc::new(targets)));
+        if !self.came_lately(topic) {
+            return Match::New(targets);
+        }
         if self.generation != generation || self.matches.len() >= MATCH_CACHE_MAX {
             self.matches.clear();
             self.generation = generation;
         }
-        self.matches.insert(topic.into(), Rc::clone(&targets));
-        targets
+        let remembered = Rc::new(Remembered(Arc::new(targets)));
+        self.matches.insert(topic.into(), Rc::clone(&remembered));
+        Match::Remembered(remembered)
+    }
+
+    /// Whether a topic has come before, and notes that it has now.
+    fn came_lately(&mut self, topic: &str) -> bool {
+        if self.recent.is_empty() {
+            self.recent = vec![0; RECENT_TOPICS];
+        }
+        let hash = self.matches.hasher().hash_one(topic);
+        let place = usize::try_from(hash).unwrap_or(0) % RECENT_TOPICS;
+        self.recent.get_mut(place).is_some_and(|noted| std::mem::replace(noted, hash) == hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use codec::{SubscriptionOptions, TopicFilter};
+
+    use super::*;
+    use crate::broker::SessionKey;
+
+    #[test]
+    fn a_topic_that_comes_again_is_remembered_until_subscriptions_change() {
+        let (router, mut cache) = (Router::default(), MatchCache::default());
+        let subscribe = |filter: &str, slot| {
+            let key = SessionKey { worker: 0, slot, epoch: 0, kept: false };
+            let connected = Arc::new(AtomicBool::new(true));
+            let filter = TopicFilter::new(filter).unwrap();
+            router.subscribe(&filter, key, SubscriptionOptions::default(), None, &connected);
+        };
+        let slots = |found: &Match| {
+            let slots = found.targets().of(0).iter().map(|target| target.slot);
+            (slots.collect::<Vec<_>>(), matches!(found, Match::Remembered(_)))
+        };
+        subscribe("a/b", 1);
+        assert_eq!(slots(&cache.look_up(&router, "a/b")), (vec![1], false));
+        assert_eq!(slots(&cache.look_up(&router, "a/b")), (vec![1], true));
+        assert_eq!(slots(&cache.look_up(&router, "a/b")), (vec![1], true));
+        assert_eq!(cache.matches.len(), 1);
+        subscribe("a/#", 2);
+        for _ in 0..3 {
+            assert_eq!(slots(&cache.look_up(&router, "a/b")).0, [1, 2]);
+        }
+        for topic in 0..100_000 {
+            cache.look_up(&router, &format!("once/{topic}"));
+        }
+        assert!(cache.matches.len() < 1000, "what comes once is not remembered");
     }
 }

@@ -12,7 +12,6 @@ use crate::broker::{Chosen, Counters, Expired, Message, StoreFull, Target, count
 use crate::limits::SHARED_PAYLOAD_MIN;
 use crate::log::NOTICE;
 use crate::time::seconds;
-use crate::worker::cache::Match;
 use crate::worker::keeper::{Waiting, Who};
 use crate::worker::link::Link;
 use crate::worker::mount::unmounted;
@@ -77,8 +76,8 @@ impl State {
                 Ok(()) => self.keeper.retain(topic, &mut routed.waiting, self.now),
             }
         }
-        let matched = self.cache.look_up(&self.shared.router, message.topic.as_str());
-        let Match(targets) = &*matched;
+        let found = self.cache.look_up(&self.shared.router, message.topic.as_str());
+        let targets = found.targets();
         if targets.is_empty() {
             return false;
         }
@@ -89,7 +88,7 @@ impl State {
         }
         for (worker, kept) in targets.others(self.id) {
             let receipt = if kept { self.receipt(routed) } else { None };
-            let for_whom = ForWhom::Matched(Arc::clone(targets));
+            let for_whom = ForWhom::Matched(found.share());
             self.hand_over(worker, HandOver { message: routed.keep(), for_whom, receipt });
         }
         for chosen in targets.choose() {
