@@ -102,6 +102,10 @@ pub(crate) const PROXY_HEADER_MAX: usize = 4096;
 /// Bytes of a file that is served from a folder.
 pub(crate) const HTTP_FILE_MAX: u64 = 32 << 20;
 
+/// Tasks that a worker runs before it looks for what has arrived since. A message goes to that many with
+/// one write each and no look between, in which more messages for the same ones would come in.
+pub(crate) const TASKS_BEFORE_IO: u32 = 256;
+
 /// Bytes that one read takes at most. Reads of a worker share one buffer of this size.
 pub(crate) const READ_CHUNK: usize = 64 * 1024;
 
@@ -142,8 +146,8 @@ pub(crate) const MATCH_CACHE_MAX: usize = 64 * 1024;
 /// Topics that a worker has an eye on, to remember the matches of those that come again.
 pub(crate) const RECENT_TOPICS: usize = 16 * 1024;
 
-/// Write buffers that a worker keeps for the next connection that writes.
-pub(crate) const SPARE_BUFFERS_MAX: usize = 64;
+/// Bytes that the write buffers have room for which a worker keeps for connections that write next.
+pub(crate) const SPARE_BUFFERS_BYTES_MAX: usize = 4 << 20;
 
 /// A write buffer that grew beyond this is not kept.
 pub(crate) const SPARE_BUFFER_BYTES_MAX: usize = 256 * 1024;

@@ -401,6 +401,7 @@ pub(crate) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
+        .event_interval(limits::TASKS_BEFORE_IO)
         .on_thread_stop(memory::settle)
         .build_local(tokio::runtime::LocalOptions::default());
     let runtime = match runtime {

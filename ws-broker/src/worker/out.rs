@@ -6,7 +6,7 @@ use std::io::IoSlice;
 use bytes::{Buf, Bytes, BytesMut};
 use codec::{EncodeError, Packet, ProtocolVersion};
 
-use crate::limits::{SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
+use crate::limits::{SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_BYTES_MAX};
 
 /// Pieces that one vectored write takes at most.
 const PIECES_MAX: usize = 64;
@@ -36,7 +36,7 @@ impl OutBuffer {
     /// Where the next packet is appended.
     pub(crate) fn tail(&mut self, spare: &mut SpareBuffers) -> &mut BytesMut {
         if self.tail.capacity() == 0 {
-            self.tail = spare.0.pop().unwrap_or_default();
+            self.tail = spare.take();
         }
         self.packets = self.packets.saturating_add(1);
         &mut self.tail
@@ -141,9 +141,10 @@ impl OutBuffer {
         // Takes back what was advanced over, where nobody else holds a part of it.
         if buffer.try_reclaim(SPARE_BUFFER_BYTES_MIN)
             && buffer.capacity() <= SPARE_BUFFER_BYTES_MAX
-            && spare.0.len() < SPARE_BUFFERS_MAX
+            && spare.bytes.saturating_add(buffer.capacity()) <= SPARE_BUFFERS_BYTES_MAX
         {
-            spare.0.push(buffer);
+            spare.bytes = spare.bytes.saturating_add(buffer.capacity());
+            spare.buffers.push(buffer);
         }
     }
 }
@@ -153,7 +154,21 @@ const SPARE_BUFFER_BYTES_MIN: usize = 1024;
 
 /// Write buffers of one worker that no connection uses now.
 #[derive(Debug, Default)]
-pub(crate) struct SpareBuffers(Vec<BytesMut>);
+pub(crate) struct SpareBuffers {
+    buffers: Vec<BytesMut>,
+    /// What they have room for together.
+    bytes: usize,
+}
+
+impl SpareBuffers {
+    fn take(&mut self) -> BytesMut {
+        let Some(buffer) = self.buffers.pop() else {
+            return BytesMut::with_capacity(SPARE_BUFFER_BYTES_MIN);
+        };
+        self.bytes = self.bytes.saturating_sub(buffer.capacity());
+        buffer
+    }
+}
 
 #[cfg(test)]
 mod tests {
