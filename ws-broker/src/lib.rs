@@ -14,6 +14,7 @@ mod http;
 mod import;
 mod limits;
 mod log;
+pub mod matching;
 mod memory;
 mod metrics;
 mod net;
