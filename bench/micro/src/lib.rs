@@ -1,0 +1,1 @@
+//! Nothing but its benchmark: `cargo bench --manifest-path bench/micro/Cargo.toml`.
