@@ -99,7 +99,7 @@ impl State {
     }
 
     fn look_after_sessions(&mut self) {
-        let now = self.now;
+        let (now, stopping) = (self.now, self.stopping);
         let deadline = self.closing_deadline();
         let mut due = Vec::new();
         let mut held = Held::default();
@@ -115,7 +115,7 @@ impl State {
                 }
             } else if session.expires_at.is_some_and(|at| at <= now) {
                 due.push(Due::End(slot));
-            } else if session.will.as_ref().is_some_and(|will| will.at <= now) {
+            } else if !stopping && session.will.as_ref().is_some_and(|will| will.at <= now) {
                 due.push(Due::Will(slot));
             }
             let (expired, places) = session.drop_expired(now);

@@ -270,9 +270,11 @@ impl State {
         session.connected.store(false, Ordering::Relaxed);
         session.on_connection_lost();
         let expiry_s = session.expiry_interval_s;
-        let will = link.borrow_mut().will.take().filter(|_| cause.sends_will());
-        match will {
-            Some(will) if will_delay(&will) > 0 && expiry_s > 0 => {
+        // A will that is stored outlives the broker, also one that stops: it is sent by the next.
+        let is_for_next = *cause == Cause::ShuttingDown && session.kept.is_some();
+        let will = link.borrow_mut().will.take();
+        match will.filter(|_| cause.sends_will() || is_for_next) {
+            Some(will) if (will_delay(&will) > 0 || is_for_next) && expiry_s > 0 => {
                 let at = now.saturating_add(seconds(will_delay(&will)));
                 session.will = Some(DelayedWill { at, will });
             }
