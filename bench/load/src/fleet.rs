@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
 use codec::{
-    Connect, Decoder, FixedHeader, MqttString, PACKET_SIZE_MAX, Packet, PacketType, ReasonCode,
+    Connect, Decoder, FixedHeader, MqttString, PACKET_SIZE_MAX, Packet, PacketType, Properties,
+    Property, ProtocolVersion, ReasonCode,
 };
 use hdrhistogram::Histogram;
 use mio::{Events, Interest, Poll, Token};
@@ -18,6 +19,9 @@ use crate::target::Target;
 
 /// How long the broker may be silent while an answer is due.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+/// How long a session stays that outlives its connection.
+const SESSION_EXPIRY_S: u32 = 3600;
 
 /// Files that are open besides the connections.
 const OTHER_FILES: usize = 64;
@@ -32,6 +36,10 @@ pub(crate) struct Fleet {
     events: Events,
     scratch: Scratch,
     connections: Vec<Connection>,
+    /// Connections that were ever begun.
+    begun: usize,
+    /// Whether the sessions of connections that are opened from now on outlive these.
+    pub(crate) keeps_sessions: bool,
 }
 
 /// How opening connections went.
@@ -49,6 +57,8 @@ impl Fleet {
             events: Events::with_capacity(1024),
             scratch: Scratch::new(),
             connections: Vec::new(),
+            begun: 0,
+            keeps_sessions: false,
         })
     }
 
@@ -97,14 +107,29 @@ impl Fleet {
     /// Begins one connection.
     fn begin(&mut self, name: &str) -> Result<()> {
         let index = self.len();
-        let client_id = MqttString::new(&format!("{name}-{}-{index}", std::process::id()))?;
-        let connect = Connect { keep_alive_s: 0, ..Connect::new(self.target.version, client_id) };
+        let client_id = MqttString::new(&format!("{name}-{}-{}", std::process::id(), self.begun))?;
+        self.begun += 1;
+        let mut connect =
+            Connect { keep_alive_s: 0, ..Connect::new(self.target.version, client_id) };
+        if self.keeps_sessions {
+            connect.clean_start = false;
+            // Before MQTT 5.0 it is for ever by itself.
+            if self.target.version == ProtocolVersion::V5 {
+                let expiry = Property::SessionExpiryInterval(SESSION_EXPIRY_S);
+                connect.properties = Properties::new([expiry])?;
+            }
+        }
         let packet = Packet::Connect(Box::new(connect));
         let mut connection = Connection::open(&self.target, index, &packet)?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut connection.stream, Token(index), interest)?;
         self.connections.push(connection);
         Ok(())
+    }
+
+    /// Closes all connections from this one on.
+    pub(crate) fn close_from(&mut self, index: usize) {
+        self.connections.truncate(index);
     }
 
     /// Waits until something happens, for `timeout` at most, and hands on every packet that came.

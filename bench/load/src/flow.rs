@@ -22,6 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Bytes that a publisher may have waiting for its socket until it makes no more.
 const OUT_MAX: usize = 1024 * 1024;
 
+/// Subscribers that are connected at the same time where they are to go away: there may be more of
+/// them than a program may have open files.
+const SUBSCRIBERS_AT_ONCE: usize = 1000;
+
 /// From one topic to the next, where a publisher walks over many: a prime, so that it comes to all
 /// of them and never to neighbours one after the other.
 const TOPIC_STEP: usize = 611_953;
@@ -43,6 +47,13 @@ pub(crate) struct Arguments {
     /// Clients that subscribe like the others and then never read
     #[arg(long, default_value_t = 0)]
     deaf: usize,
+    /// Subscribers have sessions that outlive their connections
+    #[arg(long)]
+    sessions: bool,
+    /// Subscribers go away once they have subscribed: what is published waits for them, and an
+    /// acknowledged message counts as delivered
+    #[arg(long, requires = "sessions", requires = "qos")]
+    offline: bool,
     /// Who gets what
     #[arg(long, value_enum, default_value_t = Topics::Same)]
     topics: Topics,
@@ -69,6 +80,9 @@ pub(crate) struct Arguments {
     /// Seconds that are measured
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
+    /// Publish so many messages each publisher and no more
+    #[arg(long)]
+    messages: Option<u64>,
     /// Seconds before, which are not measured
     #[arg(long, default_value_t = 0.5)]
     warm_up: f64,
@@ -120,12 +134,18 @@ impl Arguments {
         }
     }
 
-    /// To how many each message goes.
+    /// At how many each message arrives.
     fn receivers(&self) -> u64 {
         match self.topics {
+            _ if self.offline => 0,
             Topics::Same | Topics::Wildcard => self.subscribers as u64,
             Topics::Own | Topics::Exact => 1,
         }
+    }
+
+    /// How much is to be counted of so many messages.
+    fn expected(&self, sent: u64) -> u64 {
+        if self.offline { sent } else { sent.saturating_mul(self.receivers()) }
     }
 }
 
@@ -187,16 +207,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Value> {
     let mut fleet = Fleet::new(target)?;
     let (publishers, subscribers) = (arguments.publishers, arguments.subscribers);
     fleet.open(publishers, "publisher")?;
-    fleet.open(subscribers.saturating_add(arguments.deaf), "subscriber")?;
-    let before_subscribing = process.processor_time();
-    let filter = |client, number| arguments.filter(client, number);
-    let clients = publishers..fleet.len();
-    let subscribed = subscribe(&mut fleet, clients, arguments.filters, qos, &filter)?;
-    let after_subscribing = process.processor_time();
-    for index in publishers.saturating_add(subscribers)..fleet.len() {
-        fleet.get(index)?.is_deaf = true;
-    }
-
+    fleet.keeps_sessions = arguments.sessions;
+    let subscribed = open_subscribers(&mut fleet, arguments, qos)?;
     let mut flow = Flow {
         arguments,
         qos,
@@ -234,7 +246,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Value> {
     flow.drain(&mut fleet)?;
 
     let sent: u64 = flow.publishers.iter().map(|publisher| publisher.sent).sum();
-    let expected = sent.saturating_mul(arguments.receivers());
+    let expected = arguments.expected(sent);
     let filters = subscribers.saturating_add(arguments.deaf).saturating_mul(arguments.filters);
     Ok(json!({
         "sent": sent,
@@ -251,12 +263,33 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Value> {
         "subscribing": {
             "filters": filters,
             "seconds": subscribed.as_secs_f64(),
-            "broker_seconds": report::seconds_between(before_subscribing, after_subscribing),
         },
         "latency_us": report::latency(&flow.latency),
         "resident_before": resident_before,
         "resident": process.resident(),
     }))
+}
+
+/// Connects all subscribers, subscribes them, and has those go away who are to. Returns how long
+/// subscribing took.
+fn open_subscribers(fleet: &mut Fleet, arguments: &Arguments, qos: QoS) -> Result<Duration> {
+    let publishers = fleet.len();
+    let count = arguments.subscribers.saturating_add(arguments.deaf);
+    let at_once = if arguments.offline { SUBSCRIBERS_AT_ONCE } else { count };
+    let mut took = Duration::ZERO;
+    for first in (0..count).step_by(at_once.max(1)) {
+        fleet.open(at_once.min(count.saturating_sub(first)), "subscriber")?;
+        let filter = |client: usize, number| arguments.filter(first + client, number);
+        let clients = publishers..fleet.len();
+        took += subscribe(fleet, clients, arguments.filters, qos, &filter)?;
+        if arguments.offline {
+            fleet.close_from(publishers);
+        }
+    }
+    for index in publishers.saturating_add(arguments.subscribers)..fleet.len() {
+        fleet.get(index)?.is_deaf = true;
+    }
+    Ok(took)
 }
 
 impl Flow<'_> {
@@ -277,7 +310,7 @@ impl Flow<'_> {
         let mut published = 0_u64;
         loop {
             let now = Instant::now();
-            if now >= end {
+            if now >= end || self.is_all_published() {
                 return Ok(());
             }
             let timeout = match self.arguments.rate {
@@ -311,6 +344,8 @@ impl Flow<'_> {
             let Some(publisher) = self.publishers.get(index) else { continue };
             let under_way = publisher.under_way(self.arguments.receivers(), self.qos);
             let room = u64::from(self.arguments.window).saturating_sub(under_way);
+            let left = self.arguments.messages.map(|all| all.saturating_sub(publisher.sent));
+            let room = left.map_or(room, |left| left.min(room));
             self.publish(fleet, index, room, 0)?;
         }
         Ok(())
@@ -368,10 +403,16 @@ impl Flow<'_> {
         Ok(())
     }
 
+    /// Whether as much is published as was asked for, and no end was.
+    fn is_all_published(&self) -> bool {
+        let is_done = |all| self.publishers.iter().all(|publisher| publisher.sent >= all);
+        self.arguments.messages.is_some_and(is_done)
+    }
+
     fn is_done(&self) -> bool {
         let sent: u64 = self.publishers.iter().map(|publisher| publisher.sent).sum();
         let acknowledged = |publisher: &Publisher| publisher.acknowledged == publisher.sent;
-        self.delivered >= sent.saturating_mul(self.arguments.receivers())
+        self.delivered >= self.arguments.expected(sent)
             && (self.qos == QoS::AtMostOnce || self.publishers.iter().all(acknowledged))
     }
 
@@ -433,6 +474,9 @@ impl Flow<'_> {
             PacketType::PubAck | PacketType::PubComp => {
                 let publisher = self.publishers.get_mut(index).context("not a publisher")?;
                 publisher.acknowledged += 1;
+                if self.arguments.offline {
+                    self.delivered += 1;
+                }
             }
             PacketType::PubRec => out.push_ack(PacketType::PubRel, id),
             PacketType::PubRel => out.push_ack(PacketType::PubComp, id),
