@@ -8,6 +8,7 @@ mod page;
 mod peers;
 mod plot;
 mod results;
+mod stored;
 mod workloads;
 
 use std::fs;
@@ -23,12 +24,15 @@ use crate::{command, setup, workspace};
 use cores::Cores;
 use peers::{Broker, Running};
 use results::{Machine, Measured, Results, Round, Version};
-use workloads::{Transport, Workload};
+use workloads::{Kind, Transport, Workload};
 
 pub(crate) use page::check;
 
 /// Open files that a hundred thousand connections need on either side.
 const FILES: u64 = 250_000;
+
+/// How long a load may take that ends by itself.
+const FILL_SECONDS_MAX: f64 = 600.0;
 
 /// What `load` prints when its messages flow.
 const FLOWING: &str = "load: flowing";
@@ -90,6 +94,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     ]))?;
     let release = workspace::target().join("release");
     let brokers = find_brokers(arguments, &release)?;
+    let levels = [(stored::OFF, None), (stored::OS, Some("os")), (stored::FSYNC, Some("fsync"))];
+    let levels = levels.map(|(name, level)| Broker::at_level(name, level, &release));
     let bench = Bench {
         load: release.join("load"),
         folder: workspace::target().join("bench"),
@@ -115,11 +121,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     };
     for number in 1..=rounds {
         for (workload, measured) in chosen.iter().zip(&mut results.workloads) {
-            for broker in brokers.iter().filter(|broker| broker.speaks(workload.transport)) {
+            let compared = match workload.kind {
+                Kind::Stored => &levels[..],
+                Kind::Restart => &levels[1..2],
+                _ => &brokers[..],
+            };
+            for broker in compared.iter().filter(|broker| broker.speaks(workload.transport)) {
                 if measured.failures.contains_key(&broker.name) {
                     continue;
                 }
-                print!("round {number} of {rounds}: {:18} {:10} ", workload.name, broker.name);
+                print!("round {number} of {rounds}: {:18} {:15} ", workload.name, broker.name);
                 match bench.measure(broker, workload) {
                     Ok(round) => {
                         println!("{}", page::summary(&round));
@@ -189,6 +200,10 @@ impl Bench {
 
     /// One run: the broker starts, bears the load and stops.
     fn measure(&self, broker: &Broker, workload: &Workload) -> Result<Round> {
+        stored::clear(&self.folder)?;
+        if workload.kind == Kind::Restart {
+            return stored::restart(self, broker, workload);
+        }
         let running = broker.start(workload.transport, &self.folder, &self.cores)?;
         let beside = match workload.beside {
             Some(load) => Some(Beside::start(self, load, running.address)?),
@@ -215,7 +230,9 @@ impl Bench {
             }
         }
         if workload.load.first() == Some(&"flow") {
-            load.args(["--seconds", &self.seconds.to_string()]);
+            let is_fill = workload.kind == Kind::Restart;
+            let seconds = if is_fill { FILL_SECONDS_MAX } else { self.seconds };
+            load.args(["--seconds", &seconds.to_string()]);
         }
         load.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let output = cores::spawn_on(&mut load, self.cores.generator)?.wait_with_output()?;

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use super::peers::{MOSQUITTO, OURS};
 use super::plot;
 use super::results::{Measured, Results, Round, Spread};
+use super::stored;
 use super::workloads::{self, Kind, Workload};
 
 const JSON: &str = "docs/bench.json";
@@ -21,6 +22,7 @@ const END: &str = "<!-- end of figures -->";
 /// One run in a line.
 pub(super) fn summary(round: &Round) -> String {
     let mut parts = vec![format!("{}/s", count(round.rate))];
+    parts.extend(round.start_s.map(|s| format!("serving again after {s:.2} s")));
     parts.extend(round.broker_us.map(|us| format!("{us:.2} µs each")));
     parts.extend(round.connection_kib.map(|kib| format!("{kib:.1} KiB each")));
     parts.extend(round.latency_us.as_ref().map(|latency| format!("p99 {:.0} µs", latency.p99)));
@@ -48,6 +50,7 @@ pub(super) fn figures(results: &Results) -> String {
     for table in [rows.processor_time(), rows.rates(), rows.latency(), rows.connections()] {
         out.push_str(&table);
     }
+    out.push_str(&stored::figures(results));
     out.push('\n');
     out.push_str(&losses(results));
     out
@@ -252,17 +255,17 @@ fn losses(results: &Results) -> String {
 }
 
 /// A Markdown table that grows row by row, with its heading; nothing where it has no rows.
-struct Table {
+pub(super) struct Table {
     text: String,
     rows: usize,
 }
 
 impl Table {
-    fn new(heading: &str) -> Self {
+    pub(super) fn new(heading: &str) -> Self {
         Self { text: format!("\n### {heading}\n\n"), rows: 0 }
     }
 
-    fn row<'a>(&mut self, cells: impl IntoIterator<Item = &'a str>) {
+    pub(super) fn row<'a>(&mut self, cells: impl IntoIterator<Item = &'a str>) {
         let cells: Vec<_> = cells.into_iter().collect();
         self.text.push_str(&format!("| {} |\n", cells.join(" | ")));
         if self.rows == 0 {
@@ -271,7 +274,7 @@ impl Table {
         self.rows += 1;
     }
 
-    fn end(self) -> String {
+    pub(super) fn end(self) -> String {
         if self.rows > 1 { self.text } else { String::new() }
     }
 }
@@ -286,7 +289,7 @@ fn range(spread: Spread, digits: usize) -> String {
 }
 
 /// A large number with three digits and a unit.
-fn count(number: f64) -> String {
+pub(super) fn count(number: f64) -> String {
     if number >= 1e6 {
         format!("{:.2} M", number / 1e6)
     } else if number >= 1e4 {

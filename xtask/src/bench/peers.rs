@@ -21,6 +21,9 @@ const STOP_MAX: Duration = Duration::from_secs(30);
 /// How long between two looks.
 const POLL: Duration = Duration::from_millis(20);
 
+/// The folder below that of a run where a store is.
+pub(super) const STORE: &str = "store";
+
 /// The name of ours in the results.
 pub(super) const OURS: &str = "ws-broker";
 /// The name in the results of the one that the aims are about.
@@ -39,6 +42,12 @@ pub(super) struct Broker {
 pub(super) enum Start {
     /// A program that reads a `mosquitto.conf`: ours and Mosquitto, with the same file.
     Conf(PathBuf),
+    /// Ours, with sessions that are stored at this level, if they are, and may have as much waiting as
+    /// there is room for.
+    Stored {
+        program: PathBuf,
+        level: Option<&'static str>,
+    },
     Rumqttd(PathBuf),
     /// A command of the user's, who says where it listens.
     Command {
@@ -59,6 +68,12 @@ impl Broker {
     pub(super) fn with_conf(name: &str, program: PathBuf) -> Result<Self> {
         let version = version(&program)?;
         Ok(Self { name: name.into(), version, start: Start::Conf(program) })
+    }
+
+    /// Ours, with what it acknowledges stored at this level, or not stored.
+    pub(super) fn at_level(name: &str, level: Option<&'static str>, release: &Path) -> Self {
+        let program = release.join("ws-broker");
+        Self { name: name.into(), version: String::new(), start: Start::Stored { program, level } }
     }
 
     pub(super) fn rumqttd(program: PathBuf) -> Result<Self> {
@@ -85,7 +100,9 @@ impl Broker {
     /// Whether it can be reached this way at all.
     pub(super) fn speaks(&self, transport: Transport) -> bool {
         match (&self.start, transport) {
-            (Start::Conf(_), _) | (Start::Rumqttd(_), Transport::Tcp) => true,
+            (Start::Conf(_) | Start::Stored { .. }, _) | (Start::Rumqttd(_), Transport::Tcp) => {
+                true
+            }
             (Start::Rumqttd(_), _) | (Start::Command { .. }, Transport::Tls) => false,
             (Start::Command { tcp, .. }, Transport::Tcp) => tcp.is_some(),
             (Start::Command { ws, .. }, Transport::Ws) => ws.is_some(),
@@ -100,10 +117,14 @@ impl Broker {
         cores: &Cores,
     ) -> Result<Running> {
         let (mut command, port) = match &self.start {
-            Start::Conf(program) => {
+            Start::Conf(program) | Start::Stored { program, .. } => {
                 let port = free_port()?;
                 let file = folder.join("mosquitto.conf");
-                write(&file, &mosquitto_conf(transport, port, folder)?)?;
+                let mut conf = mosquitto_conf(transport, port, folder)?;
+                if let Start::Stored { level, .. } = &self.start {
+                    conf.push_str(&store_conf(*level, folder));
+                }
+                write(&file, &conf)?;
                 let mut command = Command::new(program);
                 command.arg("-c").arg(file);
                 (command, port)
@@ -202,6 +223,19 @@ fn mosquitto_conf(transport: Transport, port: u16, folder: &Path) -> Result<Stri
     }
     lines.push(String::new());
     Ok(lines.join("\n"))
+}
+
+/// What a store needs that a run can fill as fast as it can.
+fn store_conf(level: Option<&str>, folder: &Path) -> String {
+    let queues = "max_queued_messages 0\nmax_queued_bytes 0\n";
+    let location = folder.join(STORE);
+    match level {
+        Some(level) => format!(
+            "{queues}persistence true\npersistence_location {}\ndurability {level}\n",
+            location.display()
+        ),
+        None => format!("{queues}persistence false\n"),
+    }
 }
 
 /// What a broker said last, which tells best why it ended.

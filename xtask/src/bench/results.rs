@@ -71,6 +71,9 @@ pub(super) struct Round {
     /// Subscriptions that were added in one second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) subscriptions_rate: Option<f64>,
+    /// Seconds from the start of a broker with a full store until it has accepted a connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) start_s: Option<f64>,
     /// Latency in microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) latency_us: Option<Latency>,
@@ -117,6 +120,7 @@ impl Round {
             subscriptions_rate: subscriptions
                 .zip(number("/subscribing/seconds"))
                 .map(|(filters, seconds)| filters / seconds),
+            start_s: None,
             latency_us: latency.map(Latency::deserialize).transpose()?,
         })
     }

@@ -1,5 +1,7 @@
 //! What brokers are measured with.
 
+use super::stored;
+
 /// One kind of work, the same for every broker.
 pub(super) struct Workload {
     /// How it is named on the command line and in the results.
@@ -27,6 +29,10 @@ pub(super) enum Kind {
     Latency,
     /// Connections: how fast, and what each costs.
     Connections,
+    /// Messages that ours stores at each level, and with persistence off.
+    Stored,
+    /// How soon ours serves again, with what `load` has put into its store.
+    Restart,
 }
 
 /// How packets travel.
@@ -68,6 +74,22 @@ impl Workload {
         let transport = Transport::Tcp;
         let kind = Kind::Connections;
         Self { name, title, kind, transport, load, beside: None, aim: None, is_long: false }
+    }
+
+    const fn stored(
+        name: &'static str,
+        title: &'static str,
+        load: &'static [&'static str],
+    ) -> Self {
+        Self { kind: Kind::Stored, ..Self::messages(name, title, None, load) }
+    }
+
+    const fn restart(
+        name: &'static str,
+        title: &'static str,
+        load: &'static [&'static str],
+    ) -> Self {
+        Self { kind: Kind::Restart, ..Self::messages(name, title, None, load) }
     }
 
     const fn over(self, transport: Transport) -> Self {
@@ -231,6 +253,52 @@ pub(super) const ALL: &[Workload] = &[
         "idle-100000",
         "100,000 idle connections",
         &["connections", "--count=100000"],
+    )
+    .long(),
+    Workload::stored(
+        "stored-online-20",
+        "1 → 1, QoS 1, session online, window 20",
+        &["flow", "--qos=1", "--sessions", "--window=20"],
+    ),
+    Workload::stored(
+        "stored-online-100",
+        "1 → 1, QoS 1, session online, window 100",
+        &["flow", "--qos=1", "--sessions", "--window=100"],
+    ),
+    Workload::stored(
+        "stored-offline-20",
+        "1 → 1, QoS 1, session offline, window 20",
+        &["flow", "--qos=1", "--sessions", "--offline", "--window=20"],
+    ),
+    Workload::stored(
+        "stored-offline-100",
+        "1 → 1, QoS 1, session offline, window 100",
+        &["flow", "--qos=1", "--sessions", "--offline", "--window=100"],
+    ),
+    Workload::stored(
+        stored::ALONE,
+        "1 → 1, QoS 1, session offline, window 1",
+        &["flow", "--qos=1", "--sessions", "--offline", "--window=1"],
+    ),
+    Workload::stored(
+        stored::TOGETHER,
+        "100 → 1, QoS 1, session offline, window 1 each",
+        &["flow", "--qos=1", "--sessions", "--offline", "--publishers=100", "--window=1"],
+    ),
+    Workload::restart(
+        "stored-restart",
+        "1,000,000 queued messages in 100,000 sessions",
+        &[
+            "flow",
+            "--qos=1",
+            "--sessions",
+            "--offline",
+            "--subscribers=100000",
+            "--topics=exact",
+            "--messages=1000000",
+            "--window=1000",
+            "--warm-up=0",
+        ],
     )
     .long(),
 ];
