@@ -25,6 +25,10 @@ use crate::worker::{self, Mail, Shared};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// The signal about a file that is to grow beyond what `RLIMIT_FSIZE` allows, which ends who does not
+/// expect it.
+const SIGXFSZ: i32 = 25;
+
 /// How long accepting pauses when the operating system has nothing left to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -61,6 +65,8 @@ pub(crate) fn run(cli: &Cli, loaded: Loaded) -> Result<()> {
 
 async fn serve(cli: &Cli, settings: Arc<Settings>, bridges: Vec<Arc<Plan>>) -> Result<()> {
     process::raise_file_limit();
+    // A file that may not grow any further is an error to report, and not the end.
+    drop(signal(SignalKind::from_raw(SIGXFSZ))?);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
