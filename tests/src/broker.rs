@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Instant;
 
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use tempfile::TempDir;
 
 use crate::program::{Program, Signal, Stream};
@@ -19,6 +20,7 @@ pub const BROKER_BIN_VARIABLE: &str = "WS_BROKER_BIN";
 const STATE_VARIABLE: &str = "STATE_DIRECTORY";
 
 const CONFIG_FILE: &str = "mosquitto.conf";
+const STORE_FOLDER: &str = "store";
 
 /// The ports of one broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,10 +92,55 @@ impl Broker {
         let text = configure(ports, folder.path());
         let file = folder.path().join(CONFIG_FILE);
         write_config(&file, &text, ports);
-        let mut command = bare_command();
-        let mut program = Program::start("ws-broker", command.arg("-v").arg("-c").arg(&file));
-        wait_until_answers(&mut program, ports.mqtt);
+        let program = start_configured(&file, ports);
         Self { program, ports, folder, stopped: false }
+    }
+
+    /// A broker that keeps what it acknowledges in [`Broker::store`], at this level of durability, and has
+    /// these further lines in its configuration.
+    #[must_use]
+    #[track_caller]
+    pub fn durable(level: &str, lines: &str) -> Self {
+        Self::configured_with(|ports, folder| {
+            let store = folder.join(STORE_FOLDER);
+            std::fs::create_dir(&store).unwrap();
+            format!(
+                "listener {} 127.0.0.1\nallow_anonymous true\npersistence true\n\
+                 persistence_location {}/\ndurability {level}\n{lines}",
+                ports.mqtt,
+                store.display()
+            )
+        })
+    }
+
+    /// Where a broker keeps what it stores that was started by [`Broker::durable`].
+    #[must_use]
+    pub fn store(&self) -> PathBuf {
+        self.folder().join(STORE_FOLDER)
+    }
+
+    /// Starts it again with its configuration, once it has ended, and waits until it answers.
+    #[track_caller]
+    pub fn start_again(&mut self) {
+        assert!(self.stopped, "the broker still runs");
+        self.program = start_configured(&self.folder().join(CONFIG_FILE), self.ports);
+        self.stopped = false;
+    }
+
+    /// Kills it and starts it again on what it has stored.
+    #[track_caller]
+    pub fn die_and_start_again(&mut self) {
+        self.stop_with(Signal::KILL);
+        self.start_again();
+    }
+
+    /// Lets it write no file beyond this size (`RLIMIT_FSIZE`), which is to it as if the disk were full;
+    /// `None` lifts the limit.
+    pub fn limit_file_size(&self, bytes: Option<u64>) {
+        let pid = i32::try_from(self.program.pid()).ok().and_then(Pid::from_raw);
+        let before = getrlimit(Resource::Fsize);
+        let limit = Rlimit { current: bytes, maximum: before.maximum };
+        prlimit(pid, Resource::Fsize, limit).expect("the limits of a child can be set");
     }
 
     /// The folder of the configuration file, or of what it keeps without one.
@@ -225,6 +272,14 @@ fn write_config(file: &Path, text: &str, ports: Ports) {
     let names_user = text.lines().any(|line| line.starts_with("user "));
     let user = if names_user { "" } else { "user root\n" };
     std::fs::write(file, format!("{dashboard}{user}{text}\n")).unwrap();
+}
+
+#[track_caller]
+fn start_configured(file: &Path, ports: Ports) -> Program {
+    let mut command = bare_command();
+    let mut program = Program::start("ws-broker", command.arg("-v").arg("-c").arg(file));
+    wait_until_answers(&mut program, ports.mqtt);
+    program
 }
 
 /// The broker's binary with no arguments.

@@ -21,6 +21,7 @@ mod flows;
 mod keep_alive;
 mod load;
 mod messages;
+mod persistence;
 mod reconnecting;
 mod retained;
 mod rules;
