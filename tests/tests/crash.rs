@@ -1,4 +1,5 @@
-//! A ledger of what was acknowledged, held against what a broker delivers that dies again and again.
+//! The short form of the crash test: a ledger of what was acknowledged, held against what a broker
+//! delivers that dies again and again. `cargo xtask crash` is the long form.
 #![allow(clippy::unwrap_used, reason = "a test tells its failure by panicking")]
 
 use std::time::Duration;
@@ -38,5 +39,16 @@ fn a_broker_that_stores_nothing_is_found_out() {
     let report = run(&Plan { silence_max, ..plan(IN_MEMORY, 4, 2) });
     for kind in [Kind::Missing, Kind::SessionPresent, Kind::Retained] {
         assert!(report.count(kind) > 0, "{kind:?} was not noticed");
+    }
+}
+
+/// Killed again and again, a broker that stores loses nothing that it has acknowledged.
+#[test]
+fn what_was_acknowledged_outlives_the_broker() {
+    for (level, seed) in [("os", 3), ("fsync", 4)] {
+        let words = format!("persistence true\ndurability {level}\ndashboard_port 0");
+        let report = run(&plan(&words, 8, seed));
+        assert!(report.is_clean(), "durability {level}, seed {}", report.seed);
+        assert_eq!(report.rounds, 8);
     }
 }

@@ -6,6 +6,7 @@
 mod bench;
 mod binaries;
 mod command;
+mod crash;
 mod dashboard;
 mod page;
 mod run;
@@ -36,6 +37,8 @@ enum Chore {
     Test(test::Arguments),
     /// Measure the broker and its peers under the same load
     Bench(bench::Arguments),
+    /// Kill the broker again and again under load, and look for what it has lost
+    Crash(crash::Arguments),
     /// Leave one self-contained ws-broker, with the dashboard inside, in target/dist
     Dist,
     /// Build the dashboard alone into target/dashboard, as it is embedded
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Chore::Run(arguments) => run::run(&arguments),
         Chore::Test(arguments) => test::run(&arguments),
         Chore::Bench(arguments) => bench::run(&arguments),
+        Chore::Crash(arguments) => crash::run(&arguments),
         Chore::Dist => binaries::dist(),
         Chore::Dashboard => dashboard(),
         Chore::Tidy { write } => tidy::run(write),

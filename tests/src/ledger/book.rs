@@ -322,6 +322,26 @@ impl Book {
         self.takers[taker].outstanding = 0;
     }
 
+    /// A message came once more, under the same Packet Identifier and without DUP. A broker that had
+    /// acknowledged it before it died has stored it, and must know that it may have sent it.
+    pub fn came_unmarked(&mut self, to: &str, payload: &Bytes) {
+        let Some(key) = body::key_of(payload).filter(|key| key.0 < self.streams.len()) else {
+            return;
+        };
+        let message = self.streams[key.0].messages.get(&key.1);
+        let acknowledged = message.and_then(|message| message.acknowledged);
+        let is_of_earlier_life = match (acknowledged, self.deaths.last()) {
+            (Some(acknowledged), Some(death)) => acknowledged.tick < death.tick,
+            (acknowledged, None) => acknowledged.is_some(),
+            (None, Some(_)) => message.is_none(),
+        };
+        if is_of_earlier_life {
+            let now = self.moment();
+            let story = format!("{to} got again without DUP, {now}: {}", self.story_of(key));
+            self.violation(Kind::Identifier, story);
+        }
+    }
+
     /// A message came to a session of `taker`.
     pub fn came(&mut self, taker: TakerNumber, to: &str, topic: &str, payload: &Bytes, qos: QoS) {
         let Some(&number) = self.by_topic.get(topic) else {
@@ -357,12 +377,18 @@ impl Book {
 
     fn came_first(&mut self, taker: TakerNumber, key: Key, to: &str) {
         self.counts.delivered += 1;
+        let sent = self.streams[key.0].messages.get(&key.1).map(|message| message.sent.tick);
         let taker = &mut self.takers[taker];
         taker.outstanding -= 1;
         let last = taker.last.entry(key.0).or_insert(key.1);
         let before = *last;
         *last = before.max(key.1);
-        if taker.in_order && key.1 < before {
+        // What was sent before it had subscribed and not acknowledged is sent again later.
+        let had_subscribed = taker.interests.iter().any(|interest| {
+            let granted = interest.granted.map(|granted| granted.tick);
+            interest.stream == key.0 && granted.is_some_and(|granted| Some(granted) < sent)
+        });
+        if taker.in_order && had_subscribed && key.1 < before {
             let story = format!(
                 "{to} got {} only after number {before} of that stream",
                 self.story_of(key)

@@ -51,6 +51,9 @@ pub enum Event {
         payload: Bytes,
         /// Its QoS.
         qos: QoS,
+        /// Whether it came before, with QoS 1 and under the same Packet Identifier, and now without
+        /// DUP: as a new message that just happens to say the same, or as one that was not marked.
+        is_unmarked: bool,
     },
     /// A SUBACK came, and everything was granted.
     Subscribed(PacketId),
@@ -542,22 +545,19 @@ impl Client {
         let Some(topic) = &publish.topic else {
             return self.fault(Kind::Protocol, "a PUBLISH without a topic");
         };
-        let message = Event::Message {
-            topic: topic.as_str().to_owned(),
-            payload: publish.payload.clone(),
-            qos: publish.qos,
-        };
-        let Some(packet_id) = publish.packet_id else { return self.events.push(message) };
+        let (topic, payload) = (topic.as_str().to_owned(), publish.payload.clone());
+        let message =
+            |is_unmarked| Event::Message { topic, payload, qos: publish.qos, is_unmarked };
+        let Some(packet_id) = publish.packet_id else { return self.events.push(message(false)) };
         self.receiving += 1;
         if self.settings.version.is_v5() && self.receiving > self.settings.receive_maximum {
             self.fault(Kind::Protocol, "more came at once than the Receive Maximum");
         }
-        let is_new = match publish.qos {
-            QoS::AtLeastOnce => self.on_at_least_once(packet_id, publish),
-            _ => self.on_exactly_once(packet_id, publish),
-        };
-        if is_new {
-            self.events.push(message);
+        if publish.qos == QoS::AtLeastOnce {
+            let is_unmarked = self.on_at_least_once(packet_id, publish);
+            self.events.push(message(is_unmarked));
+        } else if self.on_exactly_once(packet_id, publish) {
+            self.events.push(message(false));
         }
         let ack = Ack::new(packet_id, ReasonCode::Success);
         self.think(match publish.qos {
@@ -566,20 +566,25 @@ impl Client {
         });
     }
 
+    /// Says whether it came before and is not marked as such.
     fn on_at_least_once(&mut self, packet_id: PacketId, publish: &Publish) -> bool {
         let incoming = self.incoming(publish);
         if let Some(before) = self.unacknowledged.insert(packet_id, incoming) {
             if before.payload == publish.payload {
-                self.judge_again(packet_id, &before, publish);
+                if before.connection == self.connection {
+                    self.judge_again(packet_id, &before, publish);
+                }
+                return !publish.dup;
             } else if before.connection == self.connection {
                 self.fault(Kind::Identifier, &format!("{packet_id} was used twice: {publish:?}"));
             } else {
                 self.renumbered += 1;
             }
         }
-        true
+        false
     }
 
+    /// Says whether it is new.
     fn on_exactly_once(&mut self, packet_id: PacketId, publish: &Publish) -> bool {
         let incoming = self.incoming(publish);
         let Some(before) = self.unreleased.insert(packet_id, incoming) else { return true };

@@ -4,7 +4,8 @@
 //! Afterwards the list and what the broker delivers must agree: nothing acknowledged is missing, no
 //! message of QoS 2 is there twice, and Session Present tells the truth. [`book`] says exactly what may
 //! happen and what may not. The clients live in this process and survive, with their side of their
-//! sessions ([`client`]); what they do stands in [`roles`]. [`run`] is the one way in.
+//! sessions ([`client`]); what they do stands in [`roles`]. [`run`] is the one way in, for the short form
+//! among the tests and for the long one, `cargo xtask crash`.
 
 pub mod body;
 pub mod book;

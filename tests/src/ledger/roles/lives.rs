@@ -132,7 +132,10 @@ impl Role for Lives {
                     None => {}
                 }
             }
-            Event::Message { topic, payload, qos } => {
+            Event::Message { topic, payload, qos, is_unmarked } => {
+                if is_unmarked {
+                    scene.book.came_unmarked(&client.settings.name, &payload);
+                }
                 scene.book.came(self.taker, &client.settings.name, &topic, &payload, qos);
             }
             _ => {}

@@ -81,7 +81,10 @@ impl Role for Subscriber {
                 self.has_subscribed = true;
             }
             Event::Lost => self.asked = None,
-            Event::Message { topic, payload, qos } => {
+            Event::Message { topic, payload, qos, is_unmarked } => {
+                if is_unmarked {
+                    scene.book.came_unmarked(&client.settings.name, &payload);
+                }
                 scene.book.came(self.taker, &client.settings.name, &topic, &payload, qos);
             }
             _ => {}
