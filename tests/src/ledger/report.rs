@@ -46,7 +46,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Counts { sent, acknowledged, delivered, duplicates, resent, resumed, .. } = self.counts;
-        let Counts { renumbered, retained_checks, wills, expired, .. } = self.counts;
+        let Counts { renumbered, unmarked, retained_checks, wills, expired, .. } = self.counts;
         let mut restarts = self.restarts.clone();
         restarts.sort_unstable();
         let restart_ms = |part: f64| {
@@ -64,6 +64,7 @@ impl fmt::Display for Report {
             ("delivered", delivered.to_string()),
             ("duplicates of QoS 1", duplicates.to_string()),
             ("renumbered of QoS 1", renumbered.to_string()),
+            ("again without DUP", unmarked.to_string()),
             ("missing", self.count(Kind::Missing).to_string()),
             ("sessions resumed", resumed.to_string()),
             ("sessions expired", expired.to_string()),

@@ -426,6 +426,7 @@ impl World {
             counts.resent += party.client.resent;
             counts.resumed += party.client.resumed;
             counts.renumbered += party.client.renumbered;
+            counts.unmarked += party.client.unmarked;
             counts.expired += party.client.expired;
         }
         if self.scene.is_up {

@@ -83,7 +83,7 @@ impl Role for Subscriber {
             Event::Lost => self.asked = None,
             Event::Message { topic, payload, qos, is_unmarked } => {
                 if is_unmarked {
-                    scene.book.came_unmarked(&client.settings.name, &payload);
+                    scene.book.came_unmarked(&payload);
                 }
                 scene.book.came(self.taker, &client.settings.name, &topic, &payload, qos);
             }
