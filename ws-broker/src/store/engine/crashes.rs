@@ -360,6 +360,7 @@ fn who_reads_sees_batches_whole_while_a_thread_moves_them_into_the_tables() {
         let disk = SimDisk::default();
         let engine = open(&disk).unwrap().with_thread().unwrap();
         let is_over = AtomicBool::new(false);
+        let mut journal_max = 0;
         let key = |kind: u8, number: u8| [kind, number];
         std::thread::scope(|scope| {
             let reader = scope.spawn(|| {
@@ -392,10 +393,15 @@ fn who_reads_sees_batches_whole_while_a_thread_moves_them_into_the_tables() {
                     assert!(error.is_full(), "{error}");
                     disk.fail(0, 0);
                 }
+                let files = disk.files();
+                let journal = files.iter().filter(|(name, _)| name.starts_with("journal"));
+                let bytes: usize = journal.map(|(_, bytes)| bytes.len()).sum();
+                journal_max = journal_max.max(bytes);
             }
             is_over.store(true, Ordering::Relaxed);
             reader.join().unwrap();
         });
+        assert!(journal_max < 60_000, "the journal has grown to {journal_max} bytes");
         disk.fail(0, 0);
         disk.kill(engine);
         let engine = open(&disk).unwrap();

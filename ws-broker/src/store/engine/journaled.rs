@@ -94,9 +94,7 @@ struct Frozen {
 struct Signal {
     /// There is a thread, and it is to go on. Without, the work is done where it arises.
     has_thread: bool,
-    /// Changes are on their way into the tables.
-    is_settling: bool,
-    /// Why they have not got there yet, until somebody has been told.
+    /// Why what is on its way into the tables is not there yet, until somebody has been told.
     failure: Option<EngineError>,
 }
 
@@ -293,7 +291,7 @@ impl Shared {
             // What is under way can't keep up, or fails.
             self.finish_settling()?;
         }
-        if self.layers.read().frozen.is_none() {
+        if !self.is_settling() {
             self.start_settling(committer)?;
         }
         Ok(())
@@ -307,8 +305,8 @@ impl Shared {
             let recent = Arc::new(std::mem::take(&mut layers.active));
             layers.frozen = Some(Frozen { recent, last: committer.last });
         }
-        let mut signal = self.signal.lock();
-        signal.is_settling = true;
+        // Who waits has looked for something to do with this lock held.
+        let signal = self.signal.lock();
         if signal.has_thread {
             self.changed.notify_all();
             return Ok(());
@@ -319,19 +317,22 @@ impl Shared {
         Ok(())
     }
 
+    /// Whether something is on its way into the tables.
+    fn is_settling(&self) -> bool {
+        self.layers.read().frozen.is_some()
+    }
+
     /// Waits until what is on its way is in the tables.
     fn finish_settling(&self) -> Result<(), EngineError> {
         let mut signal = self.signal.lock();
         if !signal.has_thread {
             drop(signal);
-            self.settle()?;
-            self.signal.lock().is_settling = false;
-            return Ok(());
+            return self.settle();
         }
         // What failed a while ago is tried again at once.
         signal.failure = None;
         self.changed.notify_all();
-        while signal.is_settling {
+        while self.is_settling() {
             if let Some(failure) = signal.failure.take() {
                 return Err(failure);
             }
@@ -396,15 +397,14 @@ impl Shared {
     fn run(&self) {
         let mut signal = self.signal.lock();
         while signal.has_thread {
-            if signal.is_settling {
+            if self.is_settling() {
                 drop(signal);
                 let settled = self.settle();
                 signal = self.signal.lock();
                 let failed = settled.is_err();
-                signal.is_settling = failed;
                 signal.failure = settled.err();
                 self.changed.notify_all();
-                if failed {
+                if failed && signal.has_thread {
                     self.changed.wait_for(&mut signal, STORE_RETRY_PERIOD);
                 }
                 continue;
