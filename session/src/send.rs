@@ -154,6 +154,11 @@ impl<M> SendFlow<M> {
         self.enqueue(qos, Some(number), message);
     }
 
+    /// The highest number that was given to anything; 0 before the first.
+    pub const fn last_number(&self) -> u64 {
+        self.highest
+    }
+
     /// Gives out a number for a message that is to be pushed. Not all have to be used.
     pub fn next_number(&mut self) -> NonZeroU64 {
         self.highest = self.highest.saturating_add(1);

@@ -313,14 +313,7 @@ impl State {
         // What was taken over was sent, and so was all before it.
         let released = saved.deliveries.iter().filter(|delivery| delivery.released);
         let sent_to = released.map(|delivery| delivery.number.get()).max();
-        let mut sent_to = sent_to.unwrap_or(0).max(saved.sent_to);
-        if saved.connected {
-            // How far it was sent to is stored a little later than it is sent: as many as may be under
-            // way at once may have been, and are sent with DUP.
-            let inflight_max = usize::from(self.settings.config.limits.inflight_max);
-            let last = saved.deliveries.iter().take(inflight_max).last();
-            sent_to = sent_to.max(last.map_or(0, |delivery| delivery.number.get()));
-        }
+        let sent_to = sent_to.unwrap_or(0).max(saved.sent_to);
         if let Some(kept) = &mut session.kept {
             kept.sent_to = sent_to;
             // Their PUBRELs are to remove them from the store, too.
@@ -333,18 +326,25 @@ impl State {
             session.subscriptions.insert(filter);
         }
         for delivery in saved.deliveries {
-            restore_delivery(session, delivery, sent_to, wall);
+            restore_delivery(session, delivery, sent_to, saved.connected, wall);
         }
         if saved.connected {
+            let last = session.send.last_number();
             self.keep_session(slot, &mut Waiting::Nobody);
             let batch = self.keeper.change(&mut Waiting::Nobody, self.now);
-            store::put_sent(batch, saved.number, sent_to);
+            store::put_sent(batch, saved.number, last);
         }
     }
 }
 
 /// Puts a message where it was in its session.
-fn restore_delivery(session: &mut Session, saved: SavedDelivery, sent_to: u64, wall: Wall) {
+fn restore_delivery(
+    session: &mut Session,
+    saved: SavedDelivery,
+    sent_to: u64,
+    was_connected: bool,
+    wall: Wall,
+) {
     let Some(kept) = &mut session.kept else { return };
     if saved.released {
         kept.released.insert(session::packet_id(saved.number), saved.place);
@@ -362,8 +362,13 @@ fn restore_delivery(session: &mut Session, saved: SavedDelivery, sent_to: u64, w
         ids: saved.ids,
         share: saved.share.map(Arc::new),
         kept: Some(KeptDelivery { place: saved.place, number: saved.number }),
+        // How far a session was sent to is stored a little later than it is sent: where its client was
+        // there when the broker ended, anything may have been.
+        may_have_arrived: was_connected,
     };
-    if saved.number.get() <= sent_to {
+    // There are no more identifiers than that, and none of another connection is free to be one of these.
+    let has_room = session.send.inflight_len() < usize::from(u16::MAX);
+    if saved.number.get() <= sent_to && has_room {
         session.send.restore_sent(saved.number, saved.qos, Some(delivery));
     } else {
         session.push(saved.qos, delivery);

@@ -232,7 +232,8 @@ impl State {
             }
             let (ids, share) = (granted.ids.clone(), share.cloned());
             let message = Held::Here(routed.keep());
-            let delivery = Delivery { message, retain, ids, share, kept: None };
+            let delivery =
+                Delivery { message, retain, ids, share, kept: None, may_have_arrived: false };
             self.put_into_flow(target.slot as usize, routed, qos, delivery);
             self.pump(target.slot as usize);
             return;
@@ -242,7 +243,14 @@ impl State {
                 if session.has_room(message, limits) {
                     let (ids, share) = (granted.ids.clone(), share.cloned());
                     let message = Held::Here(routed.keep());
-                    session.push_qos0(Delivery { message, retain, ids, share, kept: None });
+                    session.push_qos0(Delivery {
+                        message,
+                        retain,
+                        ids,
+                        share,
+                        kept: None,
+                        may_have_arrived: false,
+                    });
                 } else {
                     drop_for(session, &self.counters);
                 }
@@ -368,7 +376,7 @@ impl State {
                                 message,
                                 qos,
                                 retain: delivery.retain,
-                                dup,
+                                dup: dup || delivery.may_have_arrived,
                                 packet_id: Some(id),
                                 ids: &delivery.ids,
                             };
@@ -433,8 +441,14 @@ impl State {
                     is_whole: false,
                 };
                 let held = Held::Here(Arc::clone(&message));
-                let delivery =
-                    Delivery { message: held, retain: true, ids, share: None, kept: None };
+                let delivery = Delivery {
+                    message: held,
+                    retain: true,
+                    ids,
+                    share: None,
+                    kept: None,
+                    may_have_arrived: false,
+                };
                 self.put_into_flow(slot, &mut routed, qos, delivery);
                 return true;
             }

@@ -232,6 +232,8 @@ pub(crate) struct Delivery {
     pub share: Option<Arc<TopicFilter>>,
     /// There if it is kept in the store, or on its way there.
     pub kept: Option<KeptDelivery>,
+    /// Whether it may have been sent before the broker was started, so that it is sent with DUP.
+    pub may_have_arrived: bool,
 }
 
 /// What the store knows a delivery by.
