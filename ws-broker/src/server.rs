@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use codec::{Properties, QoS, TopicName};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -178,6 +178,11 @@ fn open_store(settings: &Settings, clock: Clock) -> Result<Option<Opened>> {
             tracing::warn!("Nothing is kept on disk: {error:#}.");
             return Ok(None);
         }
+        Err(error) if store::is_damage(&error) => bail!(
+            "Sessions and messages can't be stored: {error:#}. Nothing was changed: put back a copy of \
+             {} that was made while no broker used it, or move it away to begin with nothing",
+            folder.display()
+        ),
         Err(error) => return Err(error.context("Sessions and messages can't be stored")),
     };
     let restored = &opened.restored;

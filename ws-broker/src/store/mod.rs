@@ -30,7 +30,7 @@ use crate::config::Durability;
 use crate::time::Wall;
 
 pub(crate) use committer::{Committer, Surroundings};
-use engine::{Engine, Reach};
+use engine::{Engine, EngineError, Reach};
 pub(crate) use parcel::{NewDelivery, Parcel, Place};
 pub(crate) use record::{
     SavedDelivery, SavedSession, SessionNumber, SessionState, delete_received, delete_session,
@@ -168,6 +168,12 @@ impl Store {
             deliveries: deliveries.load(Ordering::Relaxed),
         }
     }
+}
+
+/// Whether a store could not be opened because it is not what was written.
+pub(crate) fn is_damage(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<EngineError>());
+    causes.any(|cause| matches!(cause, EngineError::Corrupt { .. }))
 }
 
 /// Sees that this program understands what is there, and writes down what it will write.
