@@ -41,6 +41,16 @@ const ARGUMENTS: [&str; 11] = [
     "--window-size=1280,900",
 ];
 
+/// What a card shows: the text of an element of it, with the card brought into sight, because a card
+/// out of sight is not kept up to date; topic and `data-role` are its arguments. `null` while there is no such card, or nothing on it.
+pub const ON_CARD: &str = r#"((topic, role) => {
+    const card = document.querySelector(`[data-topic="${CSS.escape(topic)}"]`);
+    if (!card) return null;
+    const box = card.getBoundingClientRect();
+    if (box.top < 0 || box.bottom > innerHeight) card.scrollIntoView({ block: "center" });
+    return card.querySelector(`[data-role="${role}"]`)?.innerText.trim() || null;
+})(arguments[0], arguments[1])"#;
+
 /// A browser with one page.
 pub struct Browser {
     client: Client,

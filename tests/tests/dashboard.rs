@@ -9,19 +9,10 @@
 )]
 
 use tests::broker::Ports;
+use tests::browser::ON_CARD;
 use tests::mosquitto::{Message, Properties, Subscriber, message, publish, publish_input};
 use tests::program::{Program, Signal};
 use tests::{Broker, Browser, Version};
-
-/// What a card shows: the text of an element of it, with the card brought into sight, because a card
-/// out of sight is not kept up to date. `null` while there is no such card, or nothing on it.
-const ON_CARD: &str = r#"((topic, role) => {
-    const card = document.querySelector(`[data-topic="${CSS.escape(topic)}"]`);
-    if (!card) return null;
-    const box = card.getBoundingClientRect();
-    if (box.top < 0 || box.bottom > innerHeight) card.scrollIntoView({ block: "center" });
-    return card.querySelector(`[data-role="${role}"]`)?.innerText.trim() || null;
-})(arguments[0], arguments[1])"#;
 
 /// What the page says of its connection.
 const CONNECTION: &str = r#"document.querySelector('[data-role="connection"]')?.dataset.state"#;

@@ -11,6 +11,7 @@
 use std::fs;
 
 use tempfile::TempDir;
+use tests::browser::ON_CARD;
 use tests::mosquitto::{Message, Subscriber};
 use tests::program::Signal;
 use tests::sensors::{self, address};
@@ -19,13 +20,6 @@ use tests::{Broker, Browser, Program, Version};
 
 const PM25: &str = "home/air/pm25";
 const STATUS: &str = "http/air/status";
-
-/// What a part of a card shows; `null` while there is no such card, or nothing on it.
-const ON_CARD: &str = r#"((topic, role) => {
-    const card = document.querySelector(`[data-topic="${CSS.escape(topic)}"]`);
-    card?.scrollIntoView({ block: "center" });
-    return card?.querySelector(`[data-role="${role}"]`)?.innerText.trim() || null;
-})(arguments[0], arguments[1])"#;
 
 /// `sensors http`, and the folder of the file that has it ask `/air` of a service.
 fn start_http(web: &Web, broker: &Broker) -> (Program, TempDir) {

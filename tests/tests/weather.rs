@@ -10,18 +10,12 @@
 
 use std::collections::BTreeMap;
 
+use tests::browser::ON_CARD;
 use tests::mosquitto::{Message, Subscriber};
 use tests::opendata::{Fault, KEY, OpenData};
 use tests::program::Signal;
 use tests::sensors::{self, address};
 use tests::{Broker, Browser, Program, Version};
-
-/// What a part of a card shows; `null` while there is no such card, or nothing on it.
-const ON_CARD: &str = r#"((topic, role) => {
-    const card = document.querySelector(`[data-topic="${CSS.escape(topic)}"]`);
-    card?.scrollIntoView({ block: "center" });
-    return card?.querySelector(`[data-role="${role}"]`)?.innerText.trim() || null;
-})(arguments[0], arguments[1])"#;
 
 const TEMPERATURE: &str = "weather/aemet/station/3195/temperature";
 const SKY: &str = "weather/aemet/forecast/26089/2026-11-21/sky";

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use codec::{Properties, QoS, TopicName};
+use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -24,10 +25,6 @@ use crate::time::{Clock, Ms, Wall};
 use crate::worker::{self, Mail, Shared};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// The signal about a file that is to grow beyond what `RLIMIT_FSIZE` allows, which ends who does not
-/// expect it.
-const SIGXFSZ: i32 = 25;
 
 /// How long accepting pauses when the operating system has nothing left to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -65,8 +62,8 @@ pub(crate) fn run(cli: &Cli, loaded: Loaded) -> Result<()> {
 
 async fn serve(cli: &Cli, settings: Arc<Settings>, bridges: Vec<Arc<Plan>>) -> Result<()> {
     process::raise_file_limit();
-    // A file that may not grow any further is an error to report, and not the end.
-    drop(signal(SignalKind::from_raw(SIGXFSZ))?);
+    // A file that is to grow beyond what `RLIMIT_FSIZE` allows is an error to report, and not the end.
+    drop(signal(SignalKind::from_raw(Signal::SIGXFSZ as i32))?);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -206,21 +203,18 @@ fn open_store(settings: &Settings, clock: Clock) -> Result<Option<Opened>> {
 }
 
 fn start_committer(shared: &Arc<Shared>, committer: Committer) -> Result<JoinHandle<()>> {
-    let around = Around(Arc::clone(shared));
+    let shared = Arc::clone(shared);
     let thread = thread::Builder::new().name("store".into());
-    Ok(thread.spawn(move || committer.run(&around))?)
+    Ok(thread.spawn(move || committer.run(&*shared))?)
 }
 
-/// What the store sees of the broker.
-struct Around(Arc<Shared>);
-
-impl Surroundings for Around {
+impl Surroundings for Shared {
     fn retained(&self, topic: &TopicName) -> Option<(Arc<Message>, Option<Ms>)> {
-        self.0.retained.get(topic)
+        self.retained.get(topic)
     }
 
     fn stored(&self, worker: WorkerId, parcel: u64) {
-        self.0.send(worker, Mail::Stored(parcel));
+        self.send(worker, Mail::Stored(parcel));
     }
 }
 

@@ -55,6 +55,13 @@ static ESPHOME: Kind = Kind {
     ],
 };
 
+/// How Zigbee2MQTT says whether a device is there.
+const ZIGBEE_AVAILABILITY: Topic = Topic::presence(
+    "zigbee2mqtt/{}/availability",
+    r#"{"state":"online"}"#,
+    r#"{"state":"offline"}"#,
+);
+
 static ZIGBEE_CLIMATE: Kind = Kind {
     name: |device| format!("{}-climate", numbered(ROOMS, device.number)),
     topics: &[
@@ -69,11 +76,7 @@ static ZIGBEE_CLIMATE: Kind = Kind {
                 .number("voltage", coin_cell_millivolts(battery), 0)
                 .done()
         }),
-        Topic::presence(
-            "zigbee2mqtt/{}/availability",
-            r#"{"state":"online"}"#,
-            r#"{"state":"offline"}"#,
-        ),
+        ZIGBEE_AVAILABILITY,
     ],
 };
 
@@ -95,11 +98,7 @@ static DOOR: Kind = Kind {
                 .number("voltage", coin_cell_millivolts(battery), 0)
                 .done()
         }),
-        Topic::presence(
-            "zigbee2mqtt/{}/availability",
-            r#"{"state":"online"}"#,
-            r#"{"state":"offline"}"#,
-        ),
+        ZIGBEE_AVAILABILITY,
     ],
 };
 

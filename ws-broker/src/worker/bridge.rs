@@ -34,7 +34,6 @@ use crate::limits::{
     BRIDGE_CONNACK_TIMEOUT, BRIDGE_LOOK_PERIOD, BRIDGE_MAIN_ADDRESS_PERIOD, BRIDGE_OPEN_TIMEOUT,
 };
 use crate::net::{Address, Peer, Socket, Stream};
-use crate::store;
 use crate::time::{Ms, seconds};
 use crate::worker::connection::{self, Connection};
 use crate::worker::keeper::Waiting;
@@ -431,24 +430,22 @@ impl State {
         }
         if !plan.is_local_clean() {
             let slot = self.bridge_session(plan);
-            self.tend_bridge_session(slot, plan);
             self.subscribe_bridge(slot, plan, QoS::ExactlyOnce, RetainHandling::DoNotSend);
         }
         self.notify(plan, DOWN);
         true
     }
 
-    /// The session of a bridge, which is there or begins now.
+    /// The session of a bridge, which is there or begins now, as its plan wants it.
     fn bridge_session(&mut self, plan: &Plan) -> usize {
-        if let Some(slot) = self.slots.get(&plan.local_id) {
-            return *slot;
-        }
-        let identity = Identity {
-            client_id: plan.local_id.clone(),
-            username: None,
-            listener: Identity::NO_LISTENER,
-        };
-        let slot = self.begin_session(&Arc::new(identity), !plan.is_local_clean());
+        let slot = self.slots.get(&plan.local_id).copied().unwrap_or_else(|| {
+            let identity = Identity {
+                client_id: plan.local_id.clone(),
+                username: None,
+                listener: Identity::NO_LISTENER,
+            };
+            self.begin_session(&Arc::new(identity), !plan.is_local_clean())
+        });
         self.tend_bridge_session(slot, plan);
         slot
     }
@@ -464,12 +461,7 @@ impl State {
         let filters = session.subscriptions.iter();
         let gone: Vec<_> = filters.filter(|filter| !wanted.contains(filter)).cloned().collect();
         for filter in gone {
-            session.subscriptions.remove(&filter);
-            self.shared.router.unsubscribe(&filter, session.key);
-            if let Some(kept) = &session.kept {
-                let batch = self.keeper.change(&mut Waiting::Nobody, self.now);
-                store::delete_subscription(batch, kept.number, &filter);
-            }
+            self.end_subscription(slot, &filter, &mut Waiting::Nobody);
         }
         self.keep_session(slot, &mut Waiting::Nobody);
     }

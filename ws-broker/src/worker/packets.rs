@@ -2,7 +2,7 @@
 
 use codec::{
     Ack, Disconnect, Packet, PacketId, Publish, QoS, ReasonCode, RetainHandling, SubAck, Subscribe,
-    Subscription, TopicName, UnsubAck, Unsubscribe,
+    Subscription, TopicFilter, TopicName, UnsubAck, Unsubscribe,
 };
 use session::{Arrival, FlowError, PubRecOutcome};
 
@@ -345,12 +345,7 @@ impl State {
             let found = shared.retained.matching(&filter, self.now);
             let queue = &mut session.retained;
             if queue.len().saturating_add(found.len()) > self.settings.config.limits.retained_max {
-                shared.router.unsubscribe(&filter, session.key);
-                session.subscriptions.remove(&filter);
-                if let Some(kept) = &session.kept {
-                    let batch = self.keeper.change(waiting, self.now);
-                    store::delete_subscription(batch, kept.number, &filter);
-                }
+                self.end_subscription(slot, &filter, waiting);
                 return ReasonCode::QuotaExceeded;
             }
             let deliveries = found.into_iter().map(|message| RetainedDelivery {
@@ -367,26 +362,36 @@ impl State {
         ReasonCode::granted(options.qos)
     }
 
+    /// Ends a subscription; says whether there was one.
+    pub(super) fn end_subscription(
+        &mut self,
+        slot: usize,
+        filter: &TopicFilter,
+        waiting: &mut Waiting,
+    ) -> bool {
+        let Some(session) = self.sessions.get_mut(slot) else { return false };
+        let existed = session.subscriptions.remove(filter);
+        self.shared.router.unsubscribe(filter, session.key);
+        if let Some(kept) = session.kept.as_ref().filter(|_| existed) {
+            let batch = self.keeper.change(waiting, self.now);
+            store::delete_subscription(batch, kept.number, filter);
+        }
+        existed
+    }
+
     fn on_unsubscribe(
         &mut self,
         slot: usize,
         link: &SharedLink,
         unsubscribe: &Unsubscribe,
     ) -> Result<(), Cause> {
-        let Some(session) = self.sessions.get_mut(slot) else { return Ok(()) };
         let mut codes = Vec::with_capacity(unsubscribe.filters.len());
         let mut waiting = Waiting::Somebody;
         for filter in &unsubscribe.filters {
             let mounted = mounted_filter(link.borrow().mount.as_ref(), filter.clone());
             let filter = mounted.as_ref().unwrap_or(filter);
-            tracing::info!(target: UNSUBSCRIBE, "{} {filter}", session.client_id);
-            let existed = session.subscriptions.remove(filter);
-            self.shared.router.unsubscribe(filter, session.key);
-            if let Some(kept) = session.kept.as_ref().filter(|_| existed) {
-                let batch = self.keeper.change(&mut waiting, self.now);
-                store::delete_subscription(batch, kept.number, filter);
-            }
-            codes.push(if existed {
+            tracing::info!(target: UNSUBSCRIBE, "{} {filter}", link.borrow().client_id);
+            codes.push(if self.end_subscription(slot, filter, &mut waiting) {
                 ReasonCode::Success
             } else {
                 ReasonCode::NoSubscriptionExisted

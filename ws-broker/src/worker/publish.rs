@@ -231,9 +231,7 @@ impl State {
                 return;
             }
             let (ids, share) = (granted.ids.clone(), share.cloned());
-            let message = Held::Here(routed.keep());
-            let delivery =
-                Delivery { message, retain, ids, share, kept: None, may_have_arrived: false };
+            let delivery = Delivery::new(routed.keep(), retain, ids, share);
             self.put_into_flow(target.slot as usize, routed, qos, delivery);
             self.pump(target.slot as usize);
             return;
@@ -242,15 +240,7 @@ impl State {
             if session.keeps_qos0 || self.settings.config.rules.queue_qos0_messages {
                 if session.has_room(message, limits) {
                     let (ids, share) = (granted.ids.clone(), share.cloned());
-                    let message = Held::Here(routed.keep());
-                    session.push_qos0(Delivery {
-                        message,
-                        retain,
-                        ids,
-                        share,
-                        kept: None,
-                        may_have_arrived: false,
-                    });
+                    session.push_qos0(Delivery::new(routed.keep(), retain, ids, share));
                 } else {
                     drop_for(session, &self.counters);
                 }
@@ -440,15 +430,7 @@ impl State {
                     waiting: Waiting::Nobody,
                     is_whole: false,
                 };
-                let held = Held::Here(Arc::clone(&message));
-                let delivery = Delivery {
-                    message: held,
-                    retain: true,
-                    ids,
-                    share: None,
-                    kept: None,
-                    may_have_arrived: false,
-                };
+                let delivery = Delivery::new(Arc::clone(&message), true, ids, None);
                 self.put_into_flow(slot, &mut routed, qos, delivery);
                 return true;
             }

@@ -236,6 +236,19 @@ pub(crate) struct Delivery {
     pub may_have_arrived: bool,
 }
 
+impl Delivery {
+    /// A message that is here, and that the store knows nothing of yet.
+    pub(crate) fn new(
+        message: Arc<Message>,
+        retain: bool,
+        ids: Box<[u32]>,
+        share: Option<Arc<TopicFilter>>,
+    ) -> Self {
+        let message = Held::Here(message);
+        Self { message, retain, ids, share, kept: None, may_have_arrived: false }
+    }
+}
+
 /// What the store knows a delivery by.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KeptDelivery {
