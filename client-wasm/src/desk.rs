@@ -18,7 +18,7 @@ use crate::number;
 use crate::payload::{self, Payload};
 use crate::protocol::{
     Board, Card, Connection, Counters, DetailView, File, FileKind, Frame, Group, Line,
-    MessagesView, Published, Repeating, Step, Title, TopicsView, Value,
+    MessagesView, Problem, Published, Repeating, Step, Subscribed, Title, TopicsView, Value,
 };
 use crate::search::Search;
 use crate::store::{Limits, Message, Store, Topic, TopicId};
@@ -51,6 +51,8 @@ pub struct Desk {
     store: Store,
     connection: Connection,
     connection_sent: bool,
+    subscriptions: Vec<Subscribed>,
+    subscriptions_sent: bool,
     search: Search,
     cards_max: u32,
     is_board_open: bool,
@@ -98,6 +100,8 @@ impl Desk {
             store: Store::new(limits, now_ms),
             connection: Connection::Connecting,
             connection_sent: false,
+            subscriptions: Vec::new(),
+            subscriptions_sent: true,
             search: Search::All,
             cards_max: CARDS_STEP,
             is_board_open: true,
@@ -141,6 +145,25 @@ impl Desk {
         }
         self.connection = connection;
         self.connection_sent = false;
+    }
+
+    /// More is known of why there is no connection.
+    pub fn set_problem(&mut self, known: Problem) {
+        if let Connection::Offline { problem, .. } = &mut self.connection {
+            *problem = known;
+            self.connection_sent = false;
+        }
+    }
+
+    /// Whether there is a connection.
+    pub fn is_online(&self) -> bool {
+        matches!(self.connection, Connection::Online { .. })
+    }
+
+    /// The subscriptions, which are shown once they have been changed.
+    pub fn subscriptions(&mut self) -> &mut Vec<Subscribed> {
+        self.subscriptions_sent = false;
+        &mut self.subscriptions
     }
 
     /// Whether there is no connection, and none on its way.
@@ -252,6 +275,7 @@ impl Desk {
         }
         let frame = Frame {
             connection: (!self.connection_sent).then(|| self.connection.clone()),
+            subscriptions: (!self.subscriptions_sent).then(|| self.subscriptions.clone()),
             counters: self.changed_counters(now_ms),
             board: self.changed_board(now_ms),
             cards: self.changed_cards(),
@@ -264,6 +288,7 @@ impl Desk {
             published: std::mem::take(&mut self.published),
         };
         self.connection_sent = true;
+        self.subscriptions_sent = true;
         self.repeating_changed = false;
         if frame.is_empty() {
             return None;
@@ -496,7 +521,7 @@ mod tests {
     }
 
     fn online(since_ms: f64) -> Connection {
-        Connection::Online { since_ms, not_subscribed: None }
+        Connection::Online { since_ms }
     }
 
     /// The next frame, painted at once.

@@ -4,27 +4,23 @@
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
-use codec::{
-    MqttString, Properties, Property, PropertyId, ProtocolVersion, QoS, ReasonCode, Subscription,
-    SubscriptionOptions, TopicError, TopicFilter, TopicName,
-};
+use codec::{QoS, ReasonCode, TopicError, TopicFilter, TopicName};
 use gloo_timers::callback::Interval;
 use hashbrown::HashMap;
-use session::{DisconnectReason, Event, Options, PublishError, State, Token};
+use session::{DisconnectReason, Event, PublishError, State, Token};
 
 use crate::clock;
+use crate::connect::{self, Connect, Subscription};
 use crate::connection::{self, Connection};
 use crate::desk::Desk;
 use crate::export;
-use crate::limits::{PACKET_SIZE_MAX, PUBLISHES_WAITING_MAX, REPEAT_MS_MIN};
+use crate::limits::{PUBLISHES_WAITING_MAX, REPEAT_MS_MIN, SUBSCRIPTIONS_MAX};
 use crate::protocol::{
-    self, Command, Connection as Shown, Failure, File, FileKind, Frame, Outcome, Problem, Publish,
-    Published, Repeating, SignIn,
+    Answer, Command, Connection as Shown, Failure, File, FileKind, Frame, Outcome, Problem,
+    Publish, Published, Repeating, SignIn, Subscribed,
 };
+use crate::socket::Probe;
 use crate::store::{Limits, Message};
-
-/// All topics but those that begin with `$` (MQTT 5.0 §4.7.2).
-const EVERYTHING: &str = "#";
 
 /// The user property that names a unit.
 const UNIT_PROPERTY: &str = "unit";
@@ -36,10 +32,12 @@ pub struct Engine(Rc<Inner>);
 struct Inner {
     desk: RefCell<Desk>,
     connection: RefCell<Option<Connection>>,
-    /// Where the broker is.
-    url: RefCell<String>,
-    /// Whether the broker was told a name.
-    has_name: Cell<bool>,
+    /// How to connect; none before the page has said so.
+    connect: RefCell<Option<Box<Connect>>>,
+    /// What looks for the reason why a broker can't be reached.
+    probe: RefCell<Option<Probe>>,
+    /// What is subscribed to by each SUBSCRIBE that is on its way.
+    subscribing: RefCell<HashMap<Token, Subscription>>,
     /// What was published and is not acknowledged, with the page's number for it and its QoS.
     tickets: RefCell<HashMap<Token, (u32, QoS)>>,
     /// How many files were made, and where the last one is.
@@ -56,8 +54,9 @@ impl Engine {
         Self(Rc::new(Inner {
             desk: RefCell::new(Desk::new(limits, clock::now_ms())),
             connection: RefCell::default(),
-            url: RefCell::default(),
-            has_name: Cell::new(false),
+            connect: RefCell::default(),
+            probe: RefCell::default(),
+            subscribing: RefCell::default(),
             tickets: RefCell::default(),
             files: Cell::new(0),
             file_url: RefCell::default(),
@@ -70,11 +69,16 @@ impl Engine {
     /// Does what the page asks for.
     pub fn command(&self, command: Command) {
         match command {
-            Command::Open { url } => {
-                self.0.url.replace(url);
-                self.open(None);
+            Command::Open(connect) => {
+                self.0.connect.replace(Some(connect));
+                self.open();
             }
-            Command::SignIn(sign_in) => self.open(Some(sign_in)),
+            Command::SignIn(SignIn { username, password }) => {
+                if let Some(connect) = self.0.connect.borrow_mut().as_mut() {
+                    (connect.username, connect.password) = (username, password);
+                }
+                self.open();
+            }
             Command::TryNow => {
                 let connection = self.0.connection.borrow().clone();
                 if let Some(connection) = connection {
@@ -82,6 +86,9 @@ impl Engine {
                     self.0.connecting();
                 }
             }
+            Command::Disconnect => self.disconnect(),
+            Command::Subscribe(subscription) => self.subscribe(subscription),
+            Command::Unsubscribe(filter) => self.unsubscribe(&filter),
             Command::Board { search, cards_max } => {
                 self.0.desk.borrow_mut().show_board(&search, cards_max);
             }
@@ -108,34 +115,77 @@ impl Engine {
         self.0.show();
     }
 
-    fn open(&self, sign_in: Option<SignIn>) {
+    fn open(&self) {
+        let Some(connect) = self.0.connect.borrow().clone() else { return };
+        self.leave();
+        let drawn = format!("dashboard-{:08x}", clock::seed() as u32);
         let owner = Owner(Rc::downgrade(&self.0));
-        let url = self.0.url.borrow().clone();
-        self.0.has_name.set(sign_in.is_some());
-        let made = options(sign_in).and_then(|options| {
-            Connection::new(url, options, owner).map_err(|error| error.to_string())
+        let made = connect.options(&drawn).and_then(|options| {
+            Connection::new(connect.url.clone(), options, owner).map_err(|error| error.to_string())
         });
         let connection = match made {
             Ok(connection) => connection,
-            Err(words) => return self.0.offline(Problem::Address(words), None),
+            Err(words) => return self.0.offline(Problem::Options(words), None),
         };
-        // With RETAIN as it was published, what the broker holds is known for live messages too.
-        let options =
-            SubscriptionOptions { retain_as_published: true, ..SubscriptionOptions::default() };
-        let filter = TopicFilter::new(EVERYTHING).map(|filter| Subscription { filter, options });
-        let subscribed = match filter {
-            Ok(subscription) => connection
-                .change(|client, _| client.subscribe(vec![subscription], None))
-                .map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        if let Err(words) = subscribed {
-            return self.0.offline(Problem::Address(words), None);
-        }
-        // The one before, if there is one, ends here.
         *self.0.connection.borrow_mut() = Some(connection.clone());
+        self.0.desk.borrow_mut().subscriptions().clear();
+        for subscription in connect.subscriptions {
+            self.subscribe(subscription);
+        }
         self.0.set_connection(Shown::Connecting);
         connection.connect();
+    }
+
+    /// Says goodbye to the broker before, if there is one: a connection that only ended would have its
+    /// Will published.
+    fn leave(&self) {
+        let connection = self.0.connection.take();
+        if let Some(connection) = connection {
+            connection.disconnect();
+        }
+        self.0.probe.take();
+        self.0.subscribing.borrow_mut().clear();
+    }
+
+    fn disconnect(&self) {
+        let connection = self.0.connection.borrow().clone();
+        if let Some(connection) = connection {
+            connection.disconnect();
+        }
+        self.0.offline(Problem::Asked, None);
+    }
+
+    fn subscribe(&self, subscription: Subscription) {
+        if self.0.desk.borrow_mut().subscriptions().len() >= SUBSCRIPTIONS_MAX {
+            return;
+        }
+        let connection = self.0.connection.borrow().clone();
+        let asked = subscription.in_codec().and_then(|line| {
+            let Some(connection) = &connection else { return Ok(None) };
+            let identifier = subscription.identifier;
+            let token = connection.change(|client, _| client.subscribe(vec![line], identifier));
+            token.map(Some).map_err(|error| error.to_string())
+        });
+        let (token, answer) = match asked {
+            Ok(token) => (token, None),
+            Err(reason) => (None, Some(Answer::Refused(reason))),
+        };
+        self.0.show_subscription(Subscribed { subscription: subscription.clone(), answer });
+        if let (Some(token), Some(connection)) = (token, connection) {
+            self.0.subscribing.borrow_mut().insert(token, subscription);
+            connection.run();
+        }
+    }
+
+    fn unsubscribe(&self, filter: &str) {
+        self.0.desk.borrow_mut().subscriptions().retain(|s| s.subscription.filter != filter);
+        self.0.keep_subscriptions();
+        let connection = self.0.connection.borrow().clone();
+        if let (Some(connection), Ok(filter)) = (connection, TopicFilter::new(filter)) {
+            // One that can't be asked for is not subscribed to either.
+            let _asked = connection.change(|client, _| client.unsubscribe(vec![filter]));
+            connection.run();
+        }
     }
 
     /// Makes a file that the page can hand to the browser. Its bytes stay here: the page gets its address.
@@ -209,7 +259,8 @@ impl Engine {
         let mut message = session::Message::new(topic, publish.payload);
         message.qos = QoS::from_u8(publish.qos).unwrap_or_default();
         message.retain = publish.retain;
-        message.properties = properties(publish.properties).map_err(Failure::Property)?;
+        message.properties =
+            connect::properties(publish.properties, None).map_err(Failure::Property)?;
         connection.change(|client, _| {
             // A person who publishes wants to know now, not after some reconnect.
             if client.state() != State::Connected {
@@ -257,7 +308,7 @@ impl Inner {
         }
     }
 
-    fn event(&self, event: Event) {
+    fn event(self: &Rc<Self>, event: Event) {
         match event {
             Event::Message(message) => {
                 let unit = message
@@ -275,37 +326,112 @@ impl Inner {
                 self.desk.borrow_mut().take(message, clock::now_ms());
             }
             Event::Connected(_) => {
-                self.set_connection(Shown::Online {
-                    since_ms: clock::now_ms(),
-                    not_subscribed: None,
-                });
+                self.probe.take();
+                self.set_connection(Shown::Online { since_ms: clock::now_ms() });
             }
-            Event::Subscribed { results, .. } => {
-                if let Some((_, code)) = results.iter().find(|(_, code)| code.is_error()) {
-                    let not_subscribed = Some(code.to_string());
-                    let since_ms = clock::now_ms();
-                    self.set_connection(Shown::Online { since_ms, not_subscribed });
-                }
-            }
+            Event::Subscribed { token, results } => self.subscribed(token, &results),
             Event::Unsubscribed { .. } => {}
             Event::Refused { code, reason, retry_in_ms, .. } => {
                 let problem = match code {
                     ReasonCode::NotAuthorized | ReasonCode::BadUserNameOrPassword => {
-                        Problem::SignIn { refused: self.has_name.get() }
+                        Problem::SignIn { refused: self.has_name() }
                     }
+                    ReasonCode::UnsupportedProtocolVersion => Problem::Version,
                     _ => Problem::Refused(with_reason(code, reason.as_deref())),
                 };
                 self.offline(problem, retry_in_ms);
             }
             Event::Disconnected { why, retry_in_ms } => {
                 if why != DisconnectReason::Requested {
-                    self.offline(problem(why), retry_in_ms);
+                    let problem = self.problem(why);
+                    self.offline(problem, retry_in_ms);
                 }
             }
             Event::Published { token, .. } => self.published(token, None),
             Event::PublishFailed { token, why } => {
                 self.published(token, Some(failure(why)));
             }
+        }
+    }
+
+    fn has_name(&self) -> bool {
+        self.connect.borrow().as_ref().is_some_and(|connect| !connect.username.is_empty())
+    }
+
+    fn problem(self: &Rc<Self>, why: DisconnectReason) -> Problem {
+        match why {
+            DisconnectReason::Unreachable | DisconnectReason::OpenTimeout => self.unreachable(),
+            DisconnectReason::HandshakeTimeout | DisconnectReason::PingTimeout => Problem::Silent,
+            DisconnectReason::TransportClosed if !self.desk.borrow().is_online() => {
+                Problem::Unanswered
+            }
+            DisconnectReason::Requested | DisconnectReason::TransportClosed => Problem::Lost,
+            DisconnectReason::ByServer { code, reason, .. } => {
+                Problem::Refused(with_reason(code, reason.as_deref()))
+            }
+            DisconnectReason::Protocol(violation) => Problem::Malformed(violation.to_string()),
+            DisconnectReason::ServerDoesNotRead | DisconnectReason::Connect(_) => {
+                Problem::Malformed(why.to_string())
+            }
+        }
+    }
+
+    /// A browser does not say why a WebSocket could not be opened. The first time, what is there is
+    /// asked once more, without the subprotocol: if it answers then, it has no MQTT to offer.
+    fn unreachable(self: &Rc<Self>) -> Problem {
+        let url = self.connect.borrow().as_ref().map(|c| c.url.clone()).unwrap_or_default();
+        if self.probe.borrow().is_none() {
+            let weak = Rc::downgrade(self);
+            let probe = Probe::start(&url, move || {
+                if let Some(inner) = weak.upgrade() {
+                    inner.desk.borrow_mut().set_problem(Problem::NoMqtt);
+                    inner.show();
+                }
+            });
+            *self.probe.borrow_mut() = probe;
+        }
+        match self.probe.borrow().as_ref() {
+            Some(probe) if probe.was_answered() => Problem::NoMqtt,
+            _ => Problem::Unreachable { is_secure: url.starts_with("wss:") },
+        }
+    }
+
+    /// Shows a subscription in the place of one to the same filter, or behind all others; it is asked for
+    /// again with each new connection.
+    fn show_subscription(&self, subscribed: Subscribed) {
+        let mut desk = self.desk.borrow_mut();
+        let shown = desk.subscriptions();
+        let filter = &subscribed.subscription.filter;
+        let place = shown.iter().position(|shown| shown.subscription.filter == *filter);
+        match place.and_then(|place| shown.get_mut(place)) {
+            Some(place) => *place = subscribed,
+            None => shown.push(subscribed),
+        }
+        drop(desk);
+        self.keep_subscriptions();
+    }
+
+    fn keep_subscriptions(&self) {
+        let mut desk = self.desk.borrow_mut();
+        if let Some(connect) = self.connect.borrow_mut().as_mut() {
+            connect.subscriptions =
+                desk.subscriptions().iter().map(|shown| shown.subscription.clone()).collect();
+        }
+    }
+
+    fn subscribed(&self, token: Token, results: &[(TopicFilter, ReasonCode)]) {
+        // After a reconnect the broker answers once more, maybe otherwise.
+        let subscription = self.subscribing.borrow().get(&token).cloned();
+        let (Some(subscription), Some((_, code))) = (subscription, results.first()) else { return };
+        let answer = match code.granted_qos() {
+            Some(qos) => Answer::Granted(qos as u8),
+            None => Answer::Refused(code.to_string()),
+        };
+        let mut desk = self.desk.borrow_mut();
+        let place = desk.subscriptions().iter_mut().find(|s| s.subscription == subscription);
+        // Meanwhile it may have been asked for otherwise, or not any more.
+        if let Some(place) = place {
+            place.answer = Some(answer);
         }
     }
 
@@ -345,66 +471,10 @@ impl connection::Owner for Owner {
     }
 }
 
-fn options(sign_in: Option<SignIn>) -> Result<Options, String> {
-    let client_id = format!("dashboard-{:08x}", clock::seed() as u32);
-    let client_id = MqttString::new(&client_id).map_err(|error| error.to_string())?;
-    let mut options = Options::new(ProtocolVersion::V5, client_id);
-    options.packet_size_max = PACKET_SIZE_MAX;
-    if let Some(SignIn { username, password }) = sign_in {
-        let username = MqttString::new(&username).map_err(|error| error.to_string())?;
-        options.username = Some(username);
-        options.password = Some(password.into_bytes().into());
-    }
-    Ok(options)
-}
-
-/// The properties of a message to be published; what can't be one is named.
-fn properties(given: protocol::Properties) -> Result<Properties, String> {
-    let string = |id: PropertyId, text: &str| {
-        MqttString::new(text).map_err(|error| format!("{id}: {error}"))
-    };
-    let mut properties = Vec::new();
-    if given.is_text {
-        properties.push(Property::PayloadFormatIndicator(true));
-    }
-    properties.extend(given.expiry_s.map(Property::MessageExpiryInterval));
-    if let Some(text) = given.content_type {
-        let text = string(PropertyId::ContentType, &text)?;
-        properties.push(Property::ContentType(text));
-    }
-    if let Some(topic) = given.response_topic {
-        let topic = TopicName::new(&topic)
-            .map_err(|error| format!("{}: {error}", PropertyId::ResponseTopic))?;
-        properties.push(Property::ResponseTopic(topic));
-    }
-    properties.extend(given.correlation_data.map(|d| Property::CorrelationData(d.into())));
-    for (name, value) in given.user {
-        let (name, value) =
-            (string(PropertyId::UserProperty, &name)?, string(PropertyId::UserProperty, &value)?);
-        properties.push(Property::UserProperty(name, value));
-    }
-    Properties::new(properties).map_err(|error| error.to_string())
-}
-
 fn with_reason(code: ReasonCode, reason: Option<&str>) -> String {
     match reason {
         Some(reason) => format!("{} ({reason})", code.name()),
         None => code.name().to_owned(),
-    }
-}
-
-fn problem(why: DisconnectReason) -> Problem {
-    match why {
-        DisconnectReason::Unreachable | DisconnectReason::OpenTimeout => Problem::Unreachable,
-        DisconnectReason::HandshakeTimeout | DisconnectReason::PingTimeout => Problem::Silent,
-        DisconnectReason::Requested | DisconnectReason::TransportClosed => Problem::Lost,
-        DisconnectReason::ByServer { code, reason, .. } => {
-            Problem::Refused(with_reason(code, reason.as_deref()))
-        }
-        DisconnectReason::Protocol(violation) => Problem::Malformed(violation.to_string()),
-        DisconnectReason::ServerDoesNotRead | DisconnectReason::Connect(_) => {
-            Problem::Malformed(why.to_string())
-        }
     }
 }
 

@@ -97,3 +97,6 @@ pub const LOG_LOOKED_AT_ONCE: u64 = 20_000;
 
 /// The shortest time between two messages that the page repeats, in milliseconds.
 pub const REPEAT_MS_MIN: u32 = 50;
+
+/// Topic filters that one connection is subscribed to.
+pub const SUBSCRIPTIONS_MAX: usize = 256;

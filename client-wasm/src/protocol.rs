@@ -7,6 +7,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::connect::{Connect, Subscription};
 use crate::format::{Format, Formatted};
 use crate::history::Sparkline;
 use crate::log::Seq;
@@ -16,13 +17,16 @@ use crate::tree::NodeId;
 /// What the page asks for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Command {
-    /// Connect to the broker at this WebSocket address, and stay connected.
-    Open {
-        /// Such as `ws://localhost:9001/mqtt`.
-        url: String,
-    },
+    /// Connect, and stay connected.
+    Open(Box<Connect>),
     /// Don't wait for the next attempt to connect: try now.
     TryNow,
+    /// Say goodbye, and stay away until [`TryNow`](Self::TryNow).
+    Disconnect,
+    /// Subscribe; a filter that was subscribed to before gets the new options.
+    Subscribe(Subscription),
+    /// Unsubscribe from this filter.
+    Unsubscribe(String),
     /// Connect again, with this name.
     SignIn(SignIn),
     /// Show the cards that match the search, and no more than so many.
@@ -228,6 +232,8 @@ pub enum Report {
 pub struct Frame {
     /// The state of the connection.
     pub connection: Option<Connection>,
+    /// What is subscribed to.
+    pub subscriptions: Option<Vec<Subscribed>>,
     /// What was counted.
     pub counters: Option<Counters>,
     /// Which cards there are.
@@ -254,6 +260,7 @@ impl Frame {
     /// Whether nothing has changed.
     pub fn is_empty(&self) -> bool {
         self.connection.is_none()
+            && self.subscriptions.is_none()
             && self.counters.is_none()
             && self.board.is_none()
             && self.cards.is_empty()
@@ -276,8 +283,6 @@ pub enum Connection {
     Online {
         /// Since when.
         since_ms: f64,
-        /// Why the broker does not let this client subscribe, where it does not.
-        not_subscribed: Option<String>,
     },
     /// Not connected.
     Offline {
@@ -288,17 +293,49 @@ pub enum Connection {
     },
 }
 
+/// A subscription, and what the broker says of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscribed {
+    /// What was asked for.
+    pub subscription: Subscription,
+    /// The answer; none as long as it has not come.
+    pub answer: Option<Answer>,
+}
+
+/// What the broker says of a subscription (MQTT 5.0 §3.9.3).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// The QoS that it grants.
+    Granted(u8),
+    /// It refuses; with the reason.
+    Refused(String),
+}
+
 /// Why there is no connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Problem {
+    /// The page was asked to end it.
+    Asked,
     /// The address is not one that a WebSocket can be opened to; with the browser's words.
     Address(String),
+    /// What the broker is to be told can't be said; with what it is.
+    Options(String),
     /// Nothing answered: no broker there, or the network is down.
-    Unreachable,
+    Unreachable {
+        /// Whether it was to be encrypted: then it may also be a certificate that the browser does not
+        /// trust, which it does not tell a page.
+        is_secure: bool,
+    },
+    /// What answered takes WebSockets, and has no MQTT for them.
+    NoMqtt,
+    /// The broker closed the connection instead of answering CONNECT.
+    Unanswered,
     /// There is no answer any more, or none in time.
     Silent,
     /// The connection ended without a word.
     Lost,
+    /// The broker does not speak this version of the protocol.
+    Version,
     /// The broker refused the connection, or ended it, with this reason.
     Refused(String),
     /// The broker only takes who has a name that it knows.
@@ -736,7 +773,8 @@ mod tests {
     #[test]
     fn every_message_arrives_as_it_left() {
         for command in [
-            Command::Open { url: "ws://localhost:9001/mqtt".into() },
+            Command::Open(Box::new(Connect::new("ws://localhost:9001/mqtt"))),
+            Command::Subscribe(Subscription::new("a/#")),
             Command::SignIn(SignIn { username: "josé".into(), password: "ñ".into() }),
             Command::Board { search: "año +/#".into(), cards_max: 240 },
             Command::Watch { ids: vec![0, 7, u32::MAX], width: 300 },
@@ -756,7 +794,7 @@ mod tests {
         }
         let report = Report::Frame(Box::new(Frame {
             connection: Some(Connection::Offline {
-                problem: Problem::Unreachable,
+                problem: Problem::Unreachable { is_secure: true },
                 retry_at_ms: Some(1.5e12),
             }),
             published: vec![Published { ticket: 1, outcome: Outcome::Failed(Failure::Lost) }],

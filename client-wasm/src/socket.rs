@@ -1,6 +1,9 @@
 //! A WebSocket that carries MQTT (MQTT 5.0 §6): subprotocol `mqtt`, binary frames, where a packet may
 //! be split over several frames and a frame may hold several packets.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use bytes::Bytes;
 use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::*;
@@ -83,6 +86,46 @@ impl Drop for Socket {
         self.socket.set_onmessage(None);
         self.socket.set_onclose(None);
         // Without a code and a reason there is nothing that it could fail for.
+        let _done = self.socket.close();
+    }
+}
+
+/// Looks whether something takes a WebSocket without the subprotocol that speaks MQTT.
+#[derive(Debug)]
+pub(crate) struct Probe {
+    socket: WebSocket,
+    was_answered: Rc<Cell<bool>>,
+    _on_open: Closure<dyn FnMut()>,
+}
+
+impl Probe {
+    /// Begins to look, and tells if there is something; none where the address is none.
+    pub(crate) fn start(url: &str, tell: impl Fn() + 'static) -> Option<Self> {
+        let socket = WebSocket::new(url).ok()?;
+        let was_answered = Rc::new(Cell::new(false));
+        let on_open = {
+            let (socket, was_answered) = (socket.clone(), Rc::clone(&was_answered));
+            Closure::<dyn FnMut()>::new(move || {
+                was_answered.set(true);
+                // Without a code and a reason there is nothing that it could fail for.
+                let _done = socket.close();
+                tell();
+            })
+        };
+        socket.set_onopen(Some(on_open.as_ref().unchecked_ref()));
+        Some(Self { socket, was_answered, _on_open: on_open })
+    }
+
+    /// Whether there is something.
+    pub(crate) fn was_answered(&self) -> bool {
+        self.was_answered.get()
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        self.socket.set_onopen(None);
+        // As above.
         let _done = self.socket.close();
     }
 }

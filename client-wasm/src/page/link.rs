@@ -11,7 +11,7 @@ use super::field::Field;
 use crate::clock;
 use crate::protocol::{
     Board, Card, Command, Connection, Counters, Detail, File, Frame, Line, Messages, Outcome,
-    Publish, Published, Repeating, Report, Tree,
+    Publish, Published, Repeating, Report, Subscribed, Tree,
 };
 use crate::store::TopicId;
 
@@ -34,6 +34,7 @@ pub struct Link(Rc<Inner>);
 struct Inner {
     send: Box<dyn Fn(Command)>,
     connection: Field<Connection>,
+    subscriptions: Field<Rc<Vec<Subscribed>>>,
     engine_failure: Field<Option<Rc<str>>>,
     counters: Field<Counters>,
     board: Field<Option<Rc<Board>>>,
@@ -63,6 +64,7 @@ impl Link {
         let link = Self(Rc::new(Inner {
             send: Box::new(send),
             connection: Field::new(Connection::Connecting),
+            subscriptions: Field::new(Rc::default()),
             engine_failure: Field::new(None),
             counters: Field::new(Counters::default()),
             board: Field::new(None),
@@ -142,6 +144,11 @@ impl Link {
         &self.0.connection
     }
 
+    /// What is subscribed to.
+    pub fn subscriptions(&self) -> &Field<Rc<Vec<Subscribed>>> {
+        &self.0.subscriptions
+    }
+
     /// Why the engine does not run, if so.
     pub fn engine_failure(&self) -> &Field<Option<Rc<str>>> {
         &self.0.engine_failure
@@ -210,6 +217,9 @@ impl Inner {
         if let Some(connection) = frame.connection {
             self.now_ms.set(clock::now_ms());
             self.connection.set(connection);
+        }
+        if let Some(subscriptions) = frame.subscriptions {
+            self.subscriptions.set(Rc::new(subscriptions));
         }
         if let Some(counters) = frame.counters {
             self.counters.set(counters);

@@ -26,6 +26,7 @@ use yew::prelude::*;
 
 use self::link::Link;
 use self::shell::Shell;
+use crate::connect::{Connect, Subscription};
 use crate::protocol::Command;
 use crate::texts::{self, Texts};
 use crate::worker::{self, Remote};
@@ -81,7 +82,8 @@ pub fn start(glue: &str) {
     }
 
     let link = start_engine(glue);
-    link.send(Command::Open { url });
+    let everything = vec![Subscription::new(Subscription::EVERYTHING)];
+    link.send(Command::Open(Box::new(Connect { subscriptions: everything, ..Connect::new(&url) })));
     yew::Renderer::<App>::with_props(AppProps { link, host: host.into(), texts }).render();
 }
 

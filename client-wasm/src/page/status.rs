@@ -7,7 +7,7 @@ use yew::prelude::*;
 use super::field::use_field;
 use super::link::Link;
 use super::use_texts;
-use crate::protocol::{Command, Connection, Problem, SignIn};
+use crate::protocol::{Answer, Command, Connection, Problem, SignIn, Subscribed};
 use crate::texts::{Texts, fill};
 
 #[derive(PartialEq, Properties)]
@@ -49,6 +49,7 @@ pub(super) fn Trouble(props: &StatusProps) -> Html {
     let texts = use_texts();
     let connection = use_field(props.link.connection());
     let failure = use_field(props.link.engine_failure());
+    let subscriptions = use_field(props.link.subscriptions());
     // While a try is under way, the reason of the one before stays where it is.
     let last = use_mut_ref(|| None::<Problem>);
     match &connection {
@@ -59,9 +60,7 @@ pub(super) fn Trouble(props: &StatusProps) -> Html {
     let problem = last.borrow().clone();
     let sentence = match (&failure, &connection, &problem) {
         (Some(words), ..) => Some(fill(texts.engine_failed, &[words])),
-        (None, Connection::Online { not_subscribed: Some(reason), .. }, _) => {
-            Some(fill(texts.problem_subscription, &[reason]))
-        }
+        (None, Connection::Online { .. }, _) => refused(&subscriptions, texts),
         (None, _, Some(problem)) => Some(sentence(problem, &props.host, texts)),
         (None, _, None) => None,
     };
@@ -130,10 +129,28 @@ fn SignInForm(props: &StatusProps) -> Html {
     }
 }
 
+/// The first subscription that the broker refuses.
+fn refused(subscriptions: &[Subscribed], texts: &Texts) -> Option<String> {
+    subscriptions.iter().find_map(|subscribed| match &subscribed.answer {
+        Some(Answer::Refused(reason)) => {
+            Some(fill(texts.problem_subscription, &[&subscribed.subscription.filter, reason]))
+        }
+        _ => None,
+    })
+}
+
 fn sentence(problem: &Problem, host: &str, texts: &Texts) -> String {
     match problem {
+        Problem::Asked => texts.problem_asked.to_owned(),
         Problem::Address(words) => fill(texts.problem_address, &[words]),
-        Problem::Unreachable => fill(texts.problem_unreachable, &[host]),
+        Problem::Options(words) => fill(texts.problem_options, &[words]),
+        Problem::Unreachable { is_secure: false } => fill(texts.problem_unreachable, &[host]),
+        Problem::Unreachable { is_secure: true } => {
+            fill(texts.problem_unreachable_tls, &[host, host])
+        }
+        Problem::NoMqtt => fill(texts.problem_no_mqtt, &[host]),
+        Problem::Unanswered => texts.problem_unanswered.to_owned(),
+        Problem::Version => texts.problem_version.to_owned(),
         Problem::Silent => texts.problem_silent.to_owned(),
         Problem::Lost => texts.problem_lost.to_owned(),
         Problem::SignIn { refused: false } => fill(texts.problem_sign_in, &[host]),

@@ -114,6 +114,18 @@ texts! {
     problem_silent,
     /// Of a connection.
     problem_lost,
+    /// Why there is no connection.
+    problem_asked,
+    /// Why there is no connection; what can't be said.
+    problem_options,
+    /// Why there is no encrypted connection; the host, twice.
+    problem_unreachable_tls,
+    /// Why there is no connection; the host.
+    problem_no_mqtt,
+    /// Why there is no connection.
+    problem_unanswered,
+    /// Why there is no connection.
+    problem_version,
     /// Of a connection; the broker's reason.
     problem_refused,
     /// Of a connection; what was wrong.
@@ -128,7 +140,7 @@ texts! {
     password,
     /// Connects with the name.
     sign_in,
-    /// Connected, but not subscribed; the broker's reason.
+    /// Connected, but not subscribed; the filter, and the broker's reason.
     problem_subscription,
     /// Of a connection that stays away: what is on the screen is old.
     values_are_old,

@@ -3,12 +3,15 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use client_wasm::connect::{Connect, Subscription, Version, Will};
 use client_wasm::engine::Engine;
 use client_wasm::protocol::{
-    Command, Connection, Failure, Frame, Outcome, Problem, Publish, SignIn, Value,
+    Answer, Command, Connection, Failure, Frame, Outcome, Problem, Publish, SignIn, Value,
 };
 use client_wasm::store::Limits;
-use codec::{Ack, Packet, Properties, Property, QoS, ReasonCode};
+use codec::{
+    Ack, Packet, Properties, Property, ProtocolVersion, QoS, ReasonCode, RetainHandling, SubAck,
+};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::dom::eventually;
@@ -29,8 +32,15 @@ impl Bench {
     }
 
     fn open() -> Self {
+        Self::open_with(Connect {
+            subscriptions: vec![Subscription::new("#")],
+            ..Connect::new("ws://broker.lan/mqtt")
+        })
+    }
+
+    fn open_with(connect: Connect) -> Self {
         let bench = Self::new();
-        bench.engine.command(Command::Open { url: "ws://broker.lan/mqtt".into() });
+        bench.engine.command(Command::Open(Box::new(connect)));
         bench
     }
 
@@ -146,7 +156,7 @@ async fn what_a_broker_does_wrong_is_a_sentence_not_the_end() {
         let problem = bench.sees_problem().await;
         let fits = match wrong {
             "garbage" => matches!(problem, Problem::Malformed(_)),
-            "text" => problem == Problem::Lost,
+            "text" => problem == Problem::Unanswered,
             _ => problem == Problem::Refused("Server busy".into()),
         };
         assert!(fits, "{wrong}: {problem:?}");
@@ -191,20 +201,16 @@ async fn a_refused_subscription_is_said_while_the_connection_stays() {
     let bench = Bench::open();
     let mut broker = Broker::accepted(&network, 0).await;
     broker.answer_subscribe(ReasonCode::NotAuthorized).await;
-    let reason = bench
-        .sees("the refusal", |frame| match &frame.connection {
-            Some(Connection::Online { not_subscribed, .. }) => not_subscribed.clone(),
-            _ => None,
-        })
-        .await;
-    assert!(reason.contains("Not authorized"), "{reason}");
+    let answer = bench.sees("the refusal", answer).await;
+    assert_eq!(answer, Answer::Refused("Not authorized (0x87)".into()));
+    assert!(!broker.is_closed());
 }
 
 #[test]
 async fn an_address_that_is_none_is_said() {
     let _network = Network::new();
     let bench = Bench::new();
-    bench.engine.command(Command::Open { url: "gopher://broker.lan".into() });
+    bench.engine.command(Command::Open(Box::new(Connect::new("gopher://broker.lan"))));
     assert!(matches!(bench.sees_problem().await, Problem::Address(_)));
 }
 
@@ -249,4 +255,161 @@ async fn publishing_says_what_became_of_it() {
     assert_eq!(outcome(3).await, Outcome::Acknowledged);
     ask(4, "home/lamp", 0);
     assert_eq!(outcome(4).await, Outcome::Sent);
+}
+
+/// What the broker says of the first subscription.
+fn answer(frame: &Frame) -> Option<Answer> {
+    frame.subscriptions.as_ref()?.first()?.answer.clone()
+}
+
+#[test]
+async fn the_broker_is_told_everything_that_was_set() {
+    let network = Network::new();
+    let subscription = Subscription {
+        qos: 1,
+        no_local: true,
+        retain_handling: 2,
+        identifier: Some(7),
+        ..Subscription::new("home/#")
+    };
+    let _bench = Bench::open_with(Connect {
+        client_id: "panel".into(),
+        username: "josé".into(),
+        password: "ñ".into(),
+        clean_start: false,
+        session_expiry_s: 60,
+        keep_alive_s: 5,
+        will: Some(Will { topic: "panel".into(), payload: "gone".into(), ..Will::default() }),
+        subscriptions: vec![subscription],
+        ..Connect::new("wss://broker.lan/mqtt")
+    });
+    let mut broker = network.broker(0).await;
+    let Packet::Connect(connect) = broker.next().await else { panic!("CONNECT comes first") };
+    assert_eq!((connect.client_id.as_str(), connect.keep_alive_s), ("panel", 5));
+    assert_eq!(connect.username.as_deref(), Some("josé"));
+    assert_eq!(connect.password.as_deref(), Some("ñ".as_bytes()));
+    assert!(!connect.clean_start);
+    assert_eq!(connect.properties.session_expiry_interval(), Some(60));
+    assert_eq!(connect.will.unwrap().topic.as_str(), "panel");
+    broker.send(&[connack()]);
+    let Packet::Subscribe(subscribe) = broker.next().await else { panic!("SUBSCRIBE is next") };
+    let line = &subscribe.subscriptions[0];
+    assert_eq!(line.filter.as_str(), "home/#");
+    assert_eq!((line.options.qos, line.options.no_local), (QoS::AtLeastOnce, true));
+    assert_eq!(line.options.retain_handling, RetainHandling::DoNotSend);
+    assert_eq!(subscribe.properties.subscription_identifier(), Some(7));
+}
+
+#[test]
+async fn each_version_of_the_protocol_is_spoken() {
+    let network = Network::new();
+    let versions = [
+        (Version::V31, ProtocolVersion::V31),
+        (Version::V311, ProtocolVersion::V311),
+        (Version::V5, ProtocolVersion::V5),
+    ];
+    for (index, (version, spoken)) in versions.into_iter().enumerate() {
+        let _bench = Bench::open_with(Connect { version, ..Connect::new("ws://broker.lan/mqtt") });
+        let mut broker = network.broker(index).await;
+        let Packet::Connect(connect) = broker.next().await else { panic!("CONNECT comes first") };
+        assert_eq!(connect.version, spoken);
+    }
+}
+
+#[test]
+async fn nothing_is_subscribed_to_that_was_not_asked_for_and_filters_come_and_go() {
+    let network = Network::new();
+    let bench = Bench::open_with(Connect::new("ws://broker.lan/mqtt"));
+    let mut broker = Broker::accepted(&network, 0).await;
+    bench.engine.command(Command::Subscribe(Subscription { qos: 2, ..Subscription::new("a/#") }));
+    let Packet::Subscribe(subscribe) = broker.next().await else { panic!("SUBSCRIBE is next") };
+    assert_eq!(subscribe.subscriptions[0].filter.as_str(), "a/#");
+    let suback = SubAck {
+        packet_id: subscribe.packet_id,
+        properties: Properties::EMPTY,
+        codes: vec![ReasonCode::GrantedQoS1],
+    };
+    broker.send(&[Packet::SubAck(suback)]);
+    assert_eq!(bench.sees("the answer", answer).await, Answer::Granted(1));
+
+    // With a new connection it is asked for again by itself.
+    broker.close();
+    bench.engine.command(Command::TryNow);
+    let mut broker = Broker::accepted(&network, 1).await;
+    broker.answer_subscribe(ReasonCode::Success).await;
+    assert_eq!(bench.sees("the answer", answer).await, Answer::Granted(0));
+
+    bench.engine.command(Command::Unsubscribe("a/#".into()));
+    let Packet::Unsubscribe(packet) = broker.next().await else { panic!("UNSUBSCRIBE is next") };
+    assert_eq!(packet.filters[0].as_str(), "a/#");
+    bench
+        .sees("no subscription", |frame| {
+            frame.subscriptions.as_ref().is_some_and(Vec::is_empty).then_some(())
+        })
+        .await;
+}
+
+#[test]
+async fn a_filter_that_is_none_is_said() {
+    let network = Network::new();
+    let bench = Bench::open_with(Connect::new("ws://broker.lan/mqtt"));
+    let _broker = Broker::accepted(&network, 0).await;
+    bench.engine.command(Command::Subscribe(Subscription::new("a/#/b")));
+    let answer = bench.sees("the answer", answer).await;
+    assert!(matches!(answer, Answer::Refused(_)), "{answer:?}");
+}
+
+/// The Will is for those who leave without a word.
+#[test]
+async fn who_disconnects_says_goodbye_and_stays_away_until_asked() {
+    let network = Network::new();
+    let bench = Bench::open();
+    let mut broker = Broker::accepted(&network, 0).await;
+    broker.answer_subscribe(ReasonCode::Success).await;
+    bench.engine.command(Command::Disconnect);
+    assert!(matches!(broker.next().await, Packet::Disconnect(_)));
+    assert_eq!(bench.sees_problem().await, Problem::Asked);
+    assert!(broker.is_closed());
+    bench.engine.command(Command::TryNow);
+    let mut broker = Broker::accepted(&network, 1).await;
+    broker.answer_subscribe(ReasonCode::Success).await;
+
+    // Other settings are a new connection, and the one before ends like that too.
+    bench.engine.command(Command::Open(Box::new(Connect::new("ws://broker.lan/mqtt"))));
+    assert!(matches!(broker.next().await, Packet::Disconnect(_)));
+    Broker::accepted(&network, 2).await;
+}
+
+#[test]
+async fn a_server_of_web_sockets_without_mqtt_is_told_from_none() {
+    let network = Network::new();
+    let bench = Bench::open_with(Connect::new("wss://broker.lan/"));
+    network.refuse(0).await;
+    assert_eq!(bench.sees_problem().await, Problem::Unreachable { is_secure: true });
+    network.answer_without_subprotocol(1).await;
+    assert_eq!(bench.sees_problem().await, Problem::NoMqtt);
+}
+
+#[test]
+async fn a_broker_that_closes_at_once_or_speaks_another_version_is_said() {
+    let network = Network::new();
+    let bench = Bench::open();
+    let mut broker = network.broker(0).await;
+    let Packet::Connect(_) = broker.next().await else { panic!("CONNECT comes first") };
+    broker.close();
+    assert_eq!(bench.sees_problem().await, Problem::Unanswered);
+    bench.engine.command(Command::TryNow);
+    let mut broker = network.broker(1).await;
+    let Packet::Connect(_) = broker.next().await else { panic!("CONNECT comes first") };
+    let Packet::ConnAck(mut answer) = connack() else { unreachable!() };
+    answer.code = ReasonCode::UnsupportedProtocolVersion;
+    broker.send(&[Packet::ConnAck(answer)]);
+    assert_eq!(bench.sees_problem().await, Problem::Version);
+}
+
+#[test]
+async fn settings_that_make_no_packet_are_said() {
+    let _network = Network::new();
+    let bench = Bench::open_with(Connect { client_id: "a\0".into(), ..Connect::new("ws://a") });
+    assert!(matches!(bench.sees_problem().await, Problem::Options(_)));
 }

@@ -30,7 +30,7 @@ fn number(text: &str) -> Value {
 
 fn online() -> Option<Connection> {
     // Before every value of these tests.
-    Some(Connection::Online { since_ms: 0.0, not_subscribed: None })
+    Some(Connection::Online { since_ms: 0.0 })
 }
 
 fn offline(problem: Problem, retry_in_ms: Option<f64>) -> Option<Connection> {
@@ -118,7 +118,7 @@ async fn a_value_is_stale_without_a_connection_and_until_it_comes_again() {
     page.receive(Frame { connection: offline(Problem::Lost, Some(60_000.0)), ..Frame::default() });
     page.has(".card.is-stale").await;
     let since_ms = js_sys::Date::now() + 1.0;
-    let connection = Some(Connection::Online { since_ms, not_subscribed: None });
+    let connection = Some(Connection::Online { since_ms });
     page.receive(Frame { connection, ..Frame::default() });
     page.has(".card.is-stale .mark-stale").await;
     let fresh = Card { at_ms: since_ms + 1.0, ..card(0, number("2")) };
@@ -130,7 +130,7 @@ async fn a_value_is_stale_without_a_connection_and_until_it_comes_again() {
 async fn without_a_connection_the_page_says_why_counts_down_and_lets_one_try() {
     let page = Page::open("es");
     page.receive(Frame {
-        connection: offline(Problem::Unreachable, Some(90_000.0)),
+        connection: offline(Problem::Unreachable { is_secure: false }, Some(90_000.0)),
         ..Frame::default()
     });
     page.has("[data-role=connection][data-state=offline]").await;

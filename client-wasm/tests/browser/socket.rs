@@ -22,6 +22,7 @@ class Stand {
 export function install() { sockets = []; globalThis.WebSocket = Stand; }
 export function restore() { globalThis.WebSocket = real; }
 export function count() { return sockets.length; }
+export function has_protocol(index) { return sockets[index].protocol !== undefined; }
 export function protocol(index) { return sockets[index].protocol; }
 export function is_closed(index) { return sockets[index].closed; }
 export function take_sent(index) { return sockets[index].sent.splice(0); }
@@ -33,6 +34,7 @@ extern "C" {
     fn install();
     fn restore();
     fn count() -> usize;
+    fn has_protocol(index: usize) -> bool;
     fn protocol(index: usize) -> String;
     fn is_closed(index: usize) -> bool;
     fn take_sent(index: usize) -> Vec<Uint8Array>;
@@ -57,6 +59,19 @@ impl Network {
         open(index);
         let decoder = Decoder::server(1 << 20);
         Broker { index, decoder, received: BytesMut::new() }
+    }
+
+    /// Lets nobody open the socket with this number.
+    pub(crate) async fn refuse(&self, index: usize) {
+        eventually("a socket", || (count() > index).then_some(())).await;
+        close(index);
+    }
+
+    /// Opens a socket that was asked for without a subprotocol.
+    pub(crate) async fn answer_without_subprotocol(&self, index: usize) {
+        eventually("a socket", || (count() > index).then_some(())).await;
+        assert!(!has_protocol(index));
+        open(index);
     }
 
     pub(crate) fn sockets(&self) -> usize {

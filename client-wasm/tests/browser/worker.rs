@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use client_wasm::connect::Connect;
 use client_wasm::protocol::{self, Command, Frame, Outcome, Published, Report};
 use client_wasm::worker::Remote;
 use wasm_bindgen::JsValue;
@@ -25,7 +26,7 @@ async fn commands_wait_for_the_engine_and_arrive_in_order() {
     };
     let report = Report::Frame(Box::new(frame));
     let (ready, answer) = (protocol::encode(&Report::Ready), protocol::encode(&report));
-    let first = protocol::encode(&Command::Open { url: "ws://a".into() });
+    let first = protocol::encode(&Command::Open(Box::new(Connect::new("ws://a"))));
     // It answers when what comes first is the command that was sent first.
     let script = format!(
         "let n = 0;
@@ -44,7 +45,7 @@ async fn commands_wait_for_the_engine_and_arrive_in_order() {
         move |report| seen.borrow_mut().push(report),
         |words| panic!("{words}"),
     );
-    remote.send(Command::Open { url: "ws://a".into() });
+    remote.send(Command::Open(Box::new(Connect::new("ws://a"))));
     remote.send(Command::Painted);
     eventually("both answers", || (reports.borrow().len() == 3).then_some(())).await;
     assert_eq!(*reports.borrow(), [Report::Ready, report.clone(), report]);
