@@ -22,6 +22,7 @@ use crate::protocol::{
 };
 use crate::search::Search;
 use crate::store::{Limits, Message, Store, Topic, TopicId};
+use crate::sys::Sys;
 use crate::tree::Tree;
 
 /// How often figures that a person reads as they run may change, in milliseconds.
@@ -65,6 +66,7 @@ pub struct Desk {
     tree: Tree,
     detail: Detail,
     messages: Messages,
+    sys: Sys,
     file: Option<File>,
     repeating: Option<Repeating>,
     repeating_changed: bool,
@@ -114,6 +116,7 @@ impl Desk {
             tree: Tree::default(),
             detail: Detail::default(),
             messages: Messages::default(),
+            sys: Sys::default(),
             file: None,
             repeating: None,
             repeating_changed: false,
@@ -132,7 +135,15 @@ impl Desk {
 
     /// Takes in a message.
     pub fn take(&mut self, message: Message<'_>, now_ms: f64) {
-        self.store.take(message, now_ms);
+        // What a person has subscribed to is on the board, whatever else it is.
+        if !self.sys.take(&message, now_ms) || self.subscribes_to_sys() {
+            self.store.take(message, now_ms);
+        }
+    }
+
+    fn subscribes_to_sys(&self) -> bool {
+        let filters = self.subscriptions.iter().map(|shown| &shown.subscription.filter);
+        filters.into_iter().any(|filter| filter.starts_with('$'))
     }
 
     /// Takes in a change of the connection.
@@ -140,7 +151,10 @@ impl Desk {
         match (&self.connection, &connection) {
             (Connection::Online { .. }, Connection::Online { .. }) => {}
             (Connection::Online { .. }, _) => self.store.lost(now_ms),
-            (_, Connection::Online { .. }) => self.store.back(now_ms),
+            (_, Connection::Online { .. }) => {
+                self.store.back(now_ms);
+                self.sys.begin();
+            }
             _ => {}
         }
         self.connection = connection;
@@ -245,6 +259,11 @@ impl Desk {
         self.messages.close();
     }
 
+    /// What the broker tells of itself.
+    pub fn sys(&mut self) -> &mut Sys {
+        &mut self.sys
+    }
+
     /// The bytes of a file with all messages that are to be seen.
     pub fn export(&mut self, kind: FileKind) -> Vec<u8> {
         self.messages.finish(&self.store);
@@ -283,6 +302,7 @@ impl Desk {
             tree: self.tree.changed(&self.store, now_ms),
             detail: self.detail.changed(&self.tree, &self.store, now_ms),
             messages: self.messages.changed(&self.store, now_ms),
+            sys: self.sys.changed(now_ms),
             file: self.file.take(),
             repeating: self.repeating_changed.then(|| self.repeating.clone()),
             published: std::mem::take(&mut self.published),

@@ -21,6 +21,7 @@ use crate::protocol::{
 };
 use crate::socket::Probe;
 use crate::store::{Limits, Message};
+use crate::sys;
 
 /// The user property that names a unit.
 const UNIT_PROPERTY: &str = "unit";
@@ -100,6 +101,15 @@ impl Engine {
             Command::Detail(view) => self.0.desk.borrow_mut().show_detail(view),
             Command::Messages(view) => self.0.desk.borrow_mut().show_messages(view),
             Command::CloseMessages => self.0.desk.borrow_mut().close_messages(),
+            Command::Sys => {
+                let must_ask = self.0.desk.borrow_mut().sys().open();
+                let connection = self.0.connection.borrow().clone();
+                if let Some(connection) = connection.filter(|_| must_ask) {
+                    self.0.ask_for_sys(&connection);
+                    connection.run();
+                }
+            }
+            Command::CloseSys => self.0.desk.borrow_mut().sys().close(),
             Command::Export(kind) => self.export(kind),
             Command::Publish(publish) => self.publish(publish),
             Command::Repeat { publish, every_ms } => self.repeat(publish, every_ms),
@@ -131,6 +141,9 @@ impl Engine {
         self.0.desk.borrow_mut().subscriptions().clear();
         for subscription in connect.subscriptions {
             self.subscribe(subscription);
+        }
+        if self.0.desk.borrow_mut().sys().is_wanted() {
+            self.0.ask_for_sys(&connection);
         }
         self.0.set_connection(Shown::Connecting);
         connection.connect();
@@ -295,6 +308,23 @@ impl Inner {
         self.set_connection(Shown::Offline { problem, retry_at_ms });
     }
 
+    /// Subscribes to what the broker tells of itself. Who is subscribed already asks once more in the same
+    /// words, for what the broker has stored.
+    fn ask_for_sys(&self, connection: &Connection) {
+        let mut desk = self.desk.borrow_mut();
+        let mut shown = desk.subscriptions().iter().map(|shown| &shown.subscription);
+        let own = shown.find(|subscription| subscription.filter == sys::FILTER).cloned();
+        let subscription = own.unwrap_or_else(|| Subscription::new(sys::FILTER));
+        let asked = subscription.in_codec().and_then(|line| {
+            let identifier = subscription.identifier;
+            let asked = connection.change(|client, _| client.subscribe(vec![line], identifier));
+            asked.map_err(|error| error.to_string())
+        });
+        if let Err(reason) = asked {
+            desk.sys().answered(Some(reason));
+        }
+    }
+
     /// A try to connect begins without an event: the state tells.
     fn connecting(&self) {
         let connection = self.connection.borrow().clone();
@@ -420,6 +450,12 @@ impl Inner {
     }
 
     fn subscribed(&self, token: Token, results: &[(TopicFilter, ReasonCode)]) {
+        if let Some((filter, code)) = results.first()
+            && filter.as_str() == sys::FILTER
+        {
+            let refused = code.is_error().then(|| code.to_string());
+            self.desk.borrow_mut().sys().answered(refused);
+        }
         // After a reconnect the broker answers once more, maybe otherwise.
         let subscription = self.subscribing.borrow().get(&token).cloned();
         let (Some(subscription), Some((_, code))) = (subscription, results.first()) else { return };

@@ -26,9 +26,11 @@ pub mod protocol;
 pub mod route;
 pub mod search;
 pub mod store;
+pub mod sys;
 pub mod texts;
 pub mod tree;
 pub mod unit;
+pub mod vitals;
 
 #[cfg(target_arch = "wasm32")]
 mod blob;

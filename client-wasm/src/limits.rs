@@ -100,3 +100,21 @@ pub const REPEAT_MS_MIN: u32 = 50;
 
 /// Topic filters that one connection is subscribed to.
 pub const SUBSCRIPTIONS_MAX: usize = 256;
+
+/// Topics of `$SYS` that are kept; messages of further ones are counted.
+pub const SYS_TOPICS_MAX: usize = 1_024;
+
+/// How much of one message of `$SYS` is kept, in bytes.
+pub const SYS_PAYLOAD_MAX: usize = 1_024;
+
+/// Memory for the messages of `$SYS`, in bytes; the oldest go first.
+pub const SYS_LOG_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Messages of `$SYS` that go to the page in one frame.
+pub const SYS_SENT_AT_ONCE: u64 = 4_096;
+
+/// How often the page is told what is new of `$SYS`, in milliseconds.
+pub const SYS_INTERVAL_MS: f64 = 250.0;
+
+/// Rounds of a broker's own figures that the page keeps for its charts; the oldest goes first.
+pub const SYS_ROUNDS_MAX: usize = 20_000;

@@ -57,6 +57,10 @@ pub enum Command {
     Messages(MessagesView),
     /// The log is not on the screen any more.
     CloseMessages,
+    /// Show what the broker tells of itself, and ask it where it has not been asked.
+    Sys,
+    /// The broker's page is not on the screen any more.
+    CloseSys,
     /// Make a file of all messages of the log that are to be seen, on the screen or not.
     Export(FileKind),
     /// Publish a message.
@@ -248,6 +252,8 @@ pub struct Frame {
     pub detail: Option<Detail>,
     /// The rows of the live log.
     pub messages: Option<Messages>,
+    /// What is new of what the broker tells of itself.
+    pub sys: Option<Sys>,
     /// A file that was asked for.
     pub file: Option<File>,
     /// The message that is repeated, if one is.
@@ -268,6 +274,7 @@ impl Frame {
             && self.tree.is_none()
             && self.detail.is_none()
             && self.messages.is_none()
+            && self.sys.is_none()
             && self.file.is_none()
             && self.repeating.is_none()
             && self.published.is_empty()
@@ -683,6 +690,46 @@ pub struct MessageRow {
     pub qos: u8,
     /// The RETAIN flag.
     pub retain: bool,
+}
+
+/// What is new of what the broker tells of itself, under `$SYS`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sys {
+    /// Whether the broker tells it at all.
+    pub state: SysState,
+    /// Whether all that the page had before is to be forgotten.
+    pub is_first: bool,
+    /// The topics that are new; they are numbered from 0 as they come.
+    pub topics: Vec<String>,
+    /// The messages that are new, in the order in which they came.
+    pub said: Vec<Said>,
+    /// Messages of topics for which there was no room.
+    pub not_kept: u64,
+}
+
+/// Whether the broker tells of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum SysState {
+    /// It has not answered.
+    #[default]
+    Waiting,
+    /// It has agreed to; whether it has anything to tell is seen when it comes.
+    Subscribed,
+    /// It refuses, with this reason.
+    Refused(String),
+}
+
+/// A message of the broker's own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Said {
+    /// The number of its topic.
+    pub topic: TopicId,
+    /// When it came, in milliseconds since 1970.
+    pub at_ms: f64,
+    /// Its payload.
+    pub text: String,
+    /// Whether the broker had it stored, so that it is older than that.
+    pub retained: bool,
 }
 
 /// A file that the engine has made; the browser has its bytes.

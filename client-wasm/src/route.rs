@@ -24,8 +24,8 @@ pub enum Route {
 
 impl Route {
     /// The pages in the order of the navigation.
-    pub const PAGES: [Self; 4] =
-        [Self::Board, Self::Topics(None), Self::Messages, Self::Publish(None)];
+    pub const PAGES: [Self; 5] =
+        [Self::Board, Self::Topics(None), Self::Messages, Self::Publish(None), Self::Broker];
 
     /// Reads what stands behind `#`; an address that is not known leads to the first page.
     pub fn parse(hash: &str) -> Self {

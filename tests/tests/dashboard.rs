@@ -359,3 +359,66 @@ fn a_message_leaves_with_its_bytes_and_properties_once_or_again_and_again() {
     let stopped = "document.querySelector('[data-role=stop]') === null";
     page.browser.wait_for("the end of it", stopped, &[]);
 }
+
+/// A broker that tells of itself so often; 0 is for never.
+fn telling_every_s(seconds: u32) -> Broker {
+    Broker::configured(|ports| {
+        format!(
+            "listener {} 127.0.0.1\nallow_anonymous true\ndashboard_port {}\nsys_interval {seconds}\n",
+            ports.mqtt, ports.ws
+        )
+    })
+}
+
+#[test]
+fn what_the_broker_tells_of_itself_is_asked_for_when_a_person_looks_and_shown_as_figures() {
+    let broker = telling_every_s(1);
+    let page = Page::open(&broker);
+    // Nobody has looked at the broker, and nothing of it is on the board or among the topics.
+    page.go("topics");
+    let names =
+        "[...document.querySelectorAll('.tree-level')].map((name) => name.innerText).join(' ')";
+    page.browser.wait_for("the topics", &format!("({names}).includes('home')"), &[]);
+    assert_eq!(page.browser.value(&format!("({names}).includes('$SYS')"), &[]), false);
+
+    page.go("broker");
+    let value = |role: &str| {
+        format!("document.querySelector('[data-role={role}] [data-role=value]')?.innerText")
+    };
+    let wait_for_value = |role: &str, expected: &str| {
+        let expression = format!("{} === arguments[0]", value(role));
+        page.browser.wait_for(&format!("{expected} {role}"), &expression, &[expected]);
+    };
+    let version =
+        "document.querySelector('[data-role=version]')?.innerText.startsWith('ws-broker')";
+    page.browser.wait_for("the version", version, &[]);
+    wait_for_value("clients", "1");
+    let mut client = broker.connect(Version::V5, "another");
+    wait_for_value("clients", "2");
+    client.send(&[0xe0, 0x00]);
+    wait_for_value("clients", "1");
+    for name in ["Messages in", "Bytes out", "Connected clients"] {
+        let chart =
+            "document.querySelector(`[data-chart=\"${arguments[0]}\"] .chart-plot`) !== null";
+        page.browser.wait_for(&format!("the chart {name}"), chart, &[name]);
+    }
+    let loads = "document.querySelector('[data-role=sys-others]').innerText
+        .includes('$SYS/broker/load/sockets/1min')";
+    page.browser.wait_for("all else that it tells", loads, &[]);
+    page.picture("broker");
+
+    // What it had told by then is there again at once for who comes back.
+    page.go("topics");
+    assert_eq!(page.browser.value(&format!("({names}).includes('$SYS')"), &[]), false);
+    page.go("broker");
+    wait_for_value("clients", "1");
+}
+
+#[test]
+fn a_broker_that_has_nothing_to_tell_is_said_in_a_sentence() {
+    let sentence = "document.querySelector('[data-role=sys-nothing]')?.innerText";
+    let silent = telling_every_s(0);
+    let page = Page::open(&silent);
+    page.go("broker");
+    page.browser.wait_for("why", &format!("{sentence}?.includes('no message has come')"), &[]);
+}

@@ -11,7 +11,7 @@ use super::field::Field;
 use crate::clock;
 use crate::protocol::{
     Board, Card, Command, Connection, Counters, Detail, File, Frame, Line, Messages, Outcome,
-    Publish, Published, Repeating, Report, Subscribed, Tree,
+    Publish, Published, Repeating, Report, Subscribed, Sys, Tree,
 };
 use crate::store::TopicId;
 
@@ -41,6 +41,7 @@ struct Inner {
     tree: Field<Rc<Tree>>,
     detail: Field<Option<Rc<Detail>>>,
     messages: Field<Rc<Messages>>,
+    sys: Field<Option<Rc<Sys>>>,
     file: Field<Option<File>>,
     repeating: Field<Option<Repeating>>,
     published: Field<Option<Published>>,
@@ -71,6 +72,7 @@ impl Link {
             tree: Field::new(Rc::default()),
             detail: Field::new(None),
             messages: Field::new(Rc::default()),
+            sys: Field::new(None),
             file: Field::new(None),
             repeating: Field::new(None),
             published: Field::new(None),
@@ -179,6 +181,11 @@ impl Link {
         &self.0.messages
     }
 
+    /// What was new of what the broker tells of itself; who listens gathers it.
+    pub fn sys(&self) -> &Field<Option<Rc<Sys>>> {
+        &self.0.sys
+    }
+
     /// The last file that was asked for.
     pub fn file(&self) -> &Field<Option<File>> {
         &self.0.file
@@ -242,6 +249,9 @@ impl Inner {
         }
         if let Some(messages) = frame.messages {
             self.messages.set(Rc::new(messages));
+        }
+        if let Some(sys) = frame.sys {
+            self.sys.set(Some(Rc::new(sys)));
         }
         if let Some(file) = frame.file {
             self.file.set(Some(file));

@@ -1,6 +1,7 @@
 //! The page: it shows what the engine says, and asks it for what is on the screen.
 
 mod board;
+mod broker;
 mod card;
 mod chart;
 mod copy;

@@ -5,6 +5,7 @@ use web_sys::HtmlElement;
 use yew::prelude::*;
 
 use super::board::Board;
+use super::broker::Broker;
 use super::figures::Figures;
 use super::icon::{Icon, icon};
 use super::keys;
@@ -117,7 +118,8 @@ fn page(route: &Route, link: &Link, host: &AttrValue) -> Html {
             let topic = topic.clone().map(AttrValue::from);
             html! { <PublishPage {link} {topic} /> }
         }
-        _ => html! { <Board {link} host={host.clone()} /> },
+        Route::Broker => html! { <Broker {link} host={host.clone()} /> },
+        Route::Board => html! { <Board {link} host={host.clone()} /> },
     }
 }
 

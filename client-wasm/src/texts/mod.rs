@@ -404,6 +404,62 @@ texts! {
     failed_refused,
     /// Of a message.
     failed_lost,
+    /// On the page of the broker; a time.
+    sys_up,
+    /// Nothing has come yet; the host.
+    sys_waiting,
+    /// The broker refuses; the host, and its reason.
+    sys_refused,
+    /// Nothing has come; the host.
+    sys_nothing,
+    /// A warning.
+    sys_store_failing,
+    /// A figure of the broker.
+    sys_clients,
+    /// Beside a figure; the highest so far.
+    sys_at_most,
+    /// Beside the clients; how many sessions there are.
+    sys_sessions,
+    /// A figure of the broker.
+    sys_messages_in,
+    /// A figure of the broker.
+    sys_messages_out,
+    /// A figure of the broker.
+    sys_bytes_in,
+    /// A figure of the broker.
+    sys_bytes_out,
+    /// Beside a figure.
+    sys_a_second,
+    /// Beside a figure.
+    sys_mean,
+    /// A figure of the broker.
+    sys_dropped,
+    /// A figure of the broker.
+    sys_subscriptions,
+    /// Beside the subscriptions; how many are shared.
+    sys_shared,
+    /// A figure of the broker.
+    sys_retained,
+    /// A figure of the broker.
+    sys_stored,
+    /// Beside a figure; a size.
+    sys_in_all,
+    /// A figure of the broker.
+    sys_commits,
+    /// A figure of the broker.
+    sys_deliveries,
+    /// A figure of the broker.
+    sys_failures,
+    /// Above the charts.
+    sys_course,
+    /// There is no chart yet.
+    sys_soon,
+    /// The numbers behind a chart.
+    sys_values,
+    /// Above the table.
+    sys_others,
+    /// Below it; how many messages.
+    sys_not_kept,
 }
 
 #[cfg(test)]
