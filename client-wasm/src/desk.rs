@@ -286,6 +286,21 @@ impl Desk {
         self.may_send = true;
     }
 
+    /// Somebody has begun to listen who has heard nothing yet: all that is sent when it changes is
+    /// sent once more. Views are not among it, as who wants one asks for it first.
+    pub fn again(&mut self) {
+        self.connection_sent = false;
+        self.subscriptions_sent = false;
+        self.counters_sent = Counters::default();
+        self.counters_sent_ms = f64::NEG_INFINITY;
+        self.board_sent = None;
+        self.board_wanted = true;
+        for watched in &mut self.watched {
+            (watched.count_sent, watched.line_sent_ms) = (0, f64::NEG_INFINITY);
+        }
+        self.repeating_changed = true;
+    }
+
     /// What has changed, if the page is ready for it and there is anything.
     pub fn frame(&mut self, now_ms: f64) -> Option<Frame> {
         self.rate.update(self.store.counts().messages, now_ms);
@@ -575,6 +590,21 @@ mod tests {
         assert_eq!(second.cards.len(), 1, "a thousand messages make one update");
         assert_eq!(second.cards[0].count, 1_001);
         assert_eq!(second.counters.unwrap().messages, 1_001);
+    }
+
+    #[test]
+    fn who_begins_to_listen_is_told_everything() {
+        let mut desk = desk();
+        take(&mut desk, "a", b"1", START_MS);
+        desk.watch(&[0], 100);
+        desk.set_connection(online(START_MS), START_MS);
+        let first = next(&mut desk, START_MS);
+        assert_eq!(desk.frame(START_MS), None);
+        desk.again();
+        let again = next(&mut desk, START_MS);
+        let (subscriptions, repeating) = (Some(Vec::new()), Some(None));
+        assert_eq!(again, Frame { subscriptions, repeating, ..first });
+        assert_eq!(desk.frame(START_MS), None, "and once");
     }
 
     #[test]

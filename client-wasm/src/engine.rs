@@ -115,6 +115,7 @@ impl Engine {
             Command::Repeat { publish, every_ms } => self.repeat(publish, every_ms),
             Command::StopRepeating => self.stop_repeating(),
             Command::Painted => self.0.desk.borrow_mut().painted(),
+            Command::Again => self.0.desk.borrow_mut().again(),
         }
         self.0.show();
     }

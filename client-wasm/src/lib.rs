@@ -7,6 +7,7 @@
 //!
 //! What needs no browser is compiled for the host too, and tested there.
 
+pub mod case;
 pub mod connect;
 pub mod desk;
 pub mod detail;

@@ -1,5 +1,7 @@
 //! Topics as a person reads them: the group a card belongs to, its name, and its place in the order.
 
+use crate::case;
+
 /// Words that are not written in lower case.
 const UPPER: &[&str] = &[
     "ac", "co2", "cpu", "dc", "gpu", "gps", "id", "io", "ip", "mac", "nox", "ph", "pm1", "pm10",
@@ -38,12 +40,12 @@ pub fn readable(topic: &str) -> String {
 
 fn push_word(name: &mut String, word: &str) {
     if UPPER.iter().any(|known| word.eq_ignore_ascii_case(known)) {
-        name.extend(word.chars().flat_map(char::to_uppercase));
+        name.push_str(&case::upper(word));
         return;
     }
     let mut letters = word.chars();
     if name.is_empty() {
-        name.extend(letters.next().into_iter().flat_map(char::to_uppercase));
+        name.extend(letters.next().map(|first| case::upper(first.encode_utf8(&mut [0; 4]))));
     }
     name.push_str(letters.as_str());
 }
@@ -54,7 +56,7 @@ fn humps(word: &str) -> Vec<&str> {
     let mut start = 0;
     let mut before = None;
     for (at, c) in word.char_indices() {
-        if c.is_uppercase() && before.is_some_and(char::is_lowercase) {
+        if case::is_upper(c) && before.is_some_and(case::is_lower) {
             parts.extend(word.get(start..at));
             start = at;
         }
@@ -109,10 +111,7 @@ fn push_natural(key: &mut Vec<u8>, text: &str) {
         if c == '/' {
             key.push(1);
         } else {
-            let mut utf8 = [0; 4];
-            for lower in c.to_lowercase() {
-                key.extend_from_slice(lower.encode_utf8(&mut utf8).as_bytes());
-            }
+            key.extend_from_slice(case::lower(c.encode_utf8(&mut [0; 4])).as_bytes());
         }
         rest = rest.get(c.len_utf8()..).unwrap_or_default();
     }

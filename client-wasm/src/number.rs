@@ -50,7 +50,7 @@ pub fn parse(text: &str) -> Option<Number<'_>> {
             return None;
         }
     }
-    let value: f64 = text.parse().ok()?;
+    let value = value(text, whole, fraction, exponent)?;
     let significant = whole.trim_start_matches('0').len().saturating_add(fraction.len());
     let style = match u8::try_from(fraction.len()) {
         Ok(decimals) if exponent.is_none() && significant <= EXACT_DIGITS => {
@@ -59,6 +59,45 @@ pub fn parse(text: &str) -> Option<Number<'_>> {
         _ => Style::Near,
     };
     value.is_finite().then_some(Number { text, value, style })
+}
+
+/// The powers of ten that an `f64` holds exactly.
+const POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+];
+
+/// The nearest `f64` of a number that is taken apart already. Where the digits and the power of ten are
+/// both exact, which is nearly always, one rounding multiplication or division makes it.
+fn value(text: &str, whole: &str, fraction: &str, exponent: Option<&str>) -> Option<f64> {
+    exact(whole, fraction, exponent)
+        .map(|value| if text.starts_with('-') { -value } else { value })
+        .or_else(|| any(text))
+}
+
+fn exact(whole: &str, fraction: &str, exponent: Option<&str>) -> Option<f64> {
+    /// From here on not every integer is an `f64`.
+    const INTEGERS_MAX: u64 = 1 << 53;
+    let mut digits = whole.bytes().chain(fraction.bytes());
+    let integer = digits.try_fold(0u64, |integer, digit| {
+        integer.checked_mul(10)?.checked_add(u64::from(digit.wrapping_sub(b'0')))
+    });
+    let integer = integer.filter(|integer| *integer <= INTEGERS_MAX)? as f64;
+    let exponent: i32 = exponent.map_or(Some(0), |exponent| exponent.parse().ok())?;
+    let power = exponent.checked_sub(i32::try_from(fraction.len()).ok()?)?;
+    let factor = POWERS.get(power.unsigned_abs() as usize)?;
+    Some(if power < 0 { integer / factor } else { integer * factor })
+}
+
+/// Any number: a browser reads it with what it has for that, which need not be loaded once more.
+#[cfg(target_arch = "wasm32")]
+fn any(text: &str) -> Option<f64> {
+    Some(js_sys::parse_float(text))
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn any(text: &str) -> Option<f64> {
+    text.parse().ok()
 }
 
 /// Writes a number that [`parse`] read: the same digits, or marked with `≈` where they are near.
@@ -135,6 +174,37 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
+
+    #[test]
+    fn a_value_is_the_nearest_there_is() {
+        for text in [
+            "0",
+            "-0.0",
+            "007",
+            "21.5",
+            "-0.1",
+            "0.3",
+            "1e22",
+            "1e23",
+            "5e-324",
+            "1e-400",
+            "9007199254740992",
+            "9007199254740993",
+            "18446744073709551616",
+            "123456789012345678901234567890",
+            "1.7976931348623157e308",
+            "2.2250738585072011e-308",
+            ".5",
+            "5.",
+            "+3",
+            "1e-22",
+            "1e+5",
+            "0.000000000000000000000000001",
+        ] {
+            let expected: f64 = text.parse().unwrap();
+            assert_eq!(parse(text).unwrap().value.to_bits(), expected.to_bits(), "{text}");
+        }
+    }
 
     #[test]
     fn what_is_a_number() {

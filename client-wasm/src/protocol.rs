@@ -76,6 +76,8 @@ pub enum Command {
     StopRepeating,
     /// The last frame is on the screen: the next may come.
     Painted,
+    /// Somebody else listens from now on, and has heard nothing yet: send everything once more.
+    Again,
 }
 
 /// Who the broker is told that the page is.
@@ -231,7 +233,35 @@ pub enum Report {
     Frame(Box<Frame>),
 }
 
-/// Everything that changed since the frame before; a part that did not is not there.
+/// The beginning of a [`Report`]: all that the page's first program reads. What follows is for the
+/// second one, and the first load has no code that could take it apart.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub enum Beginning {
+    /// The engine runs and takes commands.
+    Ready,
+    /// How a frame begins.
+    Frame(Box<Head>),
+}
+
+/// The first fields of a [`Frame`], in its order.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+pub struct Head {
+    /// The state of the connection.
+    pub connection: Option<Connection>,
+    /// What is subscribed to.
+    pub subscriptions: Option<Vec<Subscribed>>,
+    /// What was counted.
+    pub counters: Option<Counters>,
+    /// Which cards there are.
+    pub board: Option<Board>,
+    /// Cards with a new value.
+    pub cards: Vec<Card>,
+    /// Lines that have moved.
+    pub lines: Vec<Line>,
+}
+
+/// Everything that changed since the frame before; a part that did not is not there. It begins with
+/// the fields of [`Head`]; what only pages of the second program show comes after them.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Frame {
     /// The state of the connection.
@@ -802,7 +832,7 @@ pub fn encode<T: Serialize>(message: &T) -> Vec<u8> {
     postcard::to_allocvec(message).unwrap_or_default()
 }
 
-/// Reads a message.
+/// Reads a message, or the beginning of one.
 ///
 /// # Errors
 /// The buffer holds no such message: page and engine are not of the same build.
@@ -848,6 +878,35 @@ mod tests {
             ..Frame::default()
         }));
         assert_eq!(decode::<Report>(&encode(&report)), Ok(report));
+    }
+
+    #[test]
+    fn who_reads_the_beginning_of_a_frame_need_not_know_its_rest() {
+        let (connection, counters) = (Some(Connection::Connecting), Some(Counters::default()));
+        let board = Some(Board { matching: 7, ..Board::default() });
+        let cards = vec![Card {
+            id: 1,
+            value: Value::Empty,
+            at_ms: 1.0,
+            retained: true,
+            stale_after_ms: None,
+            count: 2,
+        }];
+        let frame = Frame {
+            connection: connection.clone(),
+            counters,
+            board: board.clone(),
+            cards: cards.clone(),
+            tree: Some(Tree { total: 9, ..Tree::default() }),
+            repeating: Some(None),
+            ..Frame::default()
+        };
+        let head = Head { connection, counters, board, cards, ..Head::default() };
+        assert_eq!(
+            decode::<Beginning>(&encode(&Report::Frame(Box::new(frame)))),
+            Ok(Beginning::Frame(Box::new(head)))
+        );
+        assert_eq!(decode::<Beginning>(&encode(&Report::Ready)), Ok(Beginning::Ready));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use codec::{TopicFilter, TopicName};
 
+use crate::case;
 use crate::limits::SEARCH_CHARS_MAX;
 use crate::name;
 
@@ -26,7 +27,7 @@ impl Search {
         {
             return Self::Filter(filter);
         }
-        let words: Vec<_> = text.split_whitespace().map(str::to_lowercase).collect();
+        let words: Vec<_> = text.split_whitespace().map(case::lower).collect();
         if words.is_empty() { Self::All } else { Self::Words(words) }
     }
 
@@ -46,13 +47,13 @@ impl Search {
             Self::All => true,
             Self::Words(words) => {
                 // A person types what the card is called, or the topic itself.
-                let mut text = format!("{topic} {}", name::readable(topic)).to_lowercase();
+                let mut text = case::lower(&format!("{topic} {}", name::readable(topic)));
                 if words.iter().all(|word| text.contains(word.as_str())) {
                     return true;
                 }
                 let Some(payload) = payload() else { return false };
                 text.push(' ');
-                text.push_str(&payload.to_lowercase());
+                text.push_str(&case::lower(payload));
                 words.iter().all(|word| text.contains(word.as_str()))
             }
             Self::Filter(filter) => TopicName::new(topic).is_ok_and(|topic| filter.matches(&topic)),

@@ -8,6 +8,7 @@ use std::hash::{Hash, Hasher};
 
 use hashbrown::{Equivalent, HashMap};
 
+use crate::case;
 use crate::limits::{RATE_SAMPLES_MAX, TREE_ROWS_MAX};
 use crate::name;
 use crate::payload;
@@ -301,10 +302,10 @@ impl Tree {
 
     /// The next row that begins with what was typed.
     fn typed(&self, text: &str, at: usize) -> Option<usize> {
-        let text = text.to_lowercase();
+        let text = case::lower(text);
         let begins = |place: &Place| {
             let name = self.nodes.get(place.node as usize).map_or("", |node| &node.name);
-            name.to_lowercase().starts_with(&text)
+            case::lower(name).starts_with(&text)
         };
         let (before, after) = self.rows.split_at_checked(at.saturating_add(1))?;
         after
@@ -523,26 +524,23 @@ impl Tree {
     }
 
     fn sorted(&self, mut nodes: Vec<NodeId>, sort: Sort) -> Vec<NodeId> {
-        let figures = |node: &NodeId| self.figures(*node);
-        match sort {
-            Sort::Name => {}
-            Sort::Messages => nodes.sort_by_key(|node| std::cmp::Reverse(figures(node).messages)),
-            Sort::Rate => nodes.sort_by(|a, b| {
-                let rate = |node| figures(node).rate.unwrap_or(0.0);
-                rate(b).total_cmp(&rate(a)).then_with(|| a.cmp(b))
-            }),
-            Sort::Recent => nodes.sort_by(|a, b| {
-                figures(b).at_ms.total_cmp(&figures(a).at_ms).then_with(|| a.cmp(b))
-            }),
-        }
-        if sort == Sort::Name {
-            if self.is_flat() {
-                nodes.sort_by_cached_key(|node| name::natural(&self.path(*node)));
-            } else {
-                let name = |node: &NodeId| self.nodes.get(*node as usize).map(|node| &node.name);
-                nodes.sort_by_cached_key(|node| name::natural(name(node).map_or("", |n| n)));
-            }
-        }
+        // By one key, so that there is one sort: the names, or the figure from the highest down.
+        let key = |node: &NodeId| {
+            let figures = self.figures(*node);
+            let figure = match sort {
+                Sort::Name if self.is_flat() => return (0, name::natural(&self.path(*node))),
+                Sort::Name => {
+                    let name = self.nodes.get(*node as usize).map(|node| &node.name);
+                    return (0, name::natural(name.map_or("", |name| name)));
+                }
+                Sort::Messages => figures.messages as f64,
+                Sort::Rate => figures.rate.unwrap_or(0.0),
+                Sort::Recent => figures.at_ms,
+            };
+            // None is below zero, and the bits of such floats have the order of their values.
+            (!figure.max(0.0).to_bits(), Box::default())
+        };
+        nodes.sort_by_cached_key(key);
         nodes
     }
 

@@ -16,7 +16,7 @@ use web_sys::{
 };
 
 use crate::engine::Engine;
-use crate::protocol::{self, Command, Report};
+use crate::protocol::{self, Report};
 use crate::socket::words;
 use crate::store::Limits;
 
@@ -39,7 +39,7 @@ pub fn run_engine() -> Result<(), JsValue> {
     };
     let commanded = engine.clone();
     let listener = EventListener::new(&scope, "message", move |event| {
-        if let Some(command) = received::<Command>(event) {
+        if let Some(command) = received(event).and_then(|bytes| protocol::decode(&bytes).ok()) {
             commanded.command(command);
         }
     });
@@ -62,9 +62,9 @@ fn packed(bytes: &[u8]) -> ArrayBuffer {
 }
 
 /// What a message event carries; none where it is not one of ours.
-fn received<T: serde::de::DeserializeOwned>(event: &web_sys::Event) -> Option<T> {
+fn received(event: &web_sys::Event) -> Option<Vec<u8>> {
     let data = event.dyn_ref::<MessageEvent>()?.data().dyn_into::<ArrayBuffer>().ok()?;
-    protocol::decode(&Uint8Array::new(&data).to_vec()).ok()
+    Some(Uint8Array::new(&data).to_vec())
 }
 
 /// The page's handle to the worker; clones are handles to the same one.
@@ -73,8 +73,8 @@ pub struct Remote(Rc<Inner>);
 
 struct Inner {
     worker: Worker,
-    /// Commands that wait until the engine is ready; none once it is.
-    waiting: RefCell<Option<VecDeque<Command>>>,
+    /// Commands that wait until the engine is ready, in order; none once it is.
+    waiting: RefCell<Option<VecDeque<Vec<u8>>>>,
     listeners: RefCell<Vec<EventListener>>,
 }
 
@@ -97,10 +97,11 @@ pub fn start(glue: &str) -> Result<Worker, String> {
 }
 
 impl Remote {
-    /// The handle to an engine in this worker, which is stopped when the last handle is dropped.
+    /// The handle to an engine in this worker, which is stopped when the last handle is dropped. Reports
+    /// reach `on_report` in the form in which they travel.
     pub fn new(
         worker: &Worker,
-        on_report: impl Fn(Report) + 'static,
+        on_report: impl Fn(Vec<u8>) + 'static,
         on_failure: impl Fn(String) + 'static,
     ) -> Self {
         let remote = Self(Rc::new(Inner {
@@ -110,8 +111,9 @@ impl Remote {
         }));
         let weak = Rc::downgrade(&remote.0);
         let reports = EventListener::new(worker, "message", move |event| {
-            let Some(report) = received::<Report>(event) else { return };
-            if let (Report::Ready, Some(inner)) = (&report, weak.upgrade()) {
+            let Some(report) = received(event) else { return };
+            // The first report is that the engine is ready, and there is no other of that kind.
+            if let Some(inner) = weak.upgrade() {
                 inner.ready();
             }
             on_report(report);
@@ -125,8 +127,8 @@ impl Remote {
         remote
     }
 
-    /// Sends a command, or keeps it until the engine is ready.
-    pub fn send(&self, command: Command) {
+    /// Sends a command, in the form in which it travels, or keeps it until the engine is ready.
+    pub fn carry(&self, command: Vec<u8>) {
         match self.0.waiting.borrow_mut().as_mut() {
             Some(waiting) => waiting.push_back(command),
             None => self.0.post(&command),
@@ -142,8 +144,8 @@ impl Inner {
         }
     }
 
-    fn post(&self, command: &Command) {
-        let buffer = packed(&protocol::encode(command));
+    fn post(&self, command: &[u8]) {
+        let buffer = packed(command);
         let transfer = js_sys::Array::of1(&buffer);
         // A buffer of its own can always be handed over.
         let _sent = self.worker.post_message_with_transfer(&buffer, &transfer);

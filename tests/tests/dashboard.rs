@@ -8,6 +8,8 @@
     reason = "a test tells its failure by panicking"
 )]
 
+use std::collections::BTreeMap;
+
 use tests::broker::Ports;
 use tests::browser::ON_CARD;
 use tests::mosquitto::{Message, Properties, Subscriber, message, publish, publish_input};
@@ -16,6 +18,10 @@ use tests::{Broker, Browser, Version};
 
 /// What the page says of its connection.
 const CONNECTION: &str = r#"document.querySelector('[data-role="connection"]')?.dataset.state"#;
+
+/// What everything that the first screen needs may weigh over the wire, in bytes: page, style, JavaScript
+/// and wasm, compressed as they are served.
+const FIRST_LOAD_MAX: u64 = 250_000;
 
 /// The page of a broker, in a browser, and what this test looks for on it.
 struct Page {
@@ -133,6 +139,60 @@ fn the_main_job() {
     sensors.signal(Signal::TERM);
     sensors.wait_success();
     page.wait_for_value("sensors/this-machine/status", "offline");
+}
+
+#[test]
+fn the_first_load_is_light_and_further_pages_come_when_somebody_goes_there() {
+    let broker = Broker::start();
+    let page = Page::open(&broker);
+    let loaded = || {
+        let entries = "['navigation', 'resource'].flatMap((kind) => performance.getEntriesByType(kind)) \
+                       .map((entry) => [entry.name.split('/').pop(), entry.encodedBodySize])";
+        let entries: BTreeMap<String, u64> = {
+            let pairs: Vec<(String, u64)> =
+                serde_json::from_value(page.browser.value(entries, &[])).unwrap();
+            pairs.into_iter().collect()
+        };
+        entries
+    };
+    let first = loaded();
+    let weight: u64 = first.values().sum();
+    assert!(weight <= FIRST_LOAD_MAX, "the first load is {weight} bytes: {first:#?}");
+    let is_second = |name: &str| name.starts_with("rooms");
+    assert!(!first.keys().any(|name| is_second(name)), "not before it is wanted: {first:#?}");
+
+    page.go("topics");
+    page.browser.wait_for("its topics", "document.querySelector('.tree-row') !== null", &[]);
+    let second = loaded();
+    let programs = second.keys().filter(|name| is_second(name)).count();
+    assert_eq!(programs, 3, "JavaScript, wasm and style of the second program: {second:#?}");
+    // Both are one page: what the second one asks for reaches the first one's engine, and its clicks
+    // reach nobody else.
+    page.browser.click(".tree-row .twist");
+    page.browser.wait_for("a branch", "document.querySelectorAll('.tree-row').length > 1", &[]);
+    page.go("sensors");
+    page.wait_for_value("home/porch/lamp", "on");
+}
+
+#[test]
+fn a_page_that_can_not_be_fetched_says_so() {
+    let broker = Broker::start();
+    let page = Page::open(&broker);
+    let link = "document.querySelector('link[rel=rooms]')";
+    // Such as after the broker was upgraded: what this page names is not there any more.
+    let address = page.browser.value(&format!("{link}.getAttribute('href')"), &[]);
+    page.browser.value(&format!("{link}.setAttribute('href', './gone.js')"), &[]);
+    page.go("messages");
+    let said = "document.querySelector('[data-role=not-fetched]')?.innerText.includes('Reload')";
+    page.browser.wait_for("why there is no page", said, &[]);
+    page.go("sensors");
+    page.wait_for_value("home/porch/lamp", "on");
+
+    // It is tried again by who goes there again.
+    let address = address.as_str().unwrap();
+    page.browser.value(&format!("{link}.setAttribute('href', arguments[0])"), &[address]);
+    page.go("messages");
+    page.browser.wait_for("the page", "document.querySelector('.log-row') !== null", &[]);
 }
 
 #[test]

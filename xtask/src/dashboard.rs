@@ -1,11 +1,11 @@
 //! The dashboard as the broker embeds it: a folder of files ready to be served.
 //!
-//! `client-wasm` is compiled for wasm32, wasm-bindgen writes the JavaScript around it, and the page
-//! `index.html` gets the names of what was built. Names carry a hash of the content, so a browser
+//! The programs of `client-wasm` are compiled for wasm32, wasm-bindgen writes the JavaScript around them,
+//! and the page `index.html` gets the names of what was built. Names carry a hash of the content, so a browser
 //! may keep such a file for ever; beside each file that shrinks lie `.br` and `.gz`, compressed once
 //! here instead of on every request.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -21,19 +21,22 @@ use crate::{command, workspace};
 const COMPRESSIBLE: &[&str] =
     &["css", "html", "ico", "js", "json", "svg", "txt", "wasm", "webmanifest"];
 
+/// The program that a style sheet belongs to unless it says otherwise: the first load.
+const FIRST_PROGRAM: &str = "app";
+
 /// Builds the dashboard and returns its folder.
 pub(crate) fn build() -> Result<PathBuf> {
     let source = workspace::root().join("index.html");
     let page = read_text(&source)?;
     let links = page::links(&page)?;
     let mut site = Site::open(workspace::target().join("dashboard"))?;
-
-    let mut style = String::new();
+    let styles = styles(&mut site, &links)?;
+    let mut is_styled = false;
     let mut replacements = Vec::new();
     for link in links {
         let text = match link.require("rel")? {
             _ if link.get("data-development").is_some() => String::new(),
-            "rust" => application(&mut site, &link)?,
+            "rust" => program(&mut site, &link, &styles)?,
             "icon" => {
                 let file = linked_file(&link)?;
                 let name = site.put_hashed(&file_name(&file)?, &read(&file)?)?;
@@ -44,41 +47,49 @@ pub(crate) fn build() -> Result<PathBuf> {
                 site.put(&file_name(&file)?, &read(&file)?)?;
                 String::new()
             }
-            "css" => {
-                let first = style.is_empty();
-                style.push_str(&read_text(&linked_file(&link)?)?);
-                if first { STYLE_GOES_HERE.to_owned() } else { String::new() }
-            }
+            // All sheets of the first load are one, in the place of the first.
+            "css" => match styles.get(FIRST_PROGRAM) {
+                Some(name) if !std::mem::replace(&mut is_styled, true) => {
+                    format!(r#"<link rel="stylesheet" href="./{name}">"#)
+                }
+                _ => String::new(),
+            },
             other => bail!("index.html: xtask does not know rel=\"{other}\"; see dashboard.rs"),
         };
         replacements.push((link, text));
     }
-
-    let mut page = page::replace(&page, &replacements);
-    if !style.is_empty() {
-        let name = site.put_hashed("style.css", style.as_bytes())?;
-        page =
-            page.replace(STYLE_GOES_HERE, &format!(r#"<link rel="stylesheet" href="./{name}">"#));
-    }
-    site.put("index.html", page.as_bytes())?;
+    site.put("index.html", page::replace(&page, &replacements).as_bytes())?;
     site.close()
 }
 
-/// All style sheets become one, in order, in the place of the first.
-const STYLE_GOES_HERE: &str = "<link rel=\"stylesheet\">";
+/// The style sheets of each program as one, in their order; returns the names by program.
+fn styles(site: &mut Site, links: &[Link]) -> Result<BTreeMap<String, String>> {
+    let mut texts = BTreeMap::<String, String>::new();
+    for link in links.iter().filter(|link| link.get("rel") == Some("css")) {
+        let program = link.get("data-program").unwrap_or(FIRST_PROGRAM);
+        texts.entry(program.to_owned()).or_default().push_str(&read_text(&linked_file(link)?)?);
+    }
+    let named = texts.into_iter().map(|(program, text)| {
+        let name = site.put_hashed(&format!("{program}.css"), text.as_bytes())?;
+        Ok((program, name))
+    });
+    named.collect()
+}
 
-/// Compiles the program that a `rel="rust"` link names, and returns the elements that load it.
+/// Compiles the program that a `rel="rust"` link names, and returns the elements that load it, or that
+/// say where it is for the page to load it itself.
 ///
 /// No script stands in the page itself: a content security policy can forbid those.
-fn application(site: &mut Site, link: &Link) -> Result<String> {
+fn program(site: &mut Site, link: &Link, styles: &BTreeMap<String, String>) -> Result<String> {
+    let name = link.require("data-bin")?;
     let wasm = compile(link)?;
-    let folder = workspace::target().join("wasm-bindgen");
+    let folder = workspace::target().join("wasm-bindgen").join(name);
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| cannot("empty", &folder))?;
     }
     Bindgen::new()
         .input_path(&wasm)
-        .out_name("app")
+        .out_name(name)
         .web(true)?
         .typescript(false)
         .omit_default_module_path(false)
@@ -87,20 +98,24 @@ fn application(site: &mut Site, link: &Link) -> Result<String> {
         .generate(&folder)
         .with_context(|| format!("wasm-bindgen failed on {}", wasm.display()))?;
 
-    let module = site.put_hashed("app.wasm", &read(&folder.join("app_bg.wasm"))?)?;
-    let glue = read_text(&folder.join("app.js"))?;
-    if !glue.contains("app_bg.wasm") {
+    let inner = format!("{name}_bg.wasm");
+    let module = site.put_hashed(&format!("{name}.wasm"), &read(&folder.join(&inner))?)?;
+    let glue = read_text(&folder.join(name).with_extension("js"))?;
+    if !glue.contains(&inner) {
         bail!(
-            "wasm-bindgen's app.js does not name app_bg.wasm: dashboard.rs has to learn its new way"
+            "wasm-bindgen's {name}.js does not name {inner}: dashboard.rs has to learn its new way"
         );
     }
-    let glue = site.put_hashed("app.js", glue.replace("app_bg.wasm", &module).as_bytes())?;
-    for (name, bytes) in files_below(&folder.join("snippets"), "snippets")? {
-        site.put(&name, &bytes)?;
+    let glue = site.put_hashed(&format!("{name}.js"), glue.replace(&inner, &module).as_bytes())?;
+    for (file, bytes) in files_below(&folder.join("snippets"), "snippets")? {
+        site.put(&file, &bytes)?;
+    }
+    if name != FIRST_PROGRAM {
+        let style = styles.get(name).map(|style| format!(r#" data-style="./{style}""#));
+        return Ok(format!(r#"<link rel="{name}" href="./{glue}"{}>"#, style.unwrap_or_default()));
     }
     let start = format!("import init from './{glue}';\nawait init();\n");
     let start = site.put_hashed("start.js", start.as_bytes())?;
-
     Ok([
         format!(r#"<link rel="modulepreload" href="./{glue}">"#),
         format!(

@@ -10,8 +10,8 @@ use wasm_bindgen::prelude::*;
 use super::field::Field;
 use crate::clock;
 use crate::protocol::{
-    Board, Card, Command, Connection, Counters, Detail, File, Frame, Line, Messages, Outcome,
-    Publish, Published, Repeating, Report, Subscribed, Sys, Tree,
+    self, Beginning, Board, Card, Command, Connection, Counters, Detail, File, Frame, Head, Line,
+    Messages, Outcome, Publish, Published, Repeating, Report, Subscribed, Sys, Tree,
 };
 use crate::store::TopicId;
 
@@ -26,6 +26,9 @@ pub struct Live {
     /// The line of the last minutes.
     pub line: Option<Rc<Line>>,
 }
+
+/// Takes in the bytes of a report.
+type Hears = Rc<dyn Fn(&[u8])>;
 
 /// The page's end of the wire to the engine. Clones are handles to the same one.
 #[derive(Clone)]
@@ -47,7 +50,9 @@ struct Inner {
     published: Field<Option<Published>>,
     now_ms: Field<f64>,
     cards: RefCell<HashMap<TopicId, Field<Live>>>,
-    waiting: RefCell<Option<Box<Frame>>>,
+    /// How the frame begins that is to be painted, and all of its bytes.
+    waiting: RefCell<Option<(Box<Head>, Vec<u8>)>>,
+    listener: RefCell<Option<Hears>>,
     on_frame: RefCell<Option<Closure<dyn FnMut()>>>,
     next_ticket: Cell<u32>,
     clock: RefCell<Option<Interval>>,
@@ -79,6 +84,7 @@ impl Link {
             now_ms: Field::new(clock::now_ms()),
             cards: RefCell::default(),
             waiting: RefCell::default(),
+            listener: RefCell::default(),
             on_frame: RefCell::default(),
             next_ticket: Cell::new(0),
             clock: RefCell::default(),
@@ -120,11 +126,12 @@ impl Link {
         ticket
     }
 
-    /// Takes in what the engine says. It reaches the screen with the browser's next frame.
-    pub fn receive(&self, report: Report) {
-        let Report::Frame(frame) = report else { return };
+    /// Takes in how a report of the engine begins, in the form in which it travels. It reaches the screen
+    /// with the browser's next frame, and the engine is told so.
+    pub fn receive(&self, report: Vec<u8>) {
+        let Ok(Beginning::Frame(head)) = protocol::decode(&report) else { return };
         // The engine sends one frame and waits, so there is none that this one would replace.
-        *self.0.waiting.borrow_mut() = Some(frame);
+        *self.0.waiting.borrow_mut() = Some((head, report));
         let asked = match (web_sys::window(), self.0.on_frame.borrow().as_ref()) {
             (Some(window), Some(closure)) => {
                 window.request_animation_frame(closure.as_ref().unchecked_ref()).is_ok()
@@ -134,6 +141,19 @@ impl Link {
         if !asked {
             self.0.paint();
         }
+    }
+
+    /// Takes in the whole of a report that another link passes on; that one decides when, and tells the
+    /// engine.
+    pub fn hear(&self, report: &[u8]) {
+        if let Ok(Report::Frame(frame)) = protocol::decode(report) {
+            self.0.apply_all(*frame);
+        }
+    }
+
+    /// From now on passes on what it receives, as it takes it in itself.
+    pub fn pass_on(&self, to: impl Fn(&[u8]) + 'static) {
+        *self.0.listener.borrow_mut() = Some(Rc::new(to));
     }
 
     /// The engine does not run.
@@ -215,32 +235,42 @@ impl Link {
 
 impl Inner {
     fn paint(&self) {
-        let Some(frame) = self.waiting.borrow_mut().take() else { return };
-        self.apply(*frame);
+        let Some((head, bytes)) = self.waiting.borrow_mut().take() else { return };
+        let listener = self.listener.borrow().clone();
+        if let Some(listener) = listener {
+            listener(&bytes);
+        }
+        self.apply(*head);
         (self.send)(Command::Painted);
     }
 
-    fn apply(&self, frame: Frame) {
-        if let Some(connection) = frame.connection {
+    fn apply(&self, head: Head) {
+        if let Some(connection) = head.connection {
             self.now_ms.set(clock::now_ms());
             self.connection.set(connection);
         }
-        if let Some(subscriptions) = frame.subscriptions {
+        if let Some(subscriptions) = head.subscriptions {
             self.subscriptions.set(Rc::new(subscriptions));
         }
-        if let Some(counters) = frame.counters {
+        if let Some(counters) = head.counters {
             self.counters.set(counters);
         }
-        if let Some(board) = frame.board {
+        if let Some(board) = head.board {
             self.forget_all_but(&board);
             self.board.set(Some(Rc::new(board)));
         }
-        for card in frame.cards {
+        for card in head.cards {
             self.change(card.id, |live| live.card = Some(Rc::new(card)));
         }
-        for line in frame.lines {
+        for line in head.lines {
             self.change(line.id, |live| live.line = Some(Rc::new(line)));
         }
+    }
+
+    /// What only the second program calls: what it reads is no part of the first.
+    fn apply_all(&self, frame: Frame) {
+        let Frame { connection, subscriptions, counters, board, cards, lines, .. } = frame;
+        self.apply(Head { connection, subscriptions, counters, board, cards, lines });
         if let Some(tree) = frame.tree {
             self.tree.set(Rc::new(tree));
         }

@@ -6,13 +6,16 @@ mod card;
 mod chart;
 mod copy;
 mod detail;
+mod fetch;
 pub mod field;
 mod figures;
+pub mod house;
 mod icon;
 mod keys;
 pub mod link;
 mod messages;
 mod publish;
+pub mod rooms;
 mod rows;
 mod search;
 mod shell;
@@ -22,13 +25,17 @@ mod time;
 mod topics;
 pub mod watch;
 
-use web_sys::{Document, Location, Url};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use web_sys::{Document, Location, Url, Window};
 use yew::prelude::*;
 
 use self::link::Link;
+use self::rooms::Rooms;
 use self::shell::Shell;
 use crate::connect::{Connect, Subscription};
-use crate::protocol::Command;
+use crate::protocol::{self, Command};
 use crate::texts::{self, Texts};
 use crate::worker::{self, Remote};
 
@@ -50,6 +57,15 @@ fn use_texts() -> &'static Texts {
 pub struct AppProps {
     /// The wire to the engine.
     pub link: Link,
+    /// The second program.
+    pub rooms: Rooms,
+    /// Where and for whom the page is.
+    pub surroundings: Surroundings,
+}
+
+/// Where and for whom a page is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Surroundings {
     /// Where the broker is, as a person writes it.
     pub host: AttrValue,
     /// What the page speaks.
@@ -60,8 +76,12 @@ pub struct AppProps {
 #[component]
 pub fn App(props: &AppProps) -> Html {
     html! {
-        <ContextProvider<Language> context={Language(props.texts)}>
-            <Shell link={props.link.clone()} host={props.host.clone()} />
+        <ContextProvider<Language> context={Language(props.surroundings.texts)}>
+            <Shell
+                link={props.link.clone()}
+                rooms={props.rooms.clone()}
+                host={props.surroundings.host.clone()}
+            />
         </ContextProvider<Language>>
     }
 }
@@ -73,19 +93,36 @@ pub fn App(props: &AppProps) -> Html {
 pub fn start(glue: &str) {
     let Some(window) = web_sys::window() else { return };
     let Some(document) = window.document() else { return };
-    let languages = window.navigator().languages();
-    let languages: Vec<String> = languages.iter().filter_map(|tag| tag.as_string()).collect();
-    let (tag, texts) = texts::choose(languages.iter().map(String::as_str));
-    let Broker { url, host } = broker(&document, &window.location());
+    let (tag, _) = language(&window);
     if let Some(root) = document.document_element() {
         // An attribute that the page has already can be changed.
         let _set = root.set_attribute("lang", tag);
     }
-
-    let link = start_engine(glue);
+    let (link, carry) = start_engine(glue);
+    let Broker { url, .. } = broker(&document, &window.location());
     let everything = vec![Subscription::new(Subscription::EVERYTHING)];
     link.send(Command::Open(Box::new(Connect { subscriptions: everything, ..Connect::new(&url) })));
-    yew::Renderer::<App>::with_props(AppProps { link, host: host.into(), texts }).render();
+    let rooms = Rooms::new(link.clone(), move || Box::pin(fetch::fetch(Rc::clone(&carry))));
+    let surroundings = surroundings();
+    yew::Renderer::<App>::with_props(AppProps { link, rooms, surroundings }).render();
+}
+
+/// Where and for whom the page of this window is.
+pub fn surroundings() -> Surroundings {
+    let window = web_sys::window();
+    let host = window.as_ref().and_then(|window| {
+        let document = window.document()?;
+        Some(broker(&document, &window.location()).host)
+    });
+    let texts = window.map_or(texts::choose([]).1, |window| language(&window).1);
+    Surroundings { host: host.unwrap_or_default().into(), texts }
+}
+
+/// The language of a window's person, with its tag.
+fn language(window: &Window) -> (&'static str, &'static Texts) {
+    let languages = window.navigator().languages();
+    let languages: Vec<String> = languages.iter().filter_map(|tag| tag.as_string()).collect();
+    texts::choose(languages.iter().map(String::as_str))
 }
 
 /// A broker, for the engine and for a person.
@@ -108,20 +145,25 @@ fn broker(document: &Document, location: &Location) -> Broker {
     Broker { url: format!("{scheme}://{host}{MQTT_PATH}"), host }
 }
 
-/// A link to an engine in its worker; where that does not start, the page says so.
-fn start_engine(glue: &str) -> Link {
-    use std::cell::RefCell;
-    use std::rc::Rc;
+/// Takes commands to the engine, in the form in which they travel.
+type Carry = Rc<dyn Fn(Vec<u8>)>;
 
+/// A link to an engine in its worker, and the way for commands that are none of the link's; where the
+/// engine does not start, the page says so.
+fn start_engine(glue: &str) -> (Link, Carry) {
     let remote: Rc<RefCell<Option<Remote>>> = Rc::default();
-    let link = Link::new({
+    let carry: Carry = {
         let remote = Rc::clone(&remote);
-        move |command| {
+        Rc::new(move |command| {
             if let Some(remote) = remote.borrow().as_ref() {
-                remote.send(command);
+                remote.carry(command);
             }
-        }
-    });
+        })
+    };
+    let link = {
+        let carry = Rc::clone(&carry);
+        Link::new(move |command| carry(protocol::encode(&command)))
+    };
     let (reports, failures) = (link.clone(), link.clone());
     match worker::start(glue) {
         Ok(worker) => {
@@ -134,5 +176,5 @@ fn start_engine(glue: &str) -> Link {
         }
         Err(words) => link.fail(&words),
     }
-    link
+    (link, carry)
 }

@@ -5,15 +5,12 @@ use web_sys::HtmlElement;
 use yew::prelude::*;
 
 use super::board::Board;
-use super::broker::Broker;
 use super::figures::Figures;
 use super::icon::{Icon, icon};
 use super::keys;
 use super::link::Link;
-use super::messages::Messages;
-use super::publish::PublishPage;
+use super::rooms::{PAGE, Rooms, Slot};
 use super::status::{Status, Trouble};
-use super::topics::Topics;
 use super::use_texts;
 use crate::route::Route;
 use crate::texts::{Texts, fill};
@@ -21,13 +18,14 @@ use crate::texts::{Texts, fill};
 #[derive(PartialEq, Properties)]
 pub(super) struct ShellProps {
     pub(super) link: Link,
+    pub(super) rooms: Rooms,
     pub(super) host: AttrValue,
 }
 
 /// The whole window.
 #[component]
 pub(super) fn Shell(props: &ShellProps) -> Html {
-    let ShellProps { link, host } = props;
+    let ShellProps { link, rooms, host } = props;
     let texts = use_texts();
     let route = use_route();
     let main = use_node_ref();
@@ -83,7 +81,7 @@ pub(super) fn Shell(props: &ShellProps) -> Html {
                 </div>
                 <nav class="nav" aria-label={texts.pages}>
                     <ul class="nav-list">
-                        { for Route::PAGES.into_iter().map(|page| entry(&page, &route, texts)) }
+                        { for Route::PAGES.into_iter().map(|page| entry(&page, &route, rooms, texts)) }
                     </ul>
                 </nav>
                 <div class="rail-foot">
@@ -98,7 +96,11 @@ pub(super) fn Shell(props: &ShellProps) -> Html {
             <div class="stage">
                 <Trouble link={link.clone()} host={host.clone()} />
                 <main class="main" id="main" ref={main} tabindex="-1">
-                    { page(&route, link, host) }
+                    if route == Route::Board {
+                        <Board link={link.clone()} host={host.clone()} />
+                    } else {
+                        <Slot rooms={rooms.clone()} place={PAGE} />
+                    }
                 </main>
             </div>
             <keys::Sheet dialog={help} />
@@ -106,25 +108,18 @@ pub(super) fn Shell(props: &ShellProps) -> Html {
     }
 }
 
-fn page(route: &Route, link: &Link, host: &AttrValue) -> Html {
-    let link = link.clone();
-    match route {
-        Route::Topics(topic) => {
-            let topic = topic.clone().map(AttrValue::from);
-            html! { <Topics {link} {topic} /> }
-        }
-        Route::Messages => html! { <Messages {link} /> },
-        Route::Publish(topic) => {
-            let topic = topic.clone().map(AttrValue::from);
-            html! { <PublishPage {link} {topic} /> }
-        }
-        Route::Broker => html! { <Broker {link} host={host.clone()} /> },
-        Route::Board => html! { <Board {link} host={host.clone()} /> },
-    }
-}
-
 /// One line of the navigation.
-fn entry(page: &Route, route: &Route, texts: &Texts) -> Html {
+fn entry(page: &Route, route: &Route, rooms: &Rooms, texts: &Texts) -> Html {
+    // Who points at it is about to go there.
+    let fetch = || {
+        let (rooms, is_here) = (rooms.clone(), *page == Route::Board);
+        move || {
+            if !is_here {
+                rooms.fetch();
+            }
+        }
+    };
+    let (pointed, focused) = (fetch(), fetch());
     let is_here = route.page() == *page;
     let sign = match page {
         Route::Board => Icon::Board,
@@ -135,7 +130,9 @@ fn entry(page: &Route, route: &Route, texts: &Texts) -> Html {
     };
     html! {
         <li>
-            <a class="nav-link" href={page.href()} aria-current={is_here.then_some("page")}>
+            <a class="nav-link" href={page.href()} aria-current={is_here.then_some("page")}
+                onpointerenter={Callback::from(move |_: PointerEvent| pointed())}
+                onfocus={Callback::from(move |_: FocusEvent| focused())}>
                 { icon(sign) }
                 <span class="nav-name">{ name(page, texts) }</span>
             </a>
@@ -160,7 +157,7 @@ fn current_route() -> Route {
 
 /// Where the page is, as its address says.
 #[hook]
-fn use_route() -> Route {
+pub(super) fn use_route() -> Route {
     let route = use_state(current_route);
     {
         let route = route.clone();

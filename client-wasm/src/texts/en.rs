@@ -204,4 +204,7 @@ pub(super) const TEXTS: Texts = Texts {
     sys_values: "Values",
     sys_others: "All else that it tells",
     sys_not_kept: "Messages of further topics, for which there was no room: {}",
+    rooms_failed: "This page could not be loaded",
+    rooms_failed_advice: "The browser says: {}. The broker may have been upgraded since you opened this tab, or there is no way to it.",
+    reload: "Reload",
 };

@@ -204,4 +204,7 @@ pub(super) const TEXTS: Texts = Texts {
     sys_values: "Valores",
     sys_others: "Todo lo demás que cuenta",
     sys_not_kept: "Mensajes de otros temas para los que no había sitio: {}",
+    rooms_failed: "No se ha podido cargar esta página",
+    rooms_failed_advice: "El navegador dice: {}. Puede que el bróker se haya actualizado desde que abriste esta pestaña, o que no haya conexión con él.",
+    reload: "Recargar",
 };

@@ -460,6 +460,12 @@ texts! {
     sys_others,
     /// Below it; how many messages.
     sys_not_kept,
+    /// A page whose program can't be had.
+    rooms_failed,
+    /// With the browser's words.
+    rooms_failed_advice,
+    /// A button.
+    reload,
 }
 
 #[cfg(test)]

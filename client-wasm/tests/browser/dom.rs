@@ -1,8 +1,10 @@
 //! Looking at the document, and waiting for it.
 
+use client_wasm::page::house::House;
 use client_wasm::page::link::Link;
-use client_wasm::page::{App, AppProps};
-use client_wasm::protocol::{Command, Frame, Report};
+use client_wasm::page::rooms::{Program, Rooms};
+use client_wasm::page::{App, AppProps, Surroundings};
+use client_wasm::protocol::{self, Command, Frame, Report};
 use client_wasm::texts;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -76,18 +78,17 @@ impl Page {
         let commands = Rc::<RefCell<Vec<Command>>>::default();
         let sent = Rc::clone(&commands);
         let link = Link::new(move |command| sent.borrow_mut().push(command));
-        let props = AppProps {
-            link: link.clone(),
-            host: "broker.lan:9001".into(),
-            texts: texts::choose([language]).1,
-        };
+        let surroundings =
+            Surroundings { host: "broker.lan:9001".into(), texts: texts::choose([language]).1 };
+        let rooms = rooms(&link, &commands, &surroundings);
+        let props = AppProps { link: link.clone(), rooms, surroundings };
         let app = yew::Renderer::<App>::with_root_and_props(app_root, props).render();
         Self { link, commands, root, app: Some(app) }
     }
 
     /// Hands over a frame, as the engine does.
     pub(crate) fn receive(&self, frame: Frame) {
-        self.link.receive(Report::Frame(Box::new(frame)));
+        self.link.receive(protocol::encode(&Report::Frame(Box::new(frame))));
     }
 
     /// Goes to another address, as a link does.
@@ -133,6 +134,18 @@ impl Page {
     pub(crate) async fn sent<T>(&self, what: &str, pick: impl Fn(&Command) -> Option<T>) -> T {
         eventually(what, || self.commands.borrow().iter().find_map(&pick)).await
     }
+}
+
+/// The second program without a module of its own: it speaks in bytes all the same.
+fn rooms(link: &Link, commands: &Rc<RefCell<Vec<Command>>>, surroundings: &Surroundings) -> Rooms {
+    let (commands, surroundings) = (Rc::clone(commands), surroundings.clone());
+    Rooms::new(link.clone(), move || {
+        let commands = Rc::clone(&commands);
+        let house = House::new(surroundings.clone(), move |command| {
+            commands.borrow_mut().push(protocol::decode(command).unwrap());
+        });
+        Box::pin(async move { Ok(Rc::new(house) as Rc<dyn Program>) })
+    })
 }
 
 impl Drop for Page {

@@ -42,11 +42,11 @@ async fn commands_wait_for_the_engine_and_arrive_in_order() {
     let seen = Rc::clone(&reports);
     let remote = Remote::new(
         &run(&script),
-        move |report| seen.borrow_mut().push(report),
+        move |report| seen.borrow_mut().push(protocol::decode(&report).unwrap()),
         |words| panic!("{words}"),
     );
-    remote.send(Command::Open(Box::new(Connect::new("ws://a"))));
-    remote.send(Command::Painted);
+    remote.carry(first);
+    remote.carry(protocol::encode(&Command::Painted));
     eventually("both answers", || (reports.borrow().len() == 3).then_some(())).await;
     assert_eq!(*reports.borrow(), [Report::Ready, report.clone(), report]);
 }

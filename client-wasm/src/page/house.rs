@@ -1,0 +1,125 @@
+//! The second program: every page but the board, each in the place that the first program has for it.
+//!
+//! It has a link of its own, whose commands the first program carries to the engine. Both are built
+//! from this crate, so they speak of the same things; [`Program`] is all that they have in common.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+
+use web_sys::Element;
+use yew::prelude::*;
+
+use super::broker::Broker;
+use super::link::Link;
+use super::messages::Messages;
+use super::publish::PublishPage;
+use super::rooms::{PAGE, Program};
+use super::shell::use_route;
+use super::topics::Topics;
+use super::{Language, Surroundings};
+use crate::protocol;
+use crate::route::Route;
+
+/// The second program.
+pub struct House {
+    link: Link,
+    surroundings: Surroundings,
+    shown: RefCell<HashMap<u32, AppHandle<Room>>>,
+    next: Cell<u32>,
+}
+
+impl House {
+    /// A program whose commands go to `send`, in the form in which they travel.
+    pub fn new(surroundings: Surroundings, send: impl Fn(&[u8]) + 'static) -> Self {
+        skip_first_root();
+        Self {
+            link: Link::new(move |command| send(&protocol::encode(&command))),
+            surroundings,
+            shown: RefCell::default(),
+            next: Cell::new(0),
+        }
+    }
+}
+
+/// Yew marks the elements of each of its trees with the tree's number, and takes an event for its own
+/// where it finds that number. Each program counts from 1, and both are in the same document: the
+/// first program has one tree, so the first of this one is one that is never seen.
+fn skip_first_root() {
+    let element = web_sys::window()
+        .and_then(|window| window.document())
+        .and_then(|document| document.create_element("div").ok());
+    if let Some(element) = element {
+        yew::Renderer::<Nothing>::with_root(element).render().destroy();
+    }
+}
+
+#[component]
+fn Nothing() -> Html {
+    Html::default()
+}
+
+impl Program for House {
+    fn receive(&self, report: &[u8]) {
+        self.link.hear(report);
+    }
+
+    fn show(&self, place: &str, element: &Element) -> u32 {
+        let key = self.next.get();
+        self.next.set(key.wrapping_add(1));
+        let props = RoomProps {
+            link: self.link.clone(),
+            surroundings: self.surroundings.clone(),
+            place: place.to_owned().into(),
+        };
+        let room = yew::Renderer::<Room>::with_root_and_props(element.clone(), props).render();
+        self.shown.borrow_mut().insert(key, room);
+        key
+    }
+
+    fn take_away(&self, shown: u32) {
+        let room = self.shown.borrow_mut().remove(&shown);
+        if let Some(room) = room {
+            room.destroy();
+        }
+    }
+}
+
+#[derive(PartialEq, Properties)]
+struct RoomProps {
+    link: Link,
+    surroundings: Surroundings,
+    place: AttrValue,
+}
+
+/// What belongs to a place.
+#[component]
+fn Room(props: &RoomProps) -> Html {
+    let route = use_route();
+    let content = match props.place.as_str() {
+        PAGE => page(&route, &props.link, &props.surroundings.host),
+        _ => Html::default(),
+    };
+    html! {
+        <ContextProvider<Language> context={Language(props.surroundings.texts)}>
+            { content }
+        </ContextProvider<Language>>
+    }
+}
+
+/// The page of an address; none for the board, which is the first program's.
+fn page(route: &Route, link: &Link, host: &AttrValue) -> Html {
+    let (link, host) = (link.clone(), host.clone());
+    match route {
+        Route::Topics(topic) => {
+            let topic = topic.clone().map(AttrValue::from);
+            html! { <Topics {link} {topic} /> }
+        }
+        Route::Messages => html! { <Messages {link} /> },
+        Route::Publish(topic) => {
+            let topic = topic.clone().map(AttrValue::from);
+            html! { <PublishPage {link} {topic} /> }
+        }
+        Route::Broker => html! { <Broker {link} {host} /> },
+        Route::Board => Html::default(),
+    }
+}
