@@ -180,8 +180,18 @@ pub(crate) const HELD_ANSWERS_MAX: usize = 64 * 1024;
 /// Deliveries that gather before they are handed to the store, whatever is under way.
 pub(crate) const PARCEL_DELIVERIES_MAX: usize = 16 * 1024;
 
+/// Deliveries up to which the room of a parcel is kept for the next one.
+pub(crate) const PARCEL_ROOM_KEPT_MAX: usize = 1024;
+
 /// How often the store looks for room to win back.
 pub(crate) const STORE_TIDY_PERIOD: Duration = Duration::from_secs(1);
+
+/// How long writing may take before workers leave it to the store's own thread for a while: a disk that is
+/// busy keeps whoever writes to it waiting, and a worker has clients to serve.
+pub(crate) const STORE_PROMPT_MAX: Duration = Duration::from_millis(10);
+
+/// How long they leave it to that thread then.
+pub(crate) const STORE_SLOW_PERIOD: Duration = Duration::from_secs(1);
 
 /// Values that it writes again for that at once.
 pub(crate) const STORE_TIDY_VALUES_MAX: usize = 64;

@@ -21,7 +21,7 @@ use crate::time::Ms;
 /// # Errors
 /// The store can't be written, or it is not empty and they are not to be merged. It is as it was then.
 pub(super) fn store(plan: &mut Plan, opened: Opened, merge: bool) -> Result<()> {
-    let Opened { store, committer, restored } = opened;
+    let Opened { store, restored, .. } = opened;
     let (sessions, retained) = (restored.sessions.len(), restored.retained.len());
     if sessions.saturating_add(retained) > 0 && !merge {
         bail!(
@@ -35,9 +35,9 @@ pub(super) fn store(plan: &mut Plan, opened: Opened, merge: bool) -> Result<()> 
         packing.add(session);
     }
     packing.parcel.retained = plan.retained.keys().cloned().collect();
-    packing.hand_over();
-    drop(store);
-    Ok(committer.run_once(&Source { plan })?)
+    packing.close_parcel();
+    let parcels = packing.full;
+    Ok(store.commit_once(&parcels, &Source { plan })?)
 }
 
 /// Takes out of a plan what the store has already.
@@ -82,11 +82,13 @@ struct Packing<'a> {
     parcel: Parcel,
     /// Bytes of the messages in the parcel.
     bytes: usize,
+    /// Parcels that hold as much as one shall.
+    full: Vec<Parcel>,
 }
 
 impl<'a> Packing<'a> {
     fn new(store: &'a Store) -> Self {
-        Self { store, parcel: new_parcel(store), bytes: 0 }
+        Self { store, parcel: new_parcel(store), bytes: 0, full: Vec::new() }
     }
 
     fn add(&mut self, session: &Session) {
@@ -119,7 +121,7 @@ impl<'a> Packing<'a> {
         let is_full = self.parcel.deliveries.len() >= limits::IMPORT_PARCEL_DELIVERIES_MAX
             || self.bytes >= limits::IMPORT_PARCEL_BYTES_MAX;
         if is_full {
-            self.hand_over();
+            self.close_parcel();
         }
         let index = u16::try_from(self.parcel.deliveries.len()).unwrap_or(u16::MAX);
         if delivery.released {
@@ -137,10 +139,10 @@ impl<'a> Packing<'a> {
         self.bytes = self.bytes.saturating_add(size);
     }
 
-    /// Hands the parcel over, and begins another.
-    fn hand_over(&mut self) {
+    /// Has no more put into the parcel, and begins another.
+    fn close_parcel(&mut self) {
         let parcel = std::mem::replace(&mut self.parcel, new_parcel(self.store));
-        self.store.commit(vec![parcel]);
+        self.full.push(parcel);
         self.bytes = 0;
     }
 }

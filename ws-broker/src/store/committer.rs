@@ -1,8 +1,9 @@
-//! The one thread that writes: it takes what all workers want stored, writes that at once, and tells
-//! them.
+//! Writing parcels into the engine, and the thread that does it for whoever can't wait.
 //!
 //! While one batch is being written the next one gathers, so that however many wait, they wait for one
-//! write (and one sync of the disk, where that is asked for).
+//! write (and one sync of the disk, where that is asked for). Where the operating system's word is enough a
+//! write takes less than waking a thread for it, so a worker does it by itself unless somebody else is
+//! writing or there is something to wait for.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -11,13 +12,17 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Instant;
 
 use codec::TopicName;
+use parking_lot::Mutex;
 
 use super::engine::{Batch, Engine, EngineError, Reach};
 use super::packs::Packs;
 use super::parcel::Parcel;
 use super::{Order, Progress, record};
 use crate::broker::{Message, WorkerId};
-use crate::limits::{STORE_RETRY_PERIOD, STORE_TIDY_PERIOD, STORE_TIDY_VALUES_MAX};
+use crate::limits::{
+    STORE_PROMPT_MAX, STORE_RETRY_PERIOD, STORE_SLOW_PERIOD, STORE_TIDY_PERIOD,
+    STORE_TIDY_VALUES_MAX,
+};
 use crate::time::{Ms, Wall};
 
 /// What the committer asks of the broker around it.
@@ -29,93 +34,114 @@ pub(crate) trait Surroundings {
     fn stored(&self, worker: WorkerId, parcel: u64);
 }
 
-/// Writes parcels, in the order they come.
+/// Whose a parcel is, and its number.
+type Name = (WorkerId, u64);
+
+fn name(parcel: &Parcel) -> Name {
+    (parcel.worker, parcel.number)
+}
+
+/// What it takes to write parcels, whoever does it.
 #[derive(Debug)]
-pub(crate) struct Committer {
+pub(super) struct Writer {
     engine: Arc<dyn Engine>,
     reach: Reach,
     wall: Wall,
     packs: Packs,
-    orders: Receiver<Order>,
     progress: Arc<Progress>,
+    /// The changes of the parcels that are being written.
+    batch: Batch,
+    /// Parcels that a worker could not write: their changes are in the batch, and the thread tries on.
+    unwritten: Vec<Name>,
+    /// Writing was slow, so workers leave it to the thread until then.
+    slow_until: Option<Instant>,
+    /// What was to be written before could not be, so nothing that builds on it may be.
+    has_given_up: bool,
 }
 
-impl Committer {
+impl Writer {
     pub(super) fn new(
         engine: Arc<dyn Engine>,
         reach: Reach,
         wall: Wall,
         packs: Packs,
-        orders: Receiver<Order>,
         progress: Arc<Progress>,
     ) -> Self {
-        Self { engine, reach, wall, packs, orders, progress }
-    }
-
-    /// Works until it is told to end.
-    pub(crate) fn run(mut self, around: &impl Surroundings) {
-        let mut batch = Batch::default();
-        let mut tidied = Instant::now();
-        loop {
-            match self.orders.recv_timeout(STORE_TIDY_PERIOD) {
-                Ok(Order::Store(parcels)) => {
-                    if self.store(parcels, &mut batch, around).is_break() {
-                        return;
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Ok(Order::End) | Err(RecvTimeoutError::Disconnected) => return,
-            }
-            if tidied.elapsed() >= STORE_TIDY_PERIOD {
-                self.tidy(&mut batch);
-                tidied = Instant::now();
-            }
+        Self {
+            engine,
+            reach,
+            wall,
+            packs,
+            progress,
+            batch: Batch::default(),
+            unwritten: Vec::new(),
+            slow_until: None,
+            has_given_up: false,
         }
     }
 
-    /// Stores parcels and those that have come after them; says whether those were the last.
-    fn store(
+    /// Whether a worker may write by itself now: it must not be kept from its clients.
+    pub(super) fn is_prompt(&self) -> bool {
+        let is_behind = self.has_given_up || !self.unwritten.is_empty();
+        if self.reach != Reach::System || is_behind || !self.engine.is_prompt() {
+            return false;
+        }
+        self.slow_until.is_none_or(|until| Instant::now() >= until)
+    }
+
+    /// Writes parcels once, and says whether they are stored. What is not has to be tried again.
+    pub(super) fn write_at_once(&mut self, parcels: &[Parcel], around: &impl Surroundings) -> bool {
+        let begun = Instant::now();
+        let is_stored = self.write_once(parcels, around).is_ok();
+        if is_stored {
+            self.count();
+        } else {
+            self.unwritten = parcels.iter().map(name).collect();
+        }
+        let ended = Instant::now();
+        if ended.duration_since(begun) > STORE_PROMPT_MAX {
+            self.slow_until = ended.checked_add(STORE_SLOW_PERIOD);
+        }
+        is_stored
+    }
+
+    /// Writes parcels once, all of them or none.
+    pub(super) fn write_once(
         &mut self,
-        mut parcels: Vec<Parcel>,
-        batch: &mut Batch,
+        parcels: &[Parcel],
         around: &impl Surroundings,
-    ) -> ControlFlow<()> {
-        let mut flow = ControlFlow::Continue(());
-        for order in self.orders.try_iter() {
-            match order {
-                Order::Store(more) => parcels.extend(more),
-                Order::End => flow = ControlFlow::Break(()),
-            }
+    ) -> Result<(), EngineError> {
+        self.gather(parcels, around);
+        self.engine.commit(&self.batch, self.reach)
+    }
+
+    /// Writes what a worker could not, for as long as it takes, and says what is stored then.
+    fn write_on(&mut self) -> Vec<Name> {
+        if self.unwritten.is_empty() || !self.commit(self.reach) {
+            return Vec::new();
         }
-        batch.clear();
-        self.gather(&parcels, batch, around);
+        std::mem::take(&mut self.unwritten)
+    }
+
+    /// Writes parcels, for as long as it takes, and says what is stored then.
+    fn write(&mut self, parcels: &[Parcel], around: &impl Surroundings) -> Vec<Name> {
+        let mut stored = self.write_on();
+        if parcels.is_empty() || self.has_given_up {
+            return stored;
+        }
+        self.gather(parcels, around);
         // What nobody waits for gets to the disk with what somebody does.
         let is_awaited = parcels.iter().any(|parcel| parcel.is_awaited);
-        if self.commit(batch, if is_awaited { self.reach } else { Reach::System }) {
-            for parcel in &parcels {
-                around.stored(parcel.worker, parcel.number);
-            }
+        if self.commit(if is_awaited { self.reach } else { Reach::System }) {
+            stored.extend(parcels.iter().map(name));
         }
-        flow
+        stored
     }
 
-    /// Stores all that was handed over at once: all of it or nothing.
-    ///
-    /// # Errors
-    /// It can't be stored. It is not tried again.
-    pub(crate) fn run_once(mut self, around: &impl Surroundings) -> Result<(), EngineError> {
-        let parcels = self.orders.try_iter().flat_map(|order| match order {
-            Order::Store(parcels) => parcels,
-            Order::End => Vec::new(),
-        });
-        let parcels: Vec<Parcel> = parcels.collect();
-        let mut batch = Batch::default();
-        self.gather(&parcels, &mut batch, around);
-        self.engine.commit(&batch, self.reach)
-    }
-
-    /// Puts all that these parcels change into a batch.
-    fn gather(&mut self, parcels: &[Parcel], batch: &mut Batch, around: &impl Surroundings) {
+    /// Puts all that these parcels change into the batch.
+    fn gather(&mut self, parcels: &[Parcel], around: &impl Surroundings) {
+        let batch = &mut self.batch;
+        batch.clear();
         let mut packing = self.packs.pack(self.wall);
         for parcel in parcels {
             packing.add(parcel);
@@ -136,40 +162,106 @@ impl Committer {
         packing.finish(batch);
     }
 
-    /// Tries until it is stored, for there may be room again; or until the broker is to stop, and says
-    /// whether it is stored.
-    fn commit(&self, batch: &Batch, reach: Reach) -> bool {
-        while let Err(error) = self.engine.commit(batch, reach) {
-            self.progress.failures.fetch_add(1, Ordering::Relaxed);
-            if !self.progress.is_failing.swap(true, Ordering::Relaxed) {
+    /// Tries until the batch is stored, for there may be room again; or until the broker is to stop, and
+    /// says whether it is stored.
+    fn commit(&mut self, reach: Reach) -> bool {
+        let progress = &self.progress;
+        while let Err(error) = self.engine.commit(&self.batch, reach) {
+            progress.failures.fetch_add(1, Ordering::Relaxed);
+            if !progress.is_failing.swap(true, Ordering::Relaxed) {
                 complain(&error);
             }
-            if self.progress.is_stopping.load(Ordering::Relaxed) {
+            if progress.is_stopping.load(Ordering::Relaxed) {
                 tracing::error!("What could not be stored ends with the broker: {error}.");
+                self.has_given_up = true;
                 return false;
             }
             std::thread::sleep(STORE_RETRY_PERIOD);
         }
-        if self.progress.is_failing.swap(false, Ordering::Relaxed) {
+        if progress.is_failing.swap(false, Ordering::Relaxed) {
             tracing::warn!(
                 "The store can be written again: what waited for it is acknowledged now."
             );
         }
-        self.progress.commits.fetch_add(1, Ordering::Relaxed);
-        self.progress.deliveries.store(self.packs.waiting() as u64, Ordering::Relaxed);
+        self.count();
         true
     }
 
+    fn count(&self) {
+        self.progress.commits.fetch_add(1, Ordering::Relaxed);
+        self.progress.deliveries.store(self.packs.waiting() as u64, Ordering::Relaxed);
+    }
+
     /// Wins room back.
-    fn tidy(&mut self, batch: &mut Batch) {
-        batch.clear();
-        let tidied = self.packs.tidy(&*self.engine, STORE_TIDY_VALUES_MAX, batch);
+    fn tidy(&mut self) {
+        if self.has_given_up {
+            return;
+        }
+        self.batch.clear();
+        let tidied = self.packs.tidy(&*self.engine, STORE_TIDY_VALUES_MAX, &mut self.batch);
         if let Err(error) = tidied {
             complain(&error);
         }
-        if !batch.is_empty() {
-            self.commit(batch, Reach::System);
+        if !self.batch.is_empty() {
+            self.commit(Reach::System);
         }
+    }
+}
+
+/// The thread that writes what workers do not write by themselves, in the order it comes.
+#[derive(Debug)]
+pub(crate) struct Committer {
+    writer: Arc<Mutex<Writer>>,
+    orders: Receiver<Order>,
+}
+
+impl Committer {
+    pub(super) fn new(writer: Arc<Mutex<Writer>>, orders: Receiver<Order>) -> Self {
+        Self { writer, orders }
+    }
+
+    /// Works until it is told to end.
+    pub(crate) fn run(self, around: &impl Surroundings) {
+        let mut tidied = Instant::now();
+        let mut flow = ControlFlow::Continue(());
+        while flow.is_continue() {
+            let parcels = match self.orders.recv_timeout(STORE_TIDY_PERIOD) {
+                Ok(Order::Store(parcels)) => parcels,
+                Ok(Order::TryOn) | Err(RecvTimeoutError::Timeout) => Vec::new(),
+                Ok(Order::End) | Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let (stored, next) = self.store(parcels, around);
+            // They are told when others can write again: each has the next parcel ready then.
+            for (worker, parcel) in stored {
+                around.stored(worker, parcel);
+            }
+            if tidied.elapsed() >= STORE_TIDY_PERIOD {
+                self.writer.lock().tidy();
+                tidied = Instant::now();
+            }
+            flow = next;
+        }
+    }
+
+    /// Stores parcels and those that have come after them; says what is stored, and whether those were the
+    /// last.
+    fn store(
+        &self,
+        mut parcels: Vec<Parcel>,
+        around: &impl Surroundings,
+    ) -> (Vec<Name>, ControlFlow<()>) {
+        let mut writer = self.writer.lock();
+        let mut flow = ControlFlow::Continue(());
+        for order in self.orders.try_iter() {
+            match order {
+                Order::Store(more) => parcels.extend(more),
+                // What is to be tried again is written first anyway.
+                Order::TryOn => {}
+                Order::End => flow = ControlFlow::Break(()),
+            }
+        }
+        let stored = writer.write(&parcels, around);
+        (stored, flow)
     }
 }
 

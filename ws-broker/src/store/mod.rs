@@ -1,8 +1,9 @@
 //! The durable store: what was acknowledged outlives the program.
 //!
-//! Workers gather what is to be stored in a [`Parcel`] and hand it to the one committer, which writes the
-//! parcels of all workers at once and tells each when its own is stored. What a worker answers to its
-//! clients waits for that. A message is stored once and referred to by each delivery of it, and a
+//! Workers gather what is to be stored in a [`Parcel`]. Where nobody else is writing, and the operating
+//! system's word is enough, a worker writes its parcel by itself; otherwise it hands it to the one
+//! committer, which writes the parcels of all workers at once and tells each when its own is stored. What a
+//! worker answers to its clients waits for that. A message is stored once and referred to by each delivery of it, and a
 //! delivery that was over before its parcel was handed on never gets here.
 //!
 //! What is on disk, and the engine that puts it there, is in `docs/store.md`.
@@ -24,11 +25,13 @@ use std::sync::mpsc;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use crate::broker::{Message, StoreFigures};
 use crate::config::Durability;
 use crate::time::Wall;
 
+use committer::Writer;
 pub(crate) use committer::{Committer, Surroundings};
 use engine::{Engine, EngineError, Reach};
 pub(crate) use parcel::{NewDelivery, Parcel, Place};
@@ -43,6 +46,7 @@ pub(crate) use restore::Restored;
 pub(crate) struct Store {
     engine: Arc<dyn Engine>,
     pub wall: Wall,
+    writer: Arc<Mutex<Writer>>,
     orders: mpsc::Sender<Order>,
     next_parcel: AtomicU64,
     next_session: AtomicU64,
@@ -54,6 +58,8 @@ pub(crate) struct Store {
 enum Order {
     /// To store these, all or none.
     Store(Vec<Parcel>),
+    /// To try on with what a worker could not store.
+    TryOn,
     End,
 }
 
@@ -104,17 +110,13 @@ impl Store {
         let (restored, packs) = restore::read(&*engine, wall)?;
         let (orders, received) = mpsc::channel();
         let progress = Arc::new(Progress::default());
-        let committer = Committer::new(
-            Arc::clone(&engine),
-            reach,
-            wall,
-            packs,
-            received,
-            Arc::clone(&progress),
-        );
+        let writer = Writer::new(Arc::clone(&engine), reach, wall, packs, Arc::clone(&progress));
+        let writer = Arc::new(Mutex::new(writer));
+        let committer = Committer::new(Arc::clone(&writer), received);
         let store = Self {
             engine,
             wall,
+            writer,
             orders,
             next_parcel: AtomicU64::new(restored.next_parcel),
             next_session: AtomicU64::new(restored.next_session),
@@ -123,10 +125,39 @@ impl Store {
         Ok(Opened { store: Arc::new(store), committer, restored })
     }
 
-    /// Hands parcels to the committer that are stored together.
-    pub(crate) fn commit(&self, parcels: Vec<Parcel>) {
+    /// Stores parcels together: at once if that is as good as certain to take no time, and gives them
+    /// back then. Otherwise the committer does, and tells their workers; as it does where `is_behind`
+    /// says that it still has parcels which are to be stored before.
+    pub(crate) fn commit(
+        &self,
+        parcels: Vec<Parcel>,
+        is_behind: bool,
+        around: &impl Surroundings,
+    ) -> Option<Vec<Parcel>> {
+        let order = match self.writer.try_lock() {
+            Some(mut writer) if !is_behind && writer.is_prompt() => {
+                if writer.write_at_once(&parcels, around) {
+                    return Some(parcels);
+                }
+                Order::TryOn
+            }
+            _ => Order::Store(parcels),
+        };
         // The committer outlives the workers.
-        let _ = self.orders.send(Order::Store(parcels));
+        let _ = self.orders.send(order);
+        None
+    }
+
+    /// Stores parcels, all of them or none, without the committer.
+    ///
+    /// # Errors
+    /// They can't be stored. It is not tried again.
+    pub(crate) fn commit_once(
+        &self,
+        parcels: &[Parcel],
+        around: &impl Surroundings,
+    ) -> Result<(), EngineError> {
+        self.writer.lock().write_once(parcels, around)
     }
 
     /// Has the committer end once all that was handed to it is stored.

@@ -8,13 +8,17 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::engine::{Batch, Engine, EngineError};
-use super::parcel::{NewDelivery, Parcel, Place};
+use super::parcel::{Parcel, Place};
 use super::record::{self, Kind, SavedDelivery, key};
 use crate::broker::Message;
+use crate::limits::STORE_SPARE_BYTES_MAX;
 use crate::time::Wall;
 
 /// Messages or deliveries of a parcel that take fewer bytes are not written again to save room.
 const REWRITE_BYTES_MIN: usize = 4096;
+
+/// Parcels for which buffers are kept: as many as are rarely written at once.
+const SPARE_VALUES_MAX: usize = 4;
 
 /// How far a delivery is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +65,26 @@ impl Pack {
         self.waiting == 0 && self.needed == 0
     }
 
+    /// Adds a message that is needed once.
+    fn add_body(
+        &mut self,
+        parcel: u64,
+        message: &Message,
+        bodies: &mut Vec<u8>,
+        wall: Wall,
+    ) -> Place {
+        // A parcel has no more messages than deliveries.
+        let index = u16::try_from(self.bodies.len()).unwrap_or(u16::MAX);
+        let bytes = record::append_body(bodies, index, message, wall);
+        self.bodies.push(Body { needed: 1, bytes: u32::try_from(bytes).unwrap_or(u32::MAX) });
+        self.needed = self.needed.saturating_add(1);
+        self.needed_bytes = self.needed_bytes.saturating_add(bytes);
+        self.bytes = self.bytes.saturating_add(bytes);
+        let place = Place::new(parcel, index);
+        message.set_stored_at(place);
+        place
+    }
+
     fn wastes_bodies(&self) -> bool {
         self.bytes >= REWRITE_BYTES_MIN && self.needed_bytes.saturating_mul(2) < self.bytes
     }
@@ -98,6 +122,15 @@ pub(super) struct Packs {
     worn: HashSet<u64>,
     /// How many deliveries have not ended.
     waiting: usize,
+    /// Buffers that were written and can be used again.
+    spare: Vec<Values>,
+}
+
+/// The two values of a parcel: its messages and its deliveries.
+#[derive(Debug, Default)]
+struct Values {
+    bodies: Vec<u8>,
+    deliveries: Vec<u8>,
 }
 
 /// Turns parcels into the changes that store them.
@@ -106,7 +139,7 @@ pub(super) struct Packing<'a> {
     packs: &'a mut Packs,
     wall: Wall,
     /// New parcels with their messages and deliveries.
-    new: Vec<(u64, Vec<u8>, Vec<u8>)>,
+    new: Vec<(u64, Values)>,
     /// Parcels of which something has ended.
     touched: HashSet<u64>,
 }
@@ -240,14 +273,8 @@ fn reach<T>(list: &mut Vec<Option<T>>, index: u16) {
 impl Packing<'_> {
     /// Adds a parcel's messages and deliveries, and what became of earlier ones.
     pub(super) fn add(&mut self, parcel: &Parcel) {
-        let (mut bodies, mut deliveries) = (Vec::new(), Vec::new());
-        for (index, delivery) in (0..).zip(&parcel.deliveries) {
-            if let Some(delivery) = delivery {
-                self.add_delivery(parcel.number, index, delivery, &mut bodies, &mut deliveries);
-            }
-        }
-        if !deliveries.is_empty() {
-            self.new.push((parcel.number, bodies, deliveries));
+        if parcel.deliveries.iter().any(Option::is_some) {
+            self.add_deliveries(parcel);
         }
         for place in &parcel.released {
             self.set(*place, State::Released);
@@ -257,50 +284,41 @@ impl Packing<'_> {
         }
     }
 
-    fn add_delivery(
-        &mut self,
-        parcel: u64,
-        index: u16,
-        delivery: &NewDelivery,
-        bodies: &mut Vec<u8>,
-        deliveries: &mut Vec<u8>,
-    ) {
-        let body = match self.body_of(&delivery.message) {
-            Some(body) => body,
-            None => self.add_body(parcel, &delivery.message, bodies),
-        };
-        record::append_delivery(deliveries, index, delivery, body, self.wall);
-        let pack = self.packs.packs.entry(parcel).or_default();
-        place_at(&mut pack.deliveries, index, Delivery { state: State::Waiting, body });
-        pack.waiting = pack.waiting.saturating_add(1);
-        self.packs.waiting = self.packs.waiting.saturating_add(1);
-        pack.written = pack.written.saturating_add(1);
+    fn add_deliveries(&mut self, parcel: &Parcel) {
+        let mut values = self.packs.spare.pop().unwrap_or_default();
+        let mut pack = Pack::default();
+        pack.deliveries.reserve_exact(parcel.deliveries.len());
+        for (index, delivery) in (0..).zip(&parcel.deliveries) {
+            let delivery = delivery.as_ref().map(|delivery| {
+                let message = &delivery.message;
+                let known = self.body_of(message, parcel.number, &mut pack);
+                let body = known.unwrap_or_else(|| {
+                    pack.add_body(parcel.number, message, &mut values.bodies, self.wall)
+                });
+                record::append_delivery(&mut values.deliveries, index, delivery, body, self.wall);
+                pack.waiting = pack.waiting.saturating_add(1);
+                Delivery { state: State::Waiting, body }
+            });
+            pack.deliveries.push(delivery);
+        }
+        pack.written = pack.waiting;
+        self.packs.waiting = self.packs.waiting.saturating_add(pack.waiting);
+        self.packs.packs.insert(parcel.number, pack);
+        self.new.push((parcel.number, values));
     }
 
-    /// Where a message is stored, if it is: it is needed once more then.
-    fn body_of(&mut self, message: &Message) -> Option<Place> {
+    /// Where a message is stored, if it is: it is needed once more then. `pack` is that of the parcel
+    /// which is being added.
+    fn body_of(&mut self, message: &Message, parcel: u64, pack: &mut Pack) -> Option<Place> {
         let place = message.stored_at()?;
-        let pack = self.packs.packs.get_mut(&place.parcel())?;
+        let packs = &mut self.packs.packs;
+        let pack = if place.parcel() == parcel { pack } else { packs.get_mut(&place.parcel())? };
         let body = pack.bodies.get_mut(usize::from(place.index()))?;
         if body.needed == 0 {
             return None;
         }
         body.needed = body.needed.saturating_add(1);
         Some(place)
-    }
-
-    fn add_body(&mut self, parcel: u64, message: &Message, bodies: &mut Vec<u8>) -> Place {
-        let pack = self.packs.packs.entry(parcel).or_default();
-        // A parcel has no more messages than deliveries.
-        let index = u16::try_from(pack.bodies.len()).unwrap_or(u16::MAX);
-        let bytes = record::append_body(bodies, index, message, self.wall);
-        pack.bodies.push(Body { needed: 1, bytes: u32::try_from(bytes).unwrap_or(u32::MAX) });
-        pack.needed = pack.needed.saturating_add(1);
-        pack.needed_bytes = pack.needed_bytes.saturating_add(bytes);
-        pack.bytes = pack.bytes.saturating_add(bytes);
-        let place = Place::new(parcel, index);
-        message.set_stored_at(place);
-        place
     }
 
     /// A delivery has come further.
@@ -337,19 +355,18 @@ impl Packing<'_> {
     /// Puts all changes into a batch.
     pub(super) fn finish(self, batch: &mut Batch) {
         let Self { packs, new, touched, .. } = self;
-        let is_new: HashSet<u64> = new.iter().map(|(parcel, ..)| *parcel).collect();
-        for (parcel, bodies, deliveries) in &new {
+        for (parcel, values) in &new {
             let Some(pack) = packs.packs.get(parcel) else { continue };
             if pack.needed > 0 {
-                batch.put(&key(Kind::Bodies, *parcel), bodies);
+                batch.put(&key(Kind::Bodies, *parcel), &values.bodies);
             }
             if pack.waiting > 0 {
-                batch.put(&key(Kind::Deliveries, *parcel), deliveries);
+                batch.put(&key(Kind::Deliveries, *parcel), &values.deliveries);
             }
         }
         for parcel in touched {
             let Some(pack) = packs.packs.get(&parcel) else { continue };
-            let was_there = !is_new.contains(&parcel);
+            let was_there = !new.iter().any(|(new, _)| *new == parcel);
             if was_there && pack.needed == 0 {
                 batch.delete(&key(Kind::Bodies, parcel));
             }
@@ -363,6 +380,14 @@ impl Packing<'_> {
                 packs.packs.remove(&parcel);
             } else {
                 packs.worn.insert(parcel);
+            }
+        }
+        for (_, mut values) in new {
+            let room = values.bodies.capacity().saturating_add(values.deliveries.capacity());
+            if packs.spare.len() < SPARE_VALUES_MAX && room <= STORE_SPARE_BYTES_MAX {
+                values.bodies.clear();
+                values.deliveries.clear();
+                packs.spare.push(values);
             }
         }
     }

@@ -70,6 +70,16 @@ pub(crate) struct Parcel {
 }
 
 impl Parcel {
+    /// Forgets all that is in it, and keeps the room that it took.
+    pub(crate) fn clear(&mut self) {
+        let Self { deliveries, ended, released, retained, changes, .. } = self;
+        deliveries.clear();
+        ended.clear();
+        released.clear();
+        retained.clear();
+        changes.clear();
+    }
+
     /// Whether there is nothing to store.
     pub(crate) fn is_empty(&self) -> bool {
         self.deliveries.iter().all(Option::is_none)

@@ -3,20 +3,21 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use bytes::Bytes;
 use codec::{MqttString, Properties, QoS, SubscriptionOptions, TopicFilter, TopicName};
 
+use super::engine::faulty::{Faults, Faulty};
 use super::engine::memory::Memory;
 use super::engine::{Batch, Engine, Reach};
 use super::packs::Packs;
 use super::parcel::{NewDelivery, Parcel, Place};
 use super::record::{self, Kind, SessionState};
-use super::restore;
+use super::{Opened, Store, Surroundings, restore};
 use crate::access::Identity;
-use crate::broker::Message;
-use crate::time::{Clock, Wall};
+use crate::broker::{Message, WorkerId};
+use crate::time::{Clock, Ms, Wall};
 
 struct Waiting {
     place: Place,
@@ -294,4 +295,81 @@ fn a_store_of_another_version_or_that_makes_no_sense_is_not_touched() {
         let refused = open(engine(pairs)).unwrap_err();
         assert!(refused.contains(why), "{refused}");
     }
+}
+
+/// Tells workers what is stored.
+struct Workers(Vec<mpsc::Sender<u64>>);
+
+impl Surroundings for Workers {
+    fn retained(&self, _: &TopicName) -> Option<(Arc<Message>, Option<Ms>)> {
+        None
+    }
+
+    fn stored(&self, worker: WorkerId, parcel: u64) {
+        self.0[usize::from(worker)].send(parcel).unwrap();
+    }
+}
+
+fn one_delivery(parcel: &mut Parcel, number: u64) {
+    let topic = TopicName::new("t").unwrap();
+    let payload = Bytes::from(number.to_string());
+    let message = Message::new(topic, payload, QoS::AtLeastOnce, false, Properties::EMPTY);
+    parcel.deliveries.push(Some(NewDelivery {
+        session: 7,
+        number: NonZeroU64::new(number).unwrap(),
+        qos: QoS::AtLeastOnce,
+        retain: false,
+        ids: Box::default(),
+        share: None,
+        message: Arc::new(message),
+    }));
+}
+
+/// Stores parcels one after the other, each of which ends what the one before it has begun.
+fn work(worker: WorkerId, store: &Store, around: &Workers, told: &mpsc::Receiver<u64>) {
+    let mut last = None;
+    for turn in 0..100 {
+        let number = u64::from(worker) * 1000 + turn + 1;
+        let mut parcel = Parcel { number: store.new_parcel(), worker, ..Parcel::default() };
+        parcel.ended.extend(last);
+        one_delivery(&mut parcel, number);
+        last = Some(Place::new(parcel.number, 0));
+        let parcel_number = parcel.number;
+        let stored = match store.commit(vec![parcel], false, around) {
+            Some(parcels) => parcels[0].number,
+            None => told.recv().unwrap(),
+        };
+        assert_eq!(stored, parcel_number);
+    }
+    assert!(told.try_recv().is_err(), "a parcel was stored twice");
+}
+
+#[test]
+fn a_parcel_is_stored_once_whoever_writes_it_and_whatever_fails() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let engine = Arc::new(Faulty::new(seed, Faults::default()));
+    let wall = Wall::now(Clock::start());
+    let durability = crate::config::Durability::Os;
+    let Opened { store, committer, .. } =
+        Store::with_engine(Arc::clone(&engine) as Arc<dyn Engine>, durability, wall).unwrap();
+    engine.set_faults(Faults { before: 20, after: 20, reads: 0 });
+    let (tell, told): (Vec<_>, Vec<_>) = (0..3).map(|_| mpsc::channel()).unzip();
+    let around = Workers(tell);
+    std::thread::scope(|scope| {
+        let committing = scope.spawn(|| committer.run(&around));
+        let workers = (0..).zip(told).map(|(worker, told)| {
+            let (store, around) = (&store, &around);
+            scope.spawn(move || work(worker, store, around, &told))
+        });
+        workers.collect::<Vec<_>>().into_iter().for_each(|worker| worker.join().unwrap());
+        store.close();
+        committing.join().unwrap();
+    });
+    // Of each worker the last delivery is left.
+    let killed: Arc<dyn Engine> = Arc::new(engine.killed());
+    let (restored, _) = restore::read(&*killed, wall).unwrap();
+    let mut left: Vec<u64> = restored.orphans.iter().map(|left| left.number.get()).collect();
+    left.sort_unstable();
+    assert_eq!(left, [100, 1100, 2100]);
 }

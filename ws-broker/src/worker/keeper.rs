@@ -18,7 +18,9 @@ use slab::Slab;
 use tokio::sync::Notify;
 
 use crate::broker::{SessionKey, WorkerId};
-use crate::limits::{PARCEL_DELIVERIES_MAX, STORE_LAZY_MS, STORE_PATIENCE_MS};
+use crate::limits::{
+    PARCEL_DELIVERIES_MAX, PARCEL_ROOM_KEPT_MAX, STORE_LAZY_MS, STORE_PATIENCE_MS,
+};
 use crate::store::engine::Batch;
 use crate::store::{NewDelivery, Parcel, Place, Store};
 use crate::time::Ms;
@@ -95,6 +97,8 @@ pub(super) enum Due {
 pub(super) struct Keeper {
     store: Option<Arc<Store>>,
     parcel: Parcel,
+    /// One that was stored, whose room the next one takes.
+    spare: Option<Parcel>,
     /// Parcels that are stored together with it.
     others: Vec<Parcel>,
     /// How many workers have still to add to it.
@@ -118,7 +122,7 @@ pub(super) struct Keeper {
     under_way: VecDeque<UnderWay>,
     waits: Slab<Wait>,
     /// Who has nothing to wait for any more.
-    pub done: Vec<(WaitKey, Who)>,
+    pub done: VecDeque<(WaitKey, Who)>,
     /// Wakes the task that hands parcels on.
     pub look: Rc<Notify>,
     /// When that task looks next; `None` if it sleeps until it is woken.
@@ -132,6 +136,7 @@ impl Keeper {
         Self {
             store,
             parcel: Parcel { number, worker, ..Parcel::default() },
+            spare: None,
             others: Vec::new(),
             expected: 0,
             loan: None,
@@ -145,7 +150,7 @@ impl Keeper {
             lazy_at: None,
             under_way: VecDeque::new(),
             waits: Slab::new(),
-            done: Vec::new(),
+            done: VecDeque::new(),
             look: Rc::default(),
             asleep_until: None,
         }
@@ -191,7 +196,7 @@ impl Keeper {
         wait.left = wait.left.saturating_sub(1);
         if wait.left == 0 {
             let wait = self.waits.remove(key);
-            self.done.push((key, wait.who));
+            self.done.push_back((key, wait.who));
         }
     }
 
@@ -241,7 +246,8 @@ impl Keeper {
     /// Begins another parcel, and gives back the one that gathered; from now on it is under way.
     fn begin_parcel(&mut self) -> Option<Parcel> {
         let number = self.store.as_ref()?.new_parcel();
-        let next = Parcel { number, worker: self.parcel.worker, ..Parcel::default() };
+        let spare = self.spare.take().unwrap_or_default();
+        let next = Parcel { number, worker: self.parcel.worker, ..spare };
         let mut parcel = std::mem::replace(&mut self.parcel, next);
         let mut waits = std::mem::take(&mut self.waits_of_parcel);
         waits.extend(self.claims.drain(..).flatten().filter_map(|claim| claim.wait));
@@ -256,6 +262,14 @@ impl Keeper {
             ended: Vec::new(),
         });
         Some(parcel)
+    }
+
+    /// Has the next parcel take the room of one that is stored.
+    pub(super) fn use_again(&mut self, mut parcel: Parcel) {
+        if parcel.deliveries.capacity() <= PARCEL_ROOM_KEPT_MAX {
+            parcel.clear();
+            self.spare = Some(parcel);
+        }
     }
 
     /// Has the parcel that gathers wait for what another worker adds to it.
@@ -399,11 +413,14 @@ impl Keeper {
 
     /// Whether the parcel has to wait, for the one before it or for what belongs to it.
     fn is_held_up(&self) -> bool {
-        self.expected > 0
-            || self
-                .under_way
-                .iter()
-                .any(|it| !it.is_lent && !self.others.iter().any(|other| other.number == it.parcel))
+        self.expected > 0 || self.is_behind()
+    }
+
+    /// Whether a parcel of this worker was handed on and is not stored yet.
+    pub(super) fn is_behind(&self) -> bool {
+        self.under_way
+            .iter()
+            .any(|it| !it.is_lent && !self.others.iter().any(|other| other.number == it.parcel))
     }
 
     /// When the parcel is to be handed on.
@@ -448,20 +465,19 @@ impl Keeper {
         self.asleep_until = at;
     }
 
-    /// Hands the parcel on. One that lacks a part must not be stored: nothing in it was acknowledged.
-    pub(super) fn hand_on(&mut self) {
+    /// Gives back what is to be stored together. A parcel that lacks a part must not be: nothing in it was
+    /// acknowledged.
+    pub(super) fn hand_on(&mut self) -> Vec<Parcel> {
         if self.expected > 0 {
-            return;
+            return Vec::new();
         }
-        let Some(store) = self.store.clone() else { return };
         self.is_urgent = false;
         self.lazy_at = None;
-        if self.parcel.is_empty() && self.others.is_empty() {
-            return;
-        }
         let mut parcels = std::mem::take(&mut self.others);
-        parcels.extend(self.begin_parcel());
-        store.commit(parcels);
+        if !(self.parcel.is_empty() && parcels.is_empty()) {
+            parcels.extend(self.begin_parcel());
+        }
+        parcels
     }
 
     /// A parcel is stored: gives back the sessions that waited for it.

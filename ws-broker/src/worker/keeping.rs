@@ -4,11 +4,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use codec::{Ack, Packet, PacketId, QoS, ReasonCode};
-use tokio::task::yield_now;
 
 use crate::broker::Message;
 use crate::limits::STORE_READ_PARCELS_MAX;
-use crate::store::{self, NewDelivery, Place, SavedDelivery, SavedSession, SessionState, Store};
+use crate::store::{
+    self, NewDelivery, Place, SavedDelivery, SavedSession, SessionState, Store, Surroundings as _,
+};
 use crate::time::{Wall, seconds};
 use crate::worker::keeper::{Due, Waiting, Who};
 use crate::worker::link::{Cause, SharedLink};
@@ -45,9 +46,8 @@ pub(super) async fn run(worker: Rc<Worker>) {
                 }
             }
             Due::Now => {
-                // Whoever is ready has a turn first, and may have something to store, too.
-                yield_now().await;
-                worker.state.borrow_mut().hand_to_store();
+                // Whoever was ready has had a turn: this task was woken behind them.
+                worker.in_turn(State::hand_to_store);
             }
         }
     }
@@ -107,7 +107,17 @@ impl State {
                 store::put_sent(batch, kept.number, kept.sent_to);
             }
         }
-        self.keeper.hand_on();
+        let is_behind = self.keeper.is_behind();
+        let parcels = self.keeper.hand_on();
+        let Some(store) = self.keeper.store().filter(|_| !parcels.is_empty()) else { return };
+        for parcel in store.commit(parcels, is_behind, &*self.shared).into_iter().flatten() {
+            if parcel.worker == self.id {
+                self.on_stored(parcel.number);
+                self.keeper.use_again(parcel);
+            } else {
+                self.shared.stored(parcel.worker, parcel.number);
+            }
+        }
     }
 
     /// A parcel is stored: what waited for it goes on.
@@ -121,7 +131,8 @@ impl State {
 
     /// Goes on with whoever has nothing to wait for any more; at the end of each turn.
     pub(super) fn let_go_on(&mut self) {
-        while let Some((wait, who)) = self.keeper.done.pop() {
+        // In the order of the answers, or each would be looked for behind those that wait still.
+        while let Some((wait, who)) = self.keeper.done.pop_front() {
             match who {
                 Who::Nobody => {}
                 Who::Link(link) => {

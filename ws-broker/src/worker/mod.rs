@@ -571,7 +571,7 @@ impl Worker {
         while self.state.borrow().connections > 0 && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        self.state.borrow_mut().hand_to_store();
+        self.in_turn(State::hand_to_store);
     }
 }
 

@@ -113,6 +113,10 @@ impl Engine for Faulty {
         Ok(())
     }
 
+    fn is_prompt(&self) -> bool {
+        true
+    }
+
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
         Ok(self.0.lock().read()?.get(key))
     }

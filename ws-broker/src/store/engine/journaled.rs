@@ -151,6 +151,15 @@ impl Engine for Journaled {
         Ok(())
     }
 
+    fn is_prompt(&self) -> bool {
+        let shared = &self.shared;
+        let Some(committer) = shared.committer.try_lock() else { return false };
+        let limit = shared.limits.journal_bytes_max;
+        // Beyond the limit a new file is begun, unless what is in the old one is still under way.
+        let limit = if shared.is_settling() { limit.saturating_mul(2) } else { limit };
+        shared.size(&committer) < limit && !committer.is_suspect
+    }
+
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
         {
             let layers = self.shared.layers.read();
@@ -282,7 +291,7 @@ impl Shared {
 
     /// Sees to it that neither the journal nor what is kept in memory of it grows without end.
     fn make_room(&self, committer: &mut Committer) -> Result<(), EngineError> {
-        let size = committer.writer.len().max(self.layers.read().active.bytes() as u64);
+        let size = self.size(committer);
         let limit = self.limits.journal_bytes_max;
         if size < limit {
             return Ok(());
@@ -295,6 +304,11 @@ impl Shared {
             self.start_settling(committer)?;
         }
         Ok(())
+    }
+
+    /// Bytes of the journal's file, or of what is kept in memory of it if that is more.
+    fn size(&self, committer: &Committer) -> u64 {
+        committer.writer.len().max(self.layers.read().active.bytes() as u64)
     }
 
     /// Begins to bring what is in the journal into the tables. Nothing of the kind is under way.

@@ -46,6 +46,10 @@ impl Engine for Memory {
         Ok(())
     }
 
+    fn is_prompt(&self) -> bool {
+        true
+    }
+
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
         Ok(self.0.lock().get(key))
     }

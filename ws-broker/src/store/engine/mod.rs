@@ -1,7 +1,7 @@
 //! The storage engine under the durable store: keys and values in order, changed by whole batches.
 //!
-//! The store above knows what keys and values mean; an engine knows bytes only. One thread commits,
-//! any thread may read. The first byte of a key is its kind, which lets an engine keep kinds apart.
+//! The store above knows what keys and values mean; an engine knows bytes only. One
+//! thread at a time commits, any thread may read. The first byte of a key is its kind, which lets an engine keep kinds apart.
 //!
 //! After a commit has failed the caller keeps its batch and commits it again when it likes, so a
 //! failure may leave a batch applied or not, but never half of it; and as batches only say what a key
@@ -52,6 +52,10 @@ pub(crate) trait Engine: Send + Sync + fmt::Debug {
     ///
     /// What could not be written. The next commit tries anew, as if this one had not been asked for.
     fn commit(&self, batch: &Batch, reach: Reach) -> Result<(), EngineError>;
+
+    /// Whether a commit to the system is likely to return at once: there is room for it, and nothing has
+    /// to be brought to the disk first.
+    fn is_prompt(&self) -> bool;
 
     /// The value of a key.
     ///
