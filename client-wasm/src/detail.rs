@@ -3,6 +3,7 @@
 
 use codec::{PacketType, Properties, Property, PropertyOwner};
 
+use crate::decode::sparkplug;
 use crate::diff;
 use crate::format::{self, Format};
 use crate::history::{Extreme, History, Span};
@@ -12,7 +13,7 @@ use crate::log::{Entry, Seq};
 use crate::number;
 use crate::payload;
 use crate::protocol::{
-    Chart, Detail as Shown, DetailView, Difference, HistoryRow, MessageInFull, TopicInFull,
+    Binary, Chart, Detail as Shown, DetailView, Difference, HistoryRow, MessageInFull, TopicInFull,
 };
 use crate::store::{Store, Topic, TopicId};
 use crate::tree::{self, NodeId, Tree};
@@ -111,8 +112,10 @@ impl Detail {
             count: topic.count,
             interval_ms: topic.interval_ms,
             is_kept: store.is_kept(topic),
-            message: message
-                .map(|entry| in_full(&entry, entry.seq != topic.last.unwrap_or(0), view)),
+            message: message.map(|entry| MessageInFull {
+                binary: binary(&entry, topic, store),
+                ..in_full(&entry, entry.seq != topic.last.unwrap_or(0), view)
+            }),
             has_more: entries.len() > len && len < HISTORY_SHOWN_MAX,
             history,
             paths,
@@ -264,7 +267,27 @@ fn in_full(entry: &Entry<'_>, is_older: bool, view: &DetailView) -> MessageInFul
         formats,
         format,
         payload: format::format(entry.payload, format),
+        binary: None,
     }
+}
+
+/// What the page needs to find out what a payload says that is no text, or that Sparkplug B promises to
+/// be of.
+fn binary(entry: &Entry<'_>, topic: &Topic, store: &Store) -> Option<Binary> {
+    let is_sparkplug = sparkplug::is_topic(&topic.name);
+    let is_text = std::str::from_utf8(entry.payload).is_ok();
+    if entry.payload.is_empty() || (is_text && !is_sparkplug) {
+        return None;
+    }
+    let birth = sparkplug::birth_topic(&topic.name).filter(|_| is_sparkplug);
+    let birth = birth.and_then(|birth| store.topic(store.id(&birth)?)).and_then(|birth| {
+        let mut messages = store.log().back_from(birth.last);
+        // The one that was in force when the message came, or the oldest that is still known.
+        let before = messages.find(|earlier| earlier.seq < entry.seq && earlier.is_whole());
+        let bytes = before.map(|earlier| earlier.payload.to_vec());
+        bytes.or_else(|| (!birth.payload.is_empty()).then(|| birth.payload.to_vec()))
+    });
+    Some(Binary { payload: entry.is_whole().then(|| entry.payload.to_vec()), birth })
 }
 
 /// The properties of a PUBLISH by the names of the specification (MQTT 5.0 §3.3.2.3).
@@ -377,6 +400,32 @@ mod tests {
         scene.take(br#"{"v":7}"#, 21_000.0);
         let chart = scene.look(DetailView { span_ms: 5_000, ..other }, 21_000.0).chart.unwrap();
         assert_eq!((chart.high.as_str(), chart.from_ms), ("7", 16_000.0));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_go_to_the_page_with_what_explains_them() {
+        let mut scene = Scene::new();
+        scene.take(b"21.5", 0.0);
+        assert_eq!(scene.look(view(), 1.0).message.unwrap().binary, None);
+        scene.take(b"\xa0", 2.0);
+        let binary = scene.look(view(), 3.0).message.unwrap().binary.unwrap();
+        assert_eq!((binary.payload.as_deref(), binary.birth), (Some(&b"\xa0"[..]), None));
+
+        let (data, birth) = ("spBv1.0/g/NDATA/n", "spBv1.0/g/NBIRTH/n");
+        for (topic, payload) in
+            [(birth, &b"\x18\x01"[..]), (data, b"\x18\x02"), (birth, b"\x18\x03")]
+        {
+            scene.store.take(Message { topic, payload, ..Message::default() }, 4.0);
+        }
+        scene.tree.step(Step::Topic(data.into()), &scene.store, 5.0);
+        scene.detail.show(view());
+        let shown = scene.detail.changed(&scene.tree, &scene.store, 5.0).unwrap().topic.unwrap();
+        let birth = shown.message.unwrap().binary.unwrap().birth;
+        assert_eq!(birth.as_deref(), Some(&b"\x18\x01"[..]), "the one that went before");
+
+        let long = vec![0xff; Limits::default().payload + 1];
+        scene.take(&long, 6.0);
+        assert_eq!(scene.look(view(), 7.0).message.unwrap().binary.unwrap().payload, None);
     }
 
     #[test]

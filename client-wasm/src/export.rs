@@ -72,7 +72,8 @@ fn json<'a>(messages: impl Iterator<Item = (&'a str, Entry<'a>)>) -> String {
     out
 }
 
-fn string(text: &str) -> String {
+/// Text in quotes, as JSON writes it.
+pub fn string(text: &str) -> String {
     let mut out = String::with_capacity(text.len().saturating_add(2));
     out.push('"');
     for c in text.chars() {

@@ -9,6 +9,7 @@
 
 pub mod case;
 pub mod connect;
+pub mod decode;
 pub mod desk;
 pub mod detail;
 pub mod diff;

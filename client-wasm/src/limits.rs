@@ -118,3 +118,21 @@ pub const SYS_INTERVAL_MS: f64 = 250.0;
 
 /// Rounds of a broker's own figures that the page keeps for its charts; the oldest goes first.
 pub const SYS_ROUNDS_MAX: usize = 20_000;
+
+/// How deep values may stand in values of a payload that is decoded.
+pub const DECODED_DEPTH_MAX: usize = 64;
+
+/// The longest text that a decoded payload is shown as, in bytes; it says that there is more.
+pub const DECODED_CHARS_MAX: usize = 256 * 1024;
+
+/// The longest list that a decoded payload shows in one line, in bytes.
+pub const DECODED_LINE_CHARS: usize = 72;
+
+/// Bytes of one value that a decoded payload shows; it says how many there are.
+pub const DECODED_BYTES_SHOWN: usize = 4 * 1024;
+
+/// The longest bignum that is written in decimal digits, in bytes.
+pub const BIGNUM_BYTES_MAX: usize = 1_024;
+
+/// Metrics of a Sparkplug payload that are shown; it says how many there are.
+pub const METRICS_SHOWN: usize = 1_000;

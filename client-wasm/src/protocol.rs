@@ -627,6 +627,17 @@ pub struct MessageInFull {
     pub format: Format,
     /// The payload in that form.
     pub payload: Formatted,
+    /// The bytes themselves, where the page has to find out what they say.
+    pub binary: Option<Binary>,
+}
+
+/// A payload for the page to decode.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binary {
+    /// All of its bytes; none where just the beginning is kept.
+    pub payload: Option<Vec<u8>>,
+    /// The birth certificate that goes before it, on a topic of Sparkplug B.
+    pub birth: Option<Vec<u8>>,
 }
 
 /// A message of a topic's history.

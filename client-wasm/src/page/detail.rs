@@ -7,10 +7,12 @@ use yew::prelude::*;
 
 use super::chart::Chart;
 use super::copy::Copy;
+use super::decoded;
 use super::field::use_field;
 use super::link::Link;
 use super::topics::rate;
 use super::{time, use_texts};
+use crate::decode::{self, Form, Looked, Question};
 use crate::format::{Format, Formatted};
 use crate::limits::{CHART_WIDTH_MAX, HISTORY_STEP};
 use crate::number::grouped;
@@ -33,10 +35,30 @@ pub(super) struct DetailProps {
 struct Choice {
     history: u32,
     seq: Option<u64>,
-    format: Option<Format>,
+    form: Option<Shape>,
     path: Option<String>,
     path_of: Option<String>,
     span_min: u32,
+}
+
+/// A form of a payload: one that the engine makes, or one that the page decodes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Shape {
+    Kept(Format),
+    Decoded(Form),
+}
+
+impl Shape {
+    fn name(self, texts: &Texts) -> &'static str {
+        match self {
+            Self::Kept(Format::Json) => "JSON",
+            Self::Kept(Format::Text) => texts.as_text,
+            Self::Kept(Format::Hex) => "Hex",
+            Self::Kept(Format::Base64) => "Base64",
+            Self::Kept(Format::Image) => texts.as_image,
+            Self::Decoded(form) => form.name(),
+        }
+    }
 }
 
 impl Default for Choice {
@@ -44,10 +66,20 @@ impl Default for Choice {
         Self {
             history: HISTORY_STEP,
             seq: None,
-            format: None,
+            form: None,
             path: None,
             path_of: None,
             span_min: 0,
+        }
+    }
+}
+
+impl Choice {
+    /// What the engine is to make of the payload.
+    fn format(&self) -> Option<Format> {
+        match self.form {
+            Some(Shape::Kept(format)) => Some(format),
+            _ => None,
         }
     }
 }
@@ -65,7 +97,7 @@ pub(super) fn Detail(props: &DetailProps) -> Html {
             link.send(Command::Detail(DetailView {
                 history: choice.history,
                 seq: choice.seq,
-                format: choice.format,
+                format: choice.format(),
                 path: choice.path.clone(),
                 path_of: choice.path_of.clone(),
                 span_ms: choice.span_min.saturating_mul(60_000),
@@ -78,8 +110,8 @@ pub(super) fn Detail(props: &DetailProps) -> Html {
         // Another topic begins anew; how a payload is shown and how far a chart goes stays.
         let (choice, pane) = (choice.clone(), pane.clone());
         use_effect_with(node, move |_| {
-            let (format, span_min) = (choice.format, choice.span_min);
-            choice.set(Choice { format, span_min, ..Choice::default() });
+            let (form, span_min) = (choice.form, choice.span_min);
+            choice.set(Choice { form, span_min, ..Choice::default() });
             if let Some(pane) = pane.cast::<HtmlElement>() {
                 pane.set_scroll_top(0);
             }
@@ -182,6 +214,10 @@ fn value(
     let Some(message) = &topic.message else {
         return html! { <p class="detail-nothing">{ texts.message_gone }</p> };
     };
+    let looked = looked(&detail.path, message);
+    let shapes = shapes(message, &looked);
+    let shape = choice.form.filter(|form| shapes.contains(form)).or(shapes.first().copied());
+    let decoded = looked.forms.iter().find(|(form, _)| shape == Some(Shape::Decoded(*form)));
     let with = |change: &dyn Fn(&mut Choice)| {
         let (mut next, choose) = (choice.clone(), choose.clone());
         change(&mut next);
@@ -192,13 +228,13 @@ fn value(
             <header class="part-head">
                 <h4 class="part-heading" id="value-heading">{ texts.value }</h4>
                 <div class="segments is-small" role="group" aria-label={texts.format}>
-                    { for message.formats.iter().map(|format| html! {
+                    { for shapes.iter().map(|option| html! {
                         <button
                             type="button"
                             class="segment"
-                            aria-pressed={(*format == message.format).to_string()}
-                            onclick={with(&|choice| choice.format = Some(*format))}
-                        >{ format_name(*format, texts) }</button>
+                            aria-pressed={(shape == Some(*option)).to_string()}
+                            onclick={with(&|choice| choice.form = Some(*option))}
+                        >{ option.name(texts) }</button>
                     }) }
                 </div>
             </header>
@@ -211,25 +247,41 @@ fn value(
                     </button>
                 </p>
             }
-            <Payload
-                topic={detail.path.clone()}
-                payload={message.payload.clone()}
-                payload_len={message.payload_len}
-                kept_len={message.kept_len}
-            />
+            if let Some((_, decoded)) = decoded {
+                { decoded::payload(decoded, texts) }
+            } else {
+                <Payload
+                    topic={detail.path.clone()}
+                    payload={message.payload.clone()}
+                    payload_len={message.payload_len}
+                    kept_len={message.kept_len}
+                />
+            }
+            { decoded::trouble(message, &looked, texts) }
             { properties(message, texts) }
         </section>
     }
 }
 
-fn format_name(format: Format, texts: &Texts) -> &'static str {
-    match format {
-        Format::Json => "JSON",
-        Format::Text => texts.as_text,
-        Format::Hex => "Hex",
-        Format::Base64 => "Base64",
-        Format::Image => texts.as_image,
-    }
+/// What the payload says, where the engine leaves it to the page to find out.
+fn looked(topic: &str, message: &MessageInFull) -> Looked {
+    let Some(binary) = &message.binary else { return Looked::default() };
+    let Some(payload) = binary.payload.as_deref() else { return Looked::default() };
+    decode::look(&Question { topic, payload, birth: binary.birth.as_deref() })
+}
+
+/// The forms of a payload, the most telling first: what it was decoded to comes before bare bytes, and
+/// after a picture; on the topics of Sparkplug B it comes before text.
+fn shapes(message: &MessageInFull, looked: &Looked) -> Vec<Shape> {
+    let is_first = |format: &Format| match format {
+        Format::Image => true,
+        Format::Json | Format::Text => looked.forms.first().is_none_or(|f| f.0 != Form::Sparkplug),
+        Format::Hex | Format::Base64 => false,
+    };
+    let kept = |format: &Format| Shape::Kept(*format);
+    let (first, last): (Vec<_>, Vec<_>) = message.formats.iter().partition(|f| is_first(f));
+    let decoded = looked.forms.iter().map(|(form, _)| Shape::Decoded(*form));
+    first.into_iter().map(kept).chain(decoded).chain(last.into_iter().map(kept)).collect()
 }
 
 #[derive(PartialEq, Properties)]

@@ -5,6 +5,7 @@ mod broker;
 mod card;
 mod chart;
 mod copy;
+mod decoded;
 mod detail;
 mod fetch;
 pub mod field;

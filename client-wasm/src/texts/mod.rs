@@ -466,6 +466,28 @@ texts! {
     rooms_failed_advice,
     /// A button.
     reload,
+    /// Below a decoded payload of which just the beginning is shown.
+    decoded_more,
+    /// A payload is not of the form that its topic promises; the form, the decoder’s words.
+    decoded_not,
+    /// A payload is nested too deep; the form.
+    decoded_deep,
+    /// A payload can’t be decoded because just its beginning is kept.
+    decoded_cut,
+    /// A column: the name of a metric.
+    metric,
+    /// A column: what a metric is.
+    datatype,
+    /// When a payload was sent, as it says itself.
+    sent_at,
+    /// The number of a payload in a sequence.
+    sequence,
+    /// Not all metrics are shown; how many are, and how many there are.
+    metrics_shown,
+    /// Metrics with a number that nothing explains; how many.
+    metrics_unnamed,
+    /// Marks a metric that is older than what was sent before it.
+    historical,
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use client_wasm::format::{Format, Formatted};
 use client_wasm::history::{Column, Sparkline};
 use client_wasm::protocol::{
-    Chart, Command, Detail, DetailView, Difference, Frame, HistoryRow, MessageInFull, Row, Sort,
-    Step, TopicInFull, Tree,
+    Binary, Chart, Command, Detail, DetailView, Difference, Frame, HistoryRow, MessageInFull, Row,
+    Sort, Step, TopicInFull, Tree,
 };
 use wasm_bindgen::JsCast;
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -169,6 +169,7 @@ fn message(seq: u64, format: Format, payload: Formatted) -> MessageInFull {
         formats: vec![Format::Json, Format::Text, Format::Hex],
         format,
         payload,
+        binary: None,
     }
 }
 
@@ -286,6 +287,29 @@ async fn a_picture_is_shown_as_one_and_a_cut_payload_says_so() {
     page.receive(detail(cut));
     eventually("what is missing", || {
         page.text("[data-role=cut]").filter(|text| text.contains("50\u{202f}000\u{202f}000"))
+    })
+    .await;
+}
+
+#[test]
+async fn bytes_that_say_something_are_decoded() {
+    let page = open().await;
+    let hex = message(9, Format::Hex, text("81 a1 74 05"));
+    let formats = vec![Format::Hex, Format::Base64];
+    let bytes = |bytes: &[u8]| Some(Binary { payload: Some(bytes.to_vec()), birth: None });
+    let packed =
+        MessageInFull { formats: formats.clone(), binary: bytes(b"\x81\xa1t\x05"), ..hex.clone() };
+    page.receive(detail(packed));
+    page.shows("[data-role=payload]", "{\n  \"t\": 5\n}").await;
+    page.shows(".detail .segment[aria-pressed=true]", "MessagePack").await;
+    // The bare bytes are there too.
+    page.find(".detail .segment:nth-child(2)").unwrap().click();
+    page.shows("[data-role=payload]", "81 a1 74 05").await;
+    // What seems to be of a form and is not is said to be so.
+    let deep = MessageInFull { formats, binary: bytes(&[0x81; 300]), ..hex };
+    page.receive(detail(deep));
+    eventually("a sentence", || {
+        page.text("[data-role=not-decoded]").filter(|text| text.contains("nested deeper"))
     })
     .await;
 }

@@ -1,0 +1,68 @@
+//! What the dashboard has for those who look closer: payloads that are no text, decoded.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test tells its failure by panicking"
+)]
+
+use tests::mosquitto::publish_input;
+use tests::{Broker, Browser, Version};
+
+/// The page of a broker at one of its addresses, connected.
+#[track_caller]
+fn open(broker: &Broker, address: &str) -> Browser {
+    let browser = Browser::start();
+    browser.open(&format!("http://127.0.0.1:{}/{address}", broker.ports.ws));
+    let online = "document.querySelector('[data-role=connection]')?.dataset.state === 'online'";
+    browser.wait_for("the connection", online, &[]);
+    browser
+}
+
+#[track_caller]
+fn send(broker: &Broker, topic: &str, payload: &[u8]) {
+    let arguments = ["-t", topic, "-q", "1", "-r", "-s"];
+    publish_input(broker, Version::V5, &arguments, payload.to_vec());
+}
+
+#[test]
+fn payloads_that_are_no_text_are_decoded() {
+    let broker = Broker::start();
+    // {"t": 18446744073709551615, "raw": h'00ff'} in CBOR, {"t": -5} in MessagePack.
+    send(&broker, "bin/cbor", b"\xa2\x61t\x1b\xff\xff\xff\xff\xff\xff\xff\xff\x63raw\x42\0\xff");
+    send(&broker, "bin/message-pack", b"\x81\xa1t\xfb");
+    send(&broker, "bin/neither", b"\xa2\x61t");
+    // A birth certificate that calls number 7 a Double of the name Speed, and data that says 7 is 1.5.
+    let value = b"\x69\0\0\0\0\0\0\xf8\x3f";
+    send(
+        &broker,
+        "spBv1.0/plant/NBIRTH/line",
+        &[&b"\x08\x01\x12\x14\x0a\x05Speed\x10\x07\x20\x0a"[..], value, b"\x18\0"].concat(),
+    );
+    let browser = open(&broker, "#/topics/bin/cbor");
+    let shown = "document.querySelector('[data-role=payload]')?.innerText";
+    let forms = "[...document.querySelectorAll('.detail .part-head .segment')]
+        .map((form) => form.innerText).join(' ')";
+    let cbor = format!("{shown} === arguments[0]");
+    let expected = "{\n  \"t\": 18446744073709551615,\n  \"raw\": h'00ff'\n}";
+    browser.wait_for("CBOR with all its digits", &cbor, &[expected]);
+    browser.wait_for("its forms", &format!("({forms}).startsWith('CBOR Hex Base64')"), &[]);
+    browser.screenshot("decoded-cbor");
+    browser.value("location.hash = '#/topics/bin/message-pack'", &[]);
+    browser.wait_for("MessagePack", &cbor, &["{\n  \"t\": -5\n}"]);
+    browser.value("location.hash = '#/topics/bin/neither'", &[]);
+    browser.wait_for("bytes", &format!("{shown}?.startsWith('000000  a2 61 74')"), &[]);
+    browser.wait_for("no other form", &format!("({forms}).startsWith('Hex Base64')"), &[]);
+
+    let data = [&b"\x08\x02\x12\x0b\x10\x07"[..], value, b"\x18\x01"].concat();
+    send(&broker, "spBv1.0/plant/NDATA/line", &data);
+    browser.value("location.hash = '#/topics/spBv1.0/plant/NDATA/line'", &[]);
+    let row = "document.querySelector('[data-role=metrics] tbody tr')?.innerText.split(/\\s+/)
+        .slice(0, 3).join(' ') === 'Speed 1.5 Double'";
+    browser.wait_for("a metric by the name that its birth certificate gives it", row, &[]);
+    browser.screenshot("decoded-sparkplug");
+    send(&broker, "spBv1.0/plant/NDATA/line", b"\x08");
+    let told = "document.querySelector('[data-role=not-decoded]')?.innerText.includes('Sparkplug')";
+    browser.wait_for("what is wrong with it", told, &[]);
+}
