@@ -1,10 +1,14 @@
 //! A payload as a person writes it: text, JSON, hexadecimal digits or Base64.
 
+use serde::{Deserialize, Serialize};
+
 use crate::format;
 use crate::json;
+use crate::placeholder::{self, Piece};
 
 /// How a payload is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Characters.
     #[default]
@@ -35,6 +39,24 @@ pub enum Wrong {
     Base64,
     /// No file was chosen.
     NoFile,
+    /// A placeholder is none.
+    Placeholder(placeholder::Wrong),
+}
+
+impl Kind {
+    /// Whether it is written in characters that placeholders may stand among.
+    pub const fn takes_placeholders(self) -> bool {
+        matches!(self, Self::Text | Self::Json)
+    }
+}
+
+/// What was written with placeholders, taken apart.
+///
+/// # Errors
+/// A placeholder is none, or what is around them is not written as it should be.
+pub fn pieces(kind: Kind, text: &str) -> Result<Vec<Piece>, Wrong> {
+    let pieces = placeholder::parse(text).map_err(Wrong::Placeholder)?;
+    payload(kind, &placeholder::masked(text)).map(|_| pieces)
 }
 
 /// The bytes that were written.
@@ -95,6 +117,18 @@ mod tests {
         for kind in [Kind::Text, Kind::Json, Kind::Hex, Kind::Base64] {
             assert!(payload(kind, example(kind)).is_ok());
         }
+    }
+
+    #[test]
+    fn json_with_placeholders_is_checked_as_it_is_typed() {
+        for text in ["{\"t\": {{walk 20 0.5}}, \"at\": \"{{iso}}\"}", "[{{counter}}]"] {
+            assert!(pieces(Kind::Json, text).is_ok(), "{text}");
+        }
+        let at = |line, column| Err(Wrong::Json { line, column });
+        assert_eq!(pieces(Kind::Json, "{\"t\": {{counter}}, }"), at(1, 20));
+        assert_eq!(pieces(Kind::Json, "{\"at\": {{iso}}}"), at(1, 8), "it needs quotes");
+        let wrong = placeholder::Wrong::Name("x".to_owned());
+        assert_eq!(pieces(Kind::Text, "{{x}}"), Err(Wrong::Placeholder(wrong)));
     }
 
     #[test]

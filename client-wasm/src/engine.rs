@@ -15,6 +15,7 @@ use crate::connection::{self, Connection};
 use crate::desk::Desk;
 use crate::export;
 use crate::limits::{PUBLISHES_WAITING_MAX, REPEAT_MS_MIN, SUBSCRIPTIONS_MAX};
+use crate::placeholder::{Filler, Piece};
 use crate::protocol::{
     Answer, Command, Connection as Shown, Failure, File, FileKind, Frame, Outcome, Problem,
     Publish, Published, Repeating, SignIn, Subscribed,
@@ -112,7 +113,9 @@ impl Engine {
             Command::CloseSys => self.0.desk.borrow_mut().sys().close(),
             Command::Export(kind) => self.export(kind),
             Command::Publish(publish) => self.publish(publish),
-            Command::Repeat { publish, every_ms } => self.repeat(publish, every_ms),
+            Command::Repeat { publish, every_ms, pieces } => {
+                self.repeat(publish, every_ms, pieces);
+            }
             Command::StopRepeating => self.stop_repeating(),
             Command::Painted => self.0.desk.borrow_mut().painted(),
             Command::Again => self.0.desk.borrow_mut().again(),
@@ -225,8 +228,9 @@ impl Engine {
 
     /// Publishes now, and from now on each time that the interval has passed. The timer is the engine's:
     /// that of a page in the background would hardly tick.
-    fn repeat(&self, publish: Publish, every_ms: u32) {
+    fn repeat(&self, publish: Publish, every_ms: u32, pieces: Option<Vec<Piece>>) {
         let topic = publish.topic.clone();
+        let filler = pieces.map(|pieces| RefCell::new(Filler::new(pieces, clock::seed())));
         let count = Cell::new(0);
         let weak = Rc::downgrade(&self.0);
         let once = move || {
@@ -235,7 +239,11 @@ impl Engine {
             let repeating = Repeating { topic: topic.clone(), count: count.get() };
             inner.desk.borrow_mut().set_repeating(Some(repeating));
             let engine = Self(inner);
-            engine.publish(publish.clone());
+            let mut publish = publish.clone();
+            if let Some(filler) = &filler {
+                publish.payload = filler.borrow_mut().fill(clock::now_ms()).into_bytes();
+            }
+            engine.publish(publish);
             engine.0.show();
         };
         once();

@@ -136,3 +136,6 @@ pub const BIGNUM_BYTES_MAX: usize = 1_024;
 
 /// Metrics of a Sparkplug payload that are shown; it says how many there are.
 pub const METRICS_SHOWN: usize = 1_000;
+
+/// Templates of messages that the browser keeps.
+pub const TEMPLATES_MAX: usize = 200;

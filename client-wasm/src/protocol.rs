@@ -11,6 +11,7 @@ use crate::connect::{Connect, Subscription};
 use crate::format::{Format, Formatted};
 use crate::history::Sparkline;
 use crate::log::Seq;
+use crate::placeholder::Piece;
 use crate::store::TopicId;
 use crate::tree::NodeId;
 
@@ -71,6 +72,8 @@ pub enum Command {
         publish: Publish,
         /// How often, in milliseconds.
         every_ms: u32,
+        /// What each payload is made of, in place of the one in the message.
+        pieces: Option<Vec<Piece>>,
     },
     /// Repeat no message any more.
     StopRepeating,

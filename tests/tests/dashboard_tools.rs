@@ -1,4 +1,5 @@
-//! What the dashboard has for those who look closer: payloads that are no text, decoded.
+//! What the dashboard has for those who look closer: payloads that are no text, decoded; messages that
+//! say what a sensor would.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,7 +8,7 @@
     reason = "a test tells its failure by panicking"
 )]
 
-use tests::mosquitto::publish_input;
+use tests::mosquitto::{Subscriber, publish_input};
 use tests::{Broker, Browser, Version};
 
 /// The page of a broker at one of its addresses, connected.
@@ -65,4 +66,45 @@ fn payloads_that_are_no_text_are_decoded() {
     send(&broker, "spBv1.0/plant/NDATA/line", b"\x08");
     let told = "document.querySelector('[data-role=not-decoded]')?.innerText.includes('Sparkplug')";
     browser.wait_for("what is wrong with it", told, &[]);
+}
+
+#[test]
+fn a_template_says_what_a_sensor_would_again_and_again() {
+    let broker = Broker::start();
+    let mut subscriber = Subscriber::start(&broker, Version::V5, &["-t", "sim/#", "-q", "1"]);
+    let browser = open(&broker, "#/publish/sim/room");
+    browser.click(".segments .segment:nth-child(2)");
+    browser.click("[name=fill]");
+    let payload = r#"{"n": {{counter 5 2}}, "t": {{walk 20.0 0.5 19 21}}}"#;
+    browser.fill("[name=payload]", payload);
+    let check = "document.querySelector('[data-role=check]').innerText.includes(arguments[0])";
+    browser.wait_for("an example", check, &[r#"{"n": 5, "t": 20.0}"#]);
+    browser.click("[name=repeat]");
+    browser.fill("[name=every]", "0.1");
+    browser.fill("[data-role=template-name]", "Room");
+    browser.click("[data-role=save-template]");
+    let kept = "document.querySelector('[data-role=template-note]').innerText.includes('Room')";
+    browser.wait_for("the template is kept", kept, &[]);
+
+    // It is there in another visit, and fills the form.
+    browser.open("about:blank");
+    browser.open(&format!("http://127.0.0.1:{}/#/publish", broker.ports.ws));
+    browser.wait_for("the list", "document.querySelector('[data-role=templates]') !== null", &[]);
+    browser.choose("[data-role=templates]", "Room");
+    let filled = "document.querySelector('[name=payload]').value === arguments[0]";
+    browser.wait_for("the payload", filled, &[payload]);
+    let online = "document.querySelector('[data-role=connection]')?.dataset.state === 'online'";
+    browser.wait_for("the connection", online, &[]);
+    browser.click("form [type=submit]");
+    let mut before = 20.0;
+    for n in [5, 7, 9] {
+        let message = subscriber.next_message();
+        let said: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
+        assert_eq!((message.topic.as_str(), &said["n"]), ("sim/room", &serde_json::json!(n)));
+        let at = said["t"].as_f64().unwrap();
+        assert!((19.0..=21.0).contains(&at) && (at - before).abs() <= 0.61, "{at} after {before}");
+        before = at;
+    }
+    browser.screenshot("publish-template");
+    browser.click("[data-role=stop]");
 }

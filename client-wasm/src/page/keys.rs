@@ -7,7 +7,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlDialogElement, HtmlElement, HtmlInputElement, KeyboardEvent};
 use yew::prelude::*;
 
-use super::use_texts;
+use super::{kept, use_texts};
 use crate::route::Route;
 use crate::texts::Texts;
 
@@ -44,18 +44,17 @@ fn takes_text(event: &KeyboardEvent) -> bool {
     })
 }
 
-fn storage() -> Option<web_sys::Storage> {
-    web_sys::window()?.local_storage().ok()?
-}
-
 fn are_off() -> bool {
-    storage().and_then(|storage| storage.get_item(OFF_KEY).ok()?).is_some()
+    kept::read(OFF_KEY).is_some()
 }
 
 fn turn(on: bool) {
-    let Some(storage) = storage() else { return };
-    // A browser that keeps nothing forgets this too; nothing else is lost.
-    let _kept = if on { storage.remove_item(OFF_KEY) } else { storage.set_item(OFF_KEY, "1") };
+    if on {
+        kept::forget(OFF_KEY);
+    } else {
+        // A browser that keeps nothing forgets this too; nothing else is lost.
+        let _kept = kept::write(OFF_KEY, "1");
+    }
 }
 
 /// Listens as long as the page lives.

@@ -9,6 +9,7 @@ use wasm_bindgen::prelude::*;
 
 use super::field::Field;
 use crate::clock;
+use crate::placeholder::Piece;
 use crate::protocol::{
     self, Beginning, Board, Card, Command, Connection, Counters, Detail, File, Frame, Head, Line,
     Messages, Outcome, Publish, Published, Repeating, Report, Subscribed, Sys, Tree,
@@ -119,10 +120,15 @@ impl Link {
     }
 
     /// Publishes a message again and again, all of them with one ticket.
-    pub fn repeat(&self, publish: impl FnOnce(u32) -> Publish, every_ms: u32) -> u32 {
+    pub fn repeat(
+        &self,
+        publish: impl FnOnce(u32) -> Publish,
+        every_ms: u32,
+        pieces: Option<Vec<Piece>>,
+    ) -> u32 {
         let ticket = self.0.next_ticket.get();
         self.0.next_ticket.set(ticket.wrapping_add(1));
-        self.send(Command::Repeat { publish: publish(ticket), every_ms });
+        self.send(Command::Repeat { publish: publish(ticket), every_ms, pieces });
         ticket
     }
 

@@ -12,6 +12,7 @@ pub mod field;
 mod figures;
 pub mod house;
 mod icon;
+mod kept;
 mod keys;
 pub mod link;
 mod messages;

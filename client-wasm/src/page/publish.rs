@@ -1,20 +1,31 @@
 //! The page that publishes a message, once or again and again, and says what became of it.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use js_sys::Uint8Array;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{FormData, HtmlFormElement, HtmlInputElement, HtmlTextAreaElement};
+use web_sys::{HtmlInputElement, HtmlSelectElement, HtmlTextAreaElement};
 use yew::prelude::*;
 
 use super::field::use_field;
 use super::link::Link;
-use super::use_texts;
+use super::{kept, use_texts};
+use crate::clock;
 use crate::draft::{self, Kind, Wrong};
-use crate::limits::REPEAT_MS_MIN;
+use crate::limits::TEMPLATES_MAX;
 use crate::number::grouped;
-use crate::protocol::{self, Command, Failure, Outcome, Publish};
+use crate::payload::with_ellipsis;
+use crate::placeholder::{self, Filler, Piece};
+use crate::protocol::{Command, Failure, Outcome, Repeating};
+use crate::template::{self, Template};
 use crate::texts::{Texts, fill};
+
+/// Where the browser keeps the templates.
+const TEMPLATES_KEY: &str = "publish-templates";
+
+/// How much of a payload with its placeholders filled in is shown while it is written, in characters.
+const EXAMPLE_CHARS: usize = 160;
 
 #[derive(PartialEq, Properties)]
 pub(super) struct PublishPageProps {
@@ -30,34 +41,80 @@ struct Chosen {
     bytes: Rc<[u8]>,
 }
 
-/// What is to be published, as far as it is not read off the form when it is sent.
+/// What is to be published.
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Draft {
-    kind: Kind,
-    text: String,
+    form: Template,
     file: Option<Chosen>,
-    user_properties: Vec<(String, String)>,
+    templates: Vec<Template>,
+    /// What became of a template.
+    told: Option<String>,
+}
+
+/// A payload that can be sent.
+enum Made {
+    Bytes(Vec<u8>),
+    Pieces(Vec<Piece>),
 }
 
 impl Draft {
-    fn payload(&self) -> Result<Vec<u8>, Wrong> {
-        match (self.kind, &self.file) {
-            (Kind::File, Some(file)) => Ok(file.bytes.to_vec()),
+    /// The form with this topic, and the templates that the browser keeps.
+    fn new(topic: Option<&AttrValue>, texts: &Texts) -> Self {
+        let kept = kept::read(TEMPLATES_KEY).unwrap_or_default();
+        let (templates, unread) = template::read(&kept);
+        let told = (unread > 0).then(|| fill(texts.template_unread, &[&grouped(unread as u64)]));
+        let topic = topic.map(AttrValue::to_string).unwrap_or_default();
+        let form = Template { topic, ..Template::default() };
+        Self { form, file: None, templates, told }
+    }
+
+    fn made(&self) -> Result<Made, Wrong> {
+        let form = &self.form;
+        match (form.kind, &self.file) {
+            (Kind::File, Some(file)) => Ok(Made::Bytes(file.bytes.to_vec())),
             (Kind::File, None) => Err(Wrong::NoFile),
-            (kind, _) => draft::payload(kind, &self.text),
+            (kind, _) if form.is_filled && kind.takes_placeholders() => {
+                draft::pieces(kind, &form.payload).map(Made::Pieces)
+            }
+            (kind, _) => draft::payload(kind, &form.payload).map(Made::Bytes),
         }
+    }
+
+    fn keep_template(&mut self, texts: &Texts) {
+        let name = self.form.name.trim().to_owned();
+        self.told = Some(if name.is_empty() {
+            texts.template_no_name.to_owned()
+        } else if !template::add(
+            &mut self.templates,
+            Template { name: name.clone(), ..self.form.clone() },
+        ) {
+            fill(texts.template_full, &[&grouped(TEMPLATES_MAX as u64)])
+        } else if self.keep() {
+            let saved = fill(texts.template_saved, &[&name]);
+            let has_file = self.form.kind == Kind::File;
+            if has_file { format!("{saved} {}", texts.no_file_in_template) } else { saved }
+        } else {
+            texts.template_not_kept.to_owned()
+        });
+    }
+
+    fn remove_template(&mut self, texts: &Texts) {
+        let name = self.form.name.trim().to_owned();
+        self.templates.retain(|template| template.name != name);
+        // A browser that keeps nothing has nothing to forget.
+        let _kept = self.keep();
+        self.told = Some(fill(texts.template_removed, &[&name]));
+        self.form.name.clear();
+    }
+
+    fn keep(&self) -> bool {
+        kept::write(TEMPLATES_KEY, &template::write(&self.templates))
     }
 }
 
 /// A change to what is to be published. It is made to the newest draft, not to the one that was shown
 /// when the person began.
 struct Edit(Box<dyn FnOnce(&mut Draft)>);
-
-impl Edit {
-    fn new(edit: impl FnOnce(&mut Draft) + 'static) -> Self {
-        Self(Box::new(edit))
-    }
-}
 
 impl Reducible for Draft {
     type Action = Edit;
@@ -69,7 +126,55 @@ impl Reducible for Draft {
     }
 }
 
-type Editor = UseReducerDispatcher<Draft>;
+/// The way of changes to the draft.
+#[derive(Clone, PartialEq)]
+struct Editor(UseReducerDispatcher<Draft>);
+
+impl Editor {
+    fn edit(&self, edit: impl FnOnce(&mut Draft) + 'static) {
+        self.0.dispatch(Edit(Box::new(edit)));
+    }
+
+    /// What a click changes.
+    fn click(&self, edit: impl Fn(&mut Draft) + Clone + 'static) -> Callback<MouseEvent> {
+        let editor = self.clone();
+        Callback::from(move |_: MouseEvent| editor.edit(edit.clone()))
+    }
+
+    /// What is typed into a field becomes a text of the form.
+    fn text(&self, set: impl Fn(&mut Template, String) + Copy + 'static) -> Callback<InputEvent> {
+        let editor = self.clone();
+        Callback::from(move |event: InputEvent| {
+            let input = event.target_dyn_into::<HtmlInputElement>().map(|input| input.value());
+            let area = || event.target_dyn_into::<HtmlTextAreaElement>().map(|area| area.value());
+            if let Some(text) = input.or_else(area) {
+                editor.edit(move |draft| set(&mut draft.form, text));
+            }
+        })
+    }
+
+    /// A tick, or none, becomes a flag of the form.
+    fn tick(&self, set: fn(&mut Template, bool)) -> Callback<Event> {
+        let editor = self.clone();
+        Callback::from(move |event: Event| {
+            if let Some(input) = event.target_dyn_into::<HtmlInputElement>() {
+                let is_ticked = input.checked();
+                editor.edit(move |draft| set(&mut draft.form, is_ticked));
+            }
+        })
+    }
+
+    /// What is chosen from a list.
+    fn choice(&self, set: impl Fn(&mut Draft, String) + Copy + 'static) -> Callback<Event> {
+        let editor = self.clone();
+        Callback::from(move |event: Event| {
+            if let Some(select) = event.target_dyn_into::<HtmlSelectElement>() {
+                let value = select.value();
+                editor.edit(move |draft| set(draft, value));
+            }
+        })
+    }
+}
 
 #[component]
 pub(super) fn PublishPage(props: &PublishPageProps) -> Html {
@@ -78,40 +183,30 @@ pub(super) fn PublishPage(props: &PublishPageProps) -> Html {
     let ticket = use_state(|| None::<u32>);
     let published = use_field(link.published());
     let repeating = use_field(link.repeating());
-    let draft = use_reducer(Draft::default);
-    let editor = draft.dispatcher();
-    let payload = draft.payload();
-    let read = {
-        let (link, ticket, draft) = (link.clone(), ticket.clone(), draft.clone());
-        Rc::new(move |form: HtmlFormElement, every_ms: Option<u32>| {
-            let (Ok(payload), Ok(data)) = (draft.payload(), FormData::new_with_form(&form)) else {
-                return;
-            };
-            let made = |ticket| read(&data, ticket, payload, &draft.user_properties);
-            ticket.set(Some(match every_ms {
-                None => link.publish(made),
-                Some(every_ms) => link.repeat(made, every_ms),
-            }));
-        })
+    let draft = {
+        let topic = props.topic.clone();
+        use_reducer(move || Draft::new(topic.as_ref(), texts))
     };
+    let editor = Editor(draft.dispatcher());
+    {
+        let editor = editor.clone();
+        use_effect_with(props.topic.clone(), move |topic| {
+            if let Some(topic) = topic.clone() {
+                editor.edit(move |draft| draft.form.topic = topic.to_string());
+            }
+        });
+    }
+    // A payload that is sent once and once more goes on counting.
+    let filler = use_mut_ref(|| None::<(Vec<Piece>, Filler)>);
+    let made = draft.made();
+    let wrong = made.as_ref().err().cloned();
     let onsubmit = {
-        let read = Rc::clone(&read);
+        let (link, ticket, draft) = (link.clone(), ticket.clone(), draft.clone());
         Callback::from(move |event: SubmitEvent| {
             event.prevent_default();
-            if let Some(form) = event.target_dyn_into::<HtmlFormElement>() {
-                let data = FormData::new_with_form(&form).ok();
-                let is_repeated = data.as_ref().is_some_and(|data| data.has("repeat"));
-                let every = data.and_then(|data| data.get("every").as_string());
-                let every_s: f64 = every.and_then(|text| text.parse().ok()).unwrap_or(1.0);
-                // A cast from a float keeps to the range of the integer.
-                let every_ms = ((every_s * 1_000.0) as u32).max(REPEAT_MS_MIN);
-                read(form, is_repeated.then_some(every_ms));
-            }
+            let Ok(made) = draft.made() else { return };
+            ticket.set(Some(send(&link, &draft.form, made, &filler)));
         })
-    };
-    let stop = {
-        let link = link.clone();
-        Callback::from(move |_: MouseEvent| link.send(Command::StopRepeating))
     };
     let outcome = (*ticket).map(|ticket| {
         published
@@ -124,61 +219,165 @@ pub(super) fn PublishPage(props: &PublishPageProps) -> Html {
                 <h2 class="page-heading" id="publish-heading">{ texts.publish_heading }</h2>
             </header>
             <form class="form panel" data-role="publish" {onsubmit}>
+                { templates(&draft, &editor, texts) }
                 <label class="form-field">
                     <span class="label">{ texts.topic }</span>
                     <input class="input" name="topic" required=true autocomplete="off"
                         autocapitalize="off" spellcheck="false" dir="auto"
-                        placeholder="home/kitchen/lamp" value={props.topic.clone()} />
+                        placeholder="home/kitchen/lamp" value={draft.form.topic.clone()}
+                        oninput={editor.text(|form, text| form.topic = text)} />
                 </label>
-                <Payload draft={(*draft).clone()} editor={editor.clone()} wrong={payload.clone().err()} />
-                <div class="form-row">
-                    <label class="form-field">
-                        <span class="label">{ texts.qos }</span>
-                        <select class="input" name="qos">
-                            <option value="0" selected=true>{ texts.qos_0 }</option>
-                            <option value="1">{ texts.qos_1 }</option>
-                            <option value="2">{ texts.qos_2 }</option>
-                        </select>
-                    </label>
-                    <label class="form-check">
-                        <input type="checkbox" name="retain" />
-                        <span>{ texts.retain }</span>
-                    </label>
-                </div>
-                <details class="more">
+                <Payload draft={(*draft).clone()} editor={editor.clone()} {wrong} />
+                { delivery(&draft.form, &editor, texts) }
+                <details class="more" open={draft.form.has_properties()}>
                     <summary>{ texts.properties }</summary>
-                    { properties(&draft, &editor, texts) }
+                    { properties(&draft.form, &editor, texts) }
                 </details>
-                <div class="form-row">
-                    <label class="form-check">
-                        <input type="checkbox" name="repeat" />
-                        <span>{ texts.repeat }</span>
-                    </label>
-                    <label class="inline-field">
-                        <input class="input is-number" name="every" type="number" value="1"
-                            min="0.05" max="86400" step="any" aria-label={texts.repeat_every} />
-                        <span class="label">{ texts.seconds }</span>
-                    </label>
-                </div>
-                <div class="form-row">
-                    <button class="button is-primary" type="submit" disabled={payload.is_err()}>
-                        { texts.send }
-                    </button>
-                    if let Some(repeating) = &repeating {
-                        <button class="button" type="button" data-role="stop" onclick={stop}>
-                            { texts.stop }
-                        </button>
-                        <p class="page-note" data-role="repeated">
-                            { fill(texts.repeated, &[&grouped(repeating.count), &repeating.topic]) }
-                        </p>
-                    }
-                </div>
+                { repetition(&draft.form, &editor, texts) }
+                { actions(link, made.is_ok(), repeating.as_ref(), texts) }
                 <p class={classes!("outcome", outcome.as_ref().map(mood))} role="status"
                     data-role="outcome">
                     { outcome.map(|outcome| words(&outcome, texts)).unwrap_or_default() }
                 </p>
             </form>
         </section>
+    }
+}
+
+/// Sends what was made, once or again and again, and says its ticket.
+fn send(
+    link: &Link,
+    form: &Template,
+    made: Made,
+    filler: &RefCell<Option<(Vec<Piece>, Filler)>>,
+) -> u32 {
+    match (form.every_ms(), made) {
+        (None, Made::Bytes(payload)) => link.publish(|ticket| form.publish(ticket, payload)),
+        (None, Made::Pieces(pieces)) => {
+            let mut filler = filler.borrow_mut();
+            if filler.as_ref().is_none_or(|(of, _)| *of != pieces) {
+                *filler = Some((pieces.clone(), Filler::new(pieces, clock::seed())));
+            }
+            let payload = filler.as_mut().map(|(_, filler)| filler.fill(clock::now_ms()));
+            let payload = payload.unwrap_or_default().into_bytes();
+            link.publish(|ticket| form.publish(ticket, payload))
+        }
+        (Some(every_ms), Made::Bytes(payload)) => {
+            link.repeat(|ticket| form.publish(ticket, payload), every_ms, None)
+        }
+        (Some(every_ms), Made::Pieces(pieces)) => {
+            link.repeat(|ticket| form.publish(ticket, Vec::new()), every_ms, Some(pieces))
+        }
+    }
+}
+
+/// The messages that are kept: one is chosen, or what is in the form becomes one.
+fn templates(draft: &Draft, editor: &Editor, texts: &'static Texts) -> Html {
+    let chosen = draft.templates.iter().any(|template| template.name == draft.form.name);
+    let choose = editor.choice(|draft, name| {
+        let found = draft.templates.iter().find(|template| template.name == name).cloned();
+        if let Some(template) = found {
+            (draft.form, draft.file, draft.told) = (template, None, None);
+        }
+    });
+    html! {
+        <div class="templates">
+            if !draft.templates.is_empty() {
+                <select class="input" data-role="templates" aria-label={texts.template}
+                    ~value={if chosen { draft.form.name.clone() } else { String::new() }}
+                    onchange={choose}>
+                    <option value="" selected={!chosen}>{ texts.template_choose }</option>
+                    { for draft.templates.iter().map(|template| html! {
+                        <option value={template.name.clone()}
+                            selected={template.name == draft.form.name}>
+                            { &template.name }
+                        </option>
+                    }) }
+                </select>
+            }
+            <input class="input" data-role="template-name" autocomplete="off"
+                placeholder={texts.template_name} aria-label={texts.template_name}
+                value={draft.form.name.clone()}
+                oninput={editor.text(|form, text| form.name = text)} />
+            <button type="button" class="button" data-role="save-template"
+                onclick={editor.click(|draft| draft.keep_template(texts))}>
+                { texts.template_save }
+            </button>
+            if chosen {
+                <button type="button" class="button" data-role="remove-template"
+                    onclick={editor.click(|draft| draft.remove_template(texts))}>
+                    { texts.template_remove }
+                </button>
+            }
+            <p class="form-note" role="status" data-role="template-note">
+                { draft.told.clone().unwrap_or_default() }
+            </p>
+        </div>
+    }
+}
+
+fn delivery(form: &Template, editor: &Editor, texts: &'static Texts) -> Html {
+    let levels = [("0", texts.qos_0), ("1", texts.qos_1), ("2", texts.qos_2)];
+    html! {
+        <div class="form-row">
+            <label class="form-field">
+                <span class="label">{ texts.qos }</span>
+                <select class="input" name="qos" ~value={form.qos.to_string()} onchange={editor.choice(|draft, value| {
+                    draft.form.qos = value.parse().unwrap_or(0);
+                })}>
+                    { for levels.iter().map(|(value, name)| html! {
+                        <option value={*value} selected={form.qos.to_string() == *value}>
+                            { name }
+                        </option>
+                    }) }
+                </select>
+            </label>
+            <label class="form-check">
+                <input type="checkbox" name="retain" checked={form.retain}
+                    onchange={editor.tick(|form, on| form.retain = on)} />
+                <span>{ texts.retain }</span>
+            </label>
+        </div>
+    }
+}
+
+fn repetition(form: &Template, editor: &Editor, texts: &'static Texts) -> Html {
+    html! {
+        <div class="form-row repetition">
+            <label class="form-check">
+                <input type="checkbox" name="repeat" checked={form.is_repeated}
+                    onchange={editor.tick(|form, on| form.is_repeated = on)} />
+                <span>{ texts.repeat }</span>
+            </label>
+            <label class="inline-field">
+                <input class="input is-number" name="every" type="number" value={form.every.clone()}
+                    min="0.05" max="86400" step="any" aria-label={texts.repeat_every}
+                    oninput={editor.text(|form, text| form.every = text)} />
+                <span class="label">{ texts.seconds }</span>
+            </label>
+        </div>
+    }
+}
+
+fn actions(link: &Link, can_send: bool, repeating: Option<&Repeating>, texts: &Texts) -> Html {
+    let stop = {
+        let link = link.clone();
+        Callback::from(move |_: MouseEvent| link.send(Command::StopRepeating))
+    };
+    html! {
+        <div class="form-row">
+            <button class="button is-primary" type="submit" disabled={!can_send}>
+                { texts.send }
+            </button>
+            if let Some(repeating) = repeating {
+                <button class="button" type="button" data-role="stop" onclick={stop}>
+                    { texts.stop }
+                </button>
+                <p class="page-note" data-role="repeated">
+                    { fill(texts.repeated, &[&grouped(repeating.count), &repeating.topic]) }
+                </p>
+            }
+        </div>
     }
 }
 
@@ -193,7 +392,9 @@ struct PayloadProps {
 #[component]
 fn Payload(props: &PayloadProps) -> Html {
     let texts = use_texts();
+    let area = use_node_ref();
     let PayloadProps { draft, editor, wrong } = props;
+    let form = &draft.form;
     let kinds = [
         (Kind::Text, texts.as_text),
         (Kind::Json, "JSON"),
@@ -201,19 +402,6 @@ fn Payload(props: &PayloadProps) -> Html {
         (Kind::Base64, "Base64"),
         (Kind::File, texts.as_file),
     ];
-    let choose = |kind: Kind| {
-        let editor = editor.clone();
-        Callback::from(move |_: MouseEvent| editor.dispatch(Edit::new(move |d| d.kind = kind)))
-    };
-    let oninput = {
-        let editor = editor.clone();
-        Callback::from(move |event: InputEvent| {
-            if let Some(area) = event.target_dyn_into::<HtmlTextAreaElement>() {
-                let text = area.value();
-                editor.dispatch(Edit::new(move |draft| draft.text = text));
-            }
-        })
-    };
     let onchange = {
         let editor = editor.clone();
         Callback::from(move |event: Event| {
@@ -225,7 +413,7 @@ fn Payload(props: &PayloadProps) -> Html {
                 let Ok(buffer) = JsFuture::from(file.array_buffer()).await else { return };
                 let bytes = Uint8Array::new(&buffer).to_vec().into();
                 let file = Some(Chosen { name: file.name(), bytes });
-                editor.dispatch(Edit::new(move |draft| draft.file = file));
+                editor.edit(move |draft| draft.file = file);
             });
         })
     };
@@ -235,29 +423,68 @@ fn Payload(props: &PayloadProps) -> Html {
                 <label class="label" for="payload">{ texts.payload }</label>
                 <div class="segments is-small" role="group" aria-label={texts.format}>
                     { for kinds.into_iter().map(|(kind, name)| html! {
-                        <button type="button" class="segment" onclick={choose(kind)}
-                            aria-pressed={(draft.kind == kind).to_string()}>{ name }</button>
+                        <button type="button" class="segment"
+                            onclick={editor.click(move |draft| draft.form.kind = kind)}
+                            aria-pressed={(form.kind == kind).to_string()}>{ name }</button>
                     }) }
                 </div>
             </div>
-            if draft.kind == Kind::File {
+            if form.kind == Kind::File {
                 <input id="payload" class="input" type="file" {onchange} />
             } else {
                 <textarea id="payload" class="input" name="payload" rows="6" spellcheck="false"
-                    dir="auto" placeholder={draft::example(draft.kind)} value={draft.text.clone()}
+                    dir="auto" placeholder={draft::example(form.kind)} value={form.payload.clone()}
                     aria-describedby="payload-note" aria-invalid={wrong.is_some().to_string()}
-                    {oninput} />
+                    ref={area.clone()} oninput={editor.text(|form, text| form.payload = text)} />
             }
             <p id="payload-note" role="status" data-role="check"
                 class={classes!("form-note", wrong.is_some().then_some("is-bad"))}>
                 { note(draft, wrong.as_ref(), texts) }
             </p>
+            if form.kind.takes_placeholders() {
+                { placeholders(form, &area, editor, texts) }
+            }
+        </div>
+    }
+}
+
+/// Whether placeholders are filled in, and what they are: a click inserts one.
+fn placeholders(form: &Template, area: &NodeRef, editor: &Editor, texts: &'static Texts) -> Html {
+    let insert = |example: &'static str| {
+        let (area, editor) = (area.clone(), editor.clone());
+        Callback::from(move |_: MouseEvent| {
+            let Some(area) = area.cast::<HtmlTextAreaElement>() else { return };
+            if area.set_range_text(example).is_ok() {
+                let text = area.value();
+                editor.edit(move |draft| draft.form.payload = text);
+            }
+            // Where it does not take the focus, a person clicks once more.
+            let _focused = area.focus();
+        })
+    };
+    html! {
+        <div class="placeholders">
+            <label class="form-check">
+                <input type="checkbox" name="fill" checked={form.is_filled}
+                    onchange={editor.tick(|form, on| form.is_filled = on)} />
+                <span>{ texts.fill_in }</span>
+            </label>
+            if form.is_filled {
+                <p class="form-note">{ texts.fill_explained }</p>
+                <div class="placeholder-list">
+                    { for placeholder::EXAMPLES.into_iter().map(|example| html! {
+                        <button type="button" class="small-button is-code" data-role="placeholder"
+                            onclick={insert(example)}>{ example }</button>
+                    }) }
+                </div>
+            }
         </div>
     }
 }
 
 /// What is wrong with the payload, or how long it is.
 fn note(draft: &Draft, wrong: Option<&Wrong>, texts: &Texts) -> String {
+    use placeholder::Wrong as Placeholder;
     match wrong {
         Some(Wrong::NoFile) => texts.no_file.to_owned(),
         Some(Wrong::Json { line, column }) => {
@@ -265,11 +492,25 @@ fn note(draft: &Draft, wrong: Option<&Wrong>, texts: &Texts) -> String {
         }
         Some(Wrong::Hex) => texts.not_hex.to_owned(),
         Some(Wrong::Base64) => texts.not_base64.to_owned(),
+        Some(Wrong::Placeholder(Placeholder::Open)) => texts.fill_open.to_owned(),
+        Some(Wrong::Placeholder(Placeholder::Name(name))) => {
+            fill(texts.fill_name, &[&format!("{{{{{name}}}}}")])
+        }
+        Some(Wrong::Placeholder(Placeholder::Numbers(inside))) => {
+            fill(texts.fill_numbers, &[&format!("{{{{{inside}}}}}")])
+        }
         None => {
-            let len = draft.payload().map_or(0, |payload| payload.len() as u64);
+            let len = match draft.made() {
+                Ok(Made::Pieces(pieces)) => {
+                    let example = Filler::new(pieces, 1).fill(clock::now_ms());
+                    return fill(texts.fill_next, &[&with_ellipsis(&example, EXAMPLE_CHARS)]);
+                }
+                Ok(Made::Bytes(payload)) => payload.len() as u64,
+                Err(_) => 0,
+            };
             let bytes = fill(texts.bytes_count, &[&grouped(len)]);
             match &draft.file {
-                Some(file) if draft.kind == Kind::File => format!("{} · {bytes}", file.name),
+                Some(file) if draft.form.kind == Kind::File => format!("{} · {bytes}", file.name),
                 _ => bytes,
             }
         }
@@ -277,42 +518,45 @@ fn note(draft: &Draft, wrong: Option<&Wrong>, texts: &Texts) -> String {
 }
 
 /// The properties of a PUBLISH that a person may set (MQTT 5.0 §3.3.2.3), by the names they have there.
-fn properties(draft: &Draft, editor: &Editor, texts: &'static Texts) -> Html {
-    let field = |name: &'static str, label: &'static str, kind: &'static str| {
-        html! {
-            <label class="form-field">
-                <span class="label">{ label }</span>
-                <input class="input" {name} type={kind} min="0" max="4294967295"
-                    autocomplete="off" autocapitalize="off" spellcheck="false" />
-            </label>
-        }
-    };
-    let add = {
-        let editor = editor.clone();
-        Callback::from(move |_: MouseEvent| {
-            editor.dispatch(Edit::new(|draft| draft.user_properties.push(Default::default())));
-        })
-    };
+fn properties(form: &Template, editor: &Editor, texts: &'static Texts) -> Html {
+    type Set = fn(&mut Template, String);
+    let field =
+        |name: &'static str, label: &'static str, kind: &'static str, value: &str, set: Set| {
+            html! {
+                <label class="form-field">
+                    <span class="label">{ label }</span>
+                    <input class="input" {name} type={kind} min="0" max="4294967295"
+                        autocomplete="off" autocapitalize="off" spellcheck="false"
+                        value={value.to_owned()} oninput={editor.text(set)} />
+                </label>
+            }
+        };
     html! {
         <div class="form">
             <div class="form-row">
-                { field("content_type", "Content Type", "text") }
-                { field("expiry", texts.expiry, "number") }
+                { field("content_type", "Content Type", "text", &form.content_type,
+                    |form, text| form.content_type = text) }
+                { field("expiry", texts.expiry, "number", &form.expiry,
+                    |form, text| form.expiry = text) }
             </div>
             <div class="form-row">
-                { field("response_topic", "Response Topic", "text") }
-                { field("correlation", texts.correlation, "text") }
+                { field("response_topic", "Response Topic", "text", &form.response_topic,
+                    |form, text| form.response_topic = text) }
+                { field("correlation", texts.correlation, "text", &form.correlation,
+                    |form, text| form.correlation = text) }
             </div>
             <label class="form-check">
-                <input type="checkbox" name="is_text" />
+                <input type="checkbox" name="is_text" checked={form.is_text}
+                    onchange={editor.tick(|form, on| form.is_text = on)} />
                 <span>{ texts.payload_format }</span>
             </label>
             <div class="user-properties">
-                { for draft.user_properties.iter().enumerate().map(|(index, (name, value))| {
+                { for form.user.iter().enumerate().map(|(index, (name, value))| {
                     user_property(index, name, value, editor, texts)
                 }) }
             </div>
-            <button type="button" class="small-button" data-role="add-property" onclick={add}>
+            <button type="button" class="small-button" data-role="add-property"
+                onclick={editor.click(|draft| draft.form.user.push(Default::default()))}>
                 { texts.add_user_property }
             </button>
         </div>
@@ -321,29 +565,19 @@ fn properties(draft: &Draft, editor: &Editor, texts: &'static Texts) -> Html {
 
 fn user_property(index: usize, name: &str, value: &str, editor: &Editor, texts: &Texts) -> Html {
     let edit = |set: fn(&mut (String, String), String)| {
-        let editor = editor.clone();
-        Callback::from(move |event: InputEvent| {
-            let Some(input) = event.target_dyn_into::<HtmlInputElement>() else { return };
-            let text = input.value();
-            editor.dispatch(Edit::new(move |draft| {
-                if let Some(pair) = draft.user_properties.get_mut(index) {
-                    set(pair, text);
-                }
-            }));
+        editor.text(move |form, text| {
+            if let Some(pair) = form.user.get_mut(index) {
+                set(pair, text);
+            }
         })
     };
-    let remove = {
-        let editor = editor.clone();
-        Callback::from(move |_: MouseEvent| {
-            editor.dispatch(Edit::new(move |draft| {
-                if index < draft.user_properties.len() {
-                    draft.user_properties.remove(index);
-                }
-            }));
-        })
-    };
+    let remove = editor.click(move |draft| {
+        if index < draft.form.user.len() {
+            draft.form.user.remove(index);
+        }
+    });
     html! {
-        <div class="form-row">
+        <div class="form-row user-property">
             <input class="input" value={name.to_owned()} aria-label={texts.property_name}
                 placeholder={texts.property_name} data-role="property-name"
                 oninput={edit(|pair, text| pair.0 = text)} />
@@ -352,26 +586,6 @@ fn user_property(index: usize, name: &str, value: &str, editor: &Editor, texts: 
                 oninput={edit(|pair, text| pair.1 = text)} />
             <button type="button" class="small-button" onclick={remove}>{ texts.remove }</button>
         </div>
-    }
-}
-
-fn read(data: &FormData, ticket: u32, payload: Vec<u8>, user: &[(String, String)]) -> Publish {
-    let text = |name: &str| data.get(name).as_string().unwrap_or_default();
-    let given = |name: &str| Some(text(name)).filter(|text| !text.is_empty());
-    Publish {
-        ticket,
-        topic: text("topic"),
-        payload,
-        qos: text("qos").parse().unwrap_or(0),
-        retain: data.has("retain"),
-        properties: protocol::Properties {
-            is_text: data.has("is_text"),
-            expiry_s: given("expiry").and_then(|text| text.parse().ok()),
-            content_type: given("content_type"),
-            response_topic: given("response_topic"),
-            correlation_data: given("correlation").map(String::into_bytes),
-            user: user.to_vec(),
-        },
     }
 }
 

@@ -488,6 +488,42 @@ texts! {
     metrics_unnamed,
     /// Marks a metric that is older than what was sent before it.
     historical,
+    /// Turns placeholders on.
+    fill_in,
+    /// What placeholders are for.
+    fill_explained,
+    /// A placeholder has no end.
+    fill_open,
+    /// A placeholder is not known; with its text.
+    fill_name,
+    /// A placeholder has other numbers than it takes; with its text.
+    fill_numbers,
+    /// What the next message would say.
+    fill_next,
+    /// A message that is kept.
+    template,
+    /// No template is chosen.
+    template_choose,
+    /// The name of a template.
+    template_name,
+    /// Keeps a template.
+    template_save,
+    /// Deletes the template that is chosen.
+    template_remove,
+    /// A template was kept; its name.
+    template_saved,
+    /// A template was deleted; its name.
+    template_removed,
+    /// A template has no name.
+    template_no_name,
+    /// There is no room for a template; how many there are.
+    template_full,
+    /// The browser keeps nothing.
+    template_not_kept,
+    /// Kept templates could not be read; how many.
+    template_unread,
+    /// A template whose payload is a file.
+    no_file_in_template,
 }
 
 #[cfg(test)]
