@@ -140,6 +140,11 @@ impl<M> SendFlow<M> {
         }
     }
 
+    /// Makes room for messages that are about to be pushed, and no more than that.
+    pub fn reserve(&mut self, messages: usize) {
+        self.queue.reserve_exact(messages);
+    }
+
     /// Puts a message of QoS 1 or 2 at the end of the queue. Messages of QoS 0 do not enter the flow;
     /// one that does nevertheless is sent with QoS 1.
     pub fn push(&mut self, qos: QoS, message: M) {

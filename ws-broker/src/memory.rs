@@ -6,7 +6,8 @@
 //!
 //! **Why unsafe code:** an allocator is that by its nature (`GlobalAlloc`), and a counting one from a
 //! library has the one counter for all. Here every call is passed on to the system's allocator as it came.
-#![allow(unsafe_code, reason = "see above: a global allocator can't be written without")]
+//! And only the C library can be told to give back what it holds.
+#![allow(unsafe_code, reason = "see above: none of this can be written without")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -39,6 +40,16 @@ pub(crate) fn maximum() -> usize {
 /// Tells what this thread has not told yet: for a thread that ends.
 pub(crate) fn settle() {
     let _ = UNTOLD.try_with(|untold| tell(untold.replace(0)));
+}
+
+/// Gives memory that was freed back to the system, where the C library keeps it for itself otherwise.
+pub(crate) fn give_back() {
+    // SAFETY: it may be called at any time, from any thread.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        // Whether there was anything to give back does not matter.
+        libc::malloc_trim(0);
+    }
 }
 
 fn tell(bytes: isize) {

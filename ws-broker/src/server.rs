@@ -17,6 +17,7 @@ use crate::cli::{Cli, Loaded};
 use crate::config::{Durability, Protocol};
 use crate::import;
 use crate::log::{self, NOTICE};
+use crate::memory;
 use crate::net::{self, Accepted, ListeningSocket, Peer};
 use crate::process::{self, PidFile};
 use crate::settings::Settings;
@@ -103,6 +104,8 @@ async fn serve(cli: &Cli, settings: Arc<Settings>, bridges: Vec<Arc<Plan>>) -> R
     for start in starts.iter().take(threads.len()) {
         start.context("a worker could not be started")?;
     }
+    // What was read from the store was taken apart, and its pieces lie in many places.
+    memory::give_back();
     if !orphans.is_empty() {
         let places = orphans.into_iter().map(|delivery| delivery.place).collect();
         shared.send(0, Mail::Forget(places));

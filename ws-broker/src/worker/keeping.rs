@@ -336,6 +336,7 @@ impl State {
             router.subscribe(&filter, session.key, options, id, &session.connected);
             session.subscriptions.insert(filter);
         }
+        session.send.reserve(saved.deliveries.len());
         for delivery in saved.deliveries {
             restore_delivery(session, delivery, sent_to, saved.connected, wall);
         }
