@@ -18,12 +18,14 @@ use crate::number;
 use crate::payload::{self, Payload};
 use crate::protocol::{
     Board, Card, Connection, Counters, DetailView, File, FileKind, Frame, Group, Line,
-    MessagesView, Problem, Published, Repeating, Step, Subscribed, Title, TopicsView, Value,
+    MessagesView, Problem, Published, Repeating, RetainedPart, Step, Subscribed, Title, TopicsView,
+    Value,
 };
+use crate::retained::Listing;
 use crate::search::Search;
 use crate::store::{Limits, Message, Store, Topic, TopicId};
 use crate::sys::Sys;
-use crate::tree::Tree;
+use crate::tree::{NodeId, Tree};
 
 /// How often figures that a person reads as they run may change, in milliseconds.
 const COUNTERS_INTERVAL_MS: f64 = 500.0;
@@ -67,6 +69,7 @@ pub struct Desk {
     detail: Detail,
     messages: Messages,
     sys: Sys,
+    listing: Option<Listing>,
     file: Option<File>,
     repeating: Option<Repeating>,
     repeating_changed: bool,
@@ -117,6 +120,7 @@ impl Desk {
             detail: Detail::default(),
             messages: Messages::default(),
             sys: Sys::default(),
+            listing: None,
             file: None,
             repeating: None,
             repeating_changed: false,
@@ -264,6 +268,20 @@ impl Desk {
         &mut self.sys
     }
 
+    /// The page wants the retained messages of a branch of the tree.
+    pub fn list_retained(&mut self, node: NodeId) {
+        let topics = self.tree.topics_below(node);
+        self.listing = Some(Listing::new(self.tree.path(node), topics, &self.store));
+    }
+
+    fn listed(&mut self) -> Option<RetainedPart> {
+        let part = self.listing.as_mut()?.part(&self.store);
+        if part.is_last {
+            self.listing = None;
+        }
+        Some(part)
+    }
+
     /// The bytes of a file with all messages that are to be seen.
     pub fn export(&mut self, kind: FileKind) -> Vec<u8> {
         self.messages.finish(&self.store);
@@ -318,6 +336,7 @@ impl Desk {
             detail: self.detail.changed(&self.tree, &self.store, now_ms),
             messages: self.messages.changed(&self.store, now_ms),
             sys: self.sys.changed(now_ms),
+            retained: self.listed(),
             file: self.file.take(),
             repeating: self.repeating_changed.then(|| self.repeating.clone()),
             published: std::mem::take(&mut self.published),

@@ -111,6 +111,7 @@ impl Engine {
                 }
             }
             Command::CloseSys => self.0.desk.borrow_mut().sys().close(),
+            Command::ListRetained(node) => self.0.desk.borrow_mut().list_retained(node),
             Command::Export(kind) => self.export(kind),
             Command::Publish(publish) => self.publish(publish),
             Command::Repeat { publish, every_ms, pieces } => {

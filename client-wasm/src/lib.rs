@@ -8,6 +8,7 @@
 //! What needs no browser is compiled for the host too, and tested there.
 
 pub mod case;
+pub mod clearing;
 pub mod connect;
 pub mod decode;
 pub mod desk;
@@ -26,6 +27,7 @@ pub mod number;
 pub mod payload;
 pub mod placeholder;
 pub mod protocol;
+pub mod retained;
 pub mod route;
 pub mod search;
 pub mod store;

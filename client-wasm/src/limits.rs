@@ -139,3 +139,9 @@ pub const METRICS_SHOWN: usize = 1_000;
 
 /// Templates of messages that the browser keeps.
 pub const TEMPLATES_MAX: usize = 200;
+
+/// Bytes of retained messages that go to the page in one frame, when it lists them.
+pub const RETAINED_BYTES_AT_ONCE: usize = 256 * 1024;
+
+/// Retained messages that are deleted or put back at once; the others wait for their turn.
+pub const RETAINED_SENT_AT_ONCE: usize = 128;

@@ -62,6 +62,8 @@ pub enum Command {
     Sys,
     /// The broker's page is not on the screen any more.
     CloseSys,
+    /// List the retained messages of this branch.
+    ListRetained(NodeId),
     /// Make a file of all messages of the log that are to be seen, on the screen or not.
     Export(FileKind),
     /// Publish a message.
@@ -287,6 +289,8 @@ pub struct Frame {
     pub messages: Option<Messages>,
     /// What is new of what the broker tells of itself.
     pub sys: Option<Sys>,
+    /// Part of a list of retained messages.
+    pub retained: Option<RetainedPart>,
     /// A file that was asked for.
     pub file: Option<File>,
     /// The message that is repeated, if one is.
@@ -308,6 +312,7 @@ impl Frame {
             && self.detail.is_none()
             && self.messages.is_none()
             && self.sys.is_none()
+            && self.retained.is_none()
             && self.file.is_none()
             && self.repeating.is_none()
             && self.published.is_empty()
@@ -774,6 +779,30 @@ pub struct Said {
     pub text: String,
     /// Whether the broker had it stored, so that it is older than that.
     pub retained: bool,
+}
+
+/// Part of a list of retained messages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetainedPart {
+    /// The branch.
+    pub path: String,
+    /// Whether it is the first part.
+    pub is_first: bool,
+    /// Whether it is the last.
+    pub is_last: bool,
+    /// The messages.
+    pub messages: Vec<Retained>,
+}
+
+/// A retained message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retained {
+    /// Its topic.
+    pub topic: String,
+    /// Its payload; none where there is no whole copy of the message.
+    pub payload: Option<Vec<u8>>,
+    /// Its properties.
+    pub properties: Properties,
 }
 
 /// A file that the engine has made; the browser has its bytes.

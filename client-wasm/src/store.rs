@@ -73,6 +73,8 @@ pub struct Topic {
     pub payload_len: usize,
     /// Whether the last message was one that the broker had stored, so that it may be old.
     pub retained: bool,
+    /// Whether the last message was one that the broker keeps, and had no properties.
+    pub is_last_kept: bool,
     /// The last message in the log, where it may have gone.
     pub last: Option<Seq>,
     /// The connection, counted, on which the last message came.
@@ -182,6 +184,8 @@ impl Store {
         topic.set_payload(kept, message.payload.len());
         topic.set_unit(message.unit);
         topic.set_retained(message.retain, message.payload.is_empty(), self.epoch);
+        topic.is_last_kept =
+            message.retain && !message.payload.is_empty() && message.properties.is_empty();
         topic.set_time(now_ms);
         let bytes = topic.value_bytes();
         self.value_bytes = self.value_bytes.saturating_sub(topic.bytes).saturating_add(bytes);
@@ -232,6 +236,7 @@ impl Store {
             payload: Vec::new(),
             payload_len: 0,
             retained: false,
+            is_last_kept: false,
             last: None,
             epoch: 0,
             kept_epoch: None,

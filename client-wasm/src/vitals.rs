@@ -19,6 +19,10 @@ const ROOT: &str = "$SYS/broker/";
 /// Without an uptime, messages that come closer together than this belong to one round, in milliseconds.
 const ROUND_MS: f64 = 500.0;
 
+/// What was stored comes later than this, in milliseconds, only where the page was away meanwhile: some
+/// brokers send it slowly, in between what is new.
+const LATE_MS: f64 = 5_000.0;
+
 /// A figure of a broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each is the figure of its name")]
@@ -28,6 +32,8 @@ pub enum Vital {
     Sessions,
     MessagesIn,
     MessagesOut,
+    PacketsIn,
+    PacketsOut,
     BytesIn,
     BytesOut,
     Dropped,
@@ -61,12 +67,15 @@ const fn total(vital: Vital, topic: &'static str, load: &'static str) -> Source 
     Source { vital, topic, load: Some(load) }
 }
 
-const SOURCES: [Source; 19] = [
+const SOURCES: [Source; 21] = [
     level(Vital::Clients, "clients/connected"),
     level(Vital::ClientsMaximum, "clients/maximum"),
     level(Vital::Sessions, "clients/total"),
     total(Vital::MessagesIn, "publish/messages/received", "load/publish/received/1min"),
     total(Vital::MessagesOut, "publish/messages/sent", "load/publish/sent/1min"),
+    // What Mosquitto calls messages here are packets of all types.
+    total(Vital::PacketsIn, "messages/received", "load/messages/received/1min"),
+    total(Vital::PacketsOut, "messages/sent", "load/messages/sent/1min"),
     total(Vital::BytesIn, "bytes/received", "load/bytes/received/1min"),
     total(Vital::BytesOut, "bytes/sent", "load/bytes/sent/1min"),
     level(Vital::Dropped, "publish/messages/dropped"),
@@ -154,18 +163,27 @@ impl Vitals {
             Role::Uptime => !said.retained,
             _ => !has_uptime && said.at_ms - self.said_ms >= ROUND_MS,
         };
-        let follows = self.rounds.back().is_some_and(|round| round.begins == said.retained);
+        let is_old = said.at_ms - self.said_ms >= LATE_MS;
+        let follows = self.rounds.back().is_some_and(|round| match said.retained {
+            true => !is_old,
+            false => !round.begins,
+        });
         if is_first || !follows {
             self.begin_round(said);
         }
         self.said_ms = said.at_ms;
         let Some(round) = self.rounds.back_mut() else { return };
+        // A stored total that comes late is of a round long before this one.
+        let is_late = said.retained && !round.begins;
         match role {
             Role::Figure(index) => {
-                if let Some(slot) = round.numbers.get_mut(index) {
+                let is_total = SOURCES.get(index).is_some_and(|source| source.load.is_some());
+                if let Some(slot) = round.numbers.get_mut(index).filter(|_| !(is_late && is_total))
+                {
                     *slot = number(&said.text);
                 }
             }
+            Role::Uptime if is_late => {}
             Role::Uptime => round.uptime_s = number(&said.text),
             Role::Version | Role::Other => {}
         }
@@ -451,6 +469,20 @@ mod tests {
         broker.tell(10_100.0, false, &[("bytes/sent", "1000")]);
         assert_eq!(broker.value(Vital::BytesOut), Some((100.0, false)));
         assert_eq!(broker.vitals.series(Vital::BytesOut).count(), 1);
+    }
+
+    #[test]
+    fn what_was_stored_may_come_in_between_and_is_no_rate() {
+        let mut broker = Broker::default();
+        broker.tell(0.0, true, &[("uptime", "10 seconds"), ("clients/connected", "4")]);
+        broker.tell(200.0, false, &[("uptime", "20 seconds")]);
+        broker.tell(300.0, true, &[("bytes/sent", "100"), ("subscriptions/count", "7")]);
+        assert_eq!(broker.value(Vital::Subscriptions), Some((7.0, false)));
+        broker.tell(1_000.0, false, &[("bytes/sent", "5100")]);
+        assert_eq!(broker.value(Vital::BytesOut), None);
+        broker.tell(10_200.0, false, &[("uptime", "30 seconds"), ("bytes/sent", "6100")]);
+        assert_eq!(broker.value(Vital::BytesOut), Some((100.0, false)));
+        assert_eq!(broker.vitals.series(Vital::Clients).count(), 3);
     }
 
     #[test]

@@ -125,6 +125,16 @@ impl Browser {
         }
     }
 
+    /// Chooses a file in the field for files that the CSS selector names, seen or not.
+    #[track_caller]
+    pub fn choose_file(&self, selector: &str, file: &Path) {
+        let path = file.to_str().expect("a path of a test is text");
+        self.run(async {
+            let field = self.client.find(Locator::Css(selector)).await?;
+            field.send_keys(path).await
+        });
+    }
+
     /// Types into the field that the CSS selector names, after what stands there is gone.
     #[track_caller]
     pub fn fill(&self, selector: &str, text: &str) {

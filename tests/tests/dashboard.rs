@@ -482,3 +482,99 @@ fn a_broker_that_has_nothing_to_tell_is_said_in_a_sentence() {
     page.go("broker");
     page.browser.wait_for("why", &format!("{sentence}?.includes('no message has come')"), &[]);
 }
+
+#[test]
+fn retained_messages_are_listed_deleted_and_put_back_also_from_a_file() {
+    let broker = Broker::start();
+    let retained = |topic: &str, payload: &[u8]| {
+        publish_input(
+            &broker,
+            Version::V5,
+            &["-t", topic, "-r", "-q", "1", "-s"],
+            payload.to_vec(),
+        );
+    };
+    retained("plant/line 1/état", "encendido °C".as_bytes());
+    retained("plant/line 2", b"\x00\xff");
+    retained("plant/huge", &vec![b'x'; 100_000]);
+    let unit = ["-D", "publish", "user-property", "unit", "K"];
+    let arguments = ["-t", "plant/line 3", "-m", "7", "-r", "-q", "1"];
+    publish(&broker, Version::V5, &[&arguments[..], &unit[..]].concat());
+    publish(&broker, Version::V5, &["-t", "plant/live", "-m", "not retained"]);
+    let kept = || {
+        let mut client = broker.connect(Version::V5, "looks");
+        client.subscribe("plant/#");
+        let mut topics = Vec::new();
+        client.send(b"\x30\x0d\0\x09plant/end\0!");
+        loop {
+            let (topic, payload) = client.receive_publication();
+            if topic == "plant/end" {
+                topics.sort();
+                return topics;
+            }
+            topics.push((topic, payload));
+        }
+    };
+    let before = kept();
+    assert_eq!(before.len(), 4);
+
+    let page = Page::open(&broker);
+    let show_branch = || {
+        page.browser.open("about:blank");
+        let address = format!("http://127.0.0.1:{}/#/topics/plant", broker.ports.ws);
+        page.browser.open(&address);
+        let button = "document.querySelector('[data-role=delete-retained]') !== null";
+        page.browser.wait_for("what can be done with the branch", button, &[]);
+    };
+    let said = "document.querySelector('[data-role=clearing-state]').innerText";
+    let wait_said = |part: &str| {
+        page.browser.wait_for(part, &format!("{said}.includes(arguments[0])"), &[part]);
+    };
+    let list = "document.querySelector('[data-role=clearing-list]')?.value";
+    show_branch();
+    page.browser.click("[data-role=delete-retained]");
+    let names = "plant/huge\nplant/line 1/état\nplant/line 2\nplant/line 3";
+    page.browser.wait_for("the exact list", &format!("{list} === arguments[0]"), &[names]);
+    let warning = "document.querySelector('[data-role=without-copy]').innerText.includes('Of 1')";
+    page.browser.wait_for("what can't be put back", warning, &[]);
+    page.picture("retained");
+    assert_eq!(kept(), before, "nothing is deleted before the person says so");
+
+    page.browser.click("[data-role=save-copy]");
+    let text = page.browser.saved_file(".json");
+    let copy: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(copy["retained"].as_array().unwrap().len(), 3);
+    assert_eq!(copy["retained"][1]["payload_base64"], "AP8=");
+    page.browser.click("[data-role=delete]");
+    wait_said("Deleted: 4 of 4.");
+    assert_eq!(kept(), []);
+
+    // Back again at once, byte for byte; and from the file, in another life of the page.
+    page.browser.click("[data-role=put-back]");
+    wait_said("Put back: 3 of 3.");
+    assert_eq!(kept(), before[1..]);
+    page.browser.click("[data-role=close-clearing]");
+    show_branch();
+    page.browser.click("[data-role=delete-retained]");
+    page.browser.wait_for("the list", &format!("{list}?.includes('plant/line 1')"), &[]);
+    page.browser.click("[data-role=delete]");
+    wait_said("Deleted: 3 of 3.");
+    page.browser.click("[data-role=close-clearing]");
+    let folder = tempfile::tempdir().unwrap();
+    let put_back = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        page.browser.choose_file("[data-role=put-back-file]", &file);
+    };
+    put_back("broken.json", &text[..text.len() / 2]);
+    wait_said("This is no file");
+    page.browser.click("[data-role=close-clearing]");
+    put_back("copy.json", &text);
+    page.browser.wait_for("the list", &format!("{list}?.includes('plant/line 1')"), &[]);
+    page.browser.click("[data-role=put-back]");
+    wait_said("Put back: 3 of 3.");
+    assert_eq!(kept(), before[1..]);
+    let arguments = ["-t", "plant/line 3", "-q", "1"];
+    let mut late = Subscriber::start(&broker, Version::V5, &arguments);
+    assert_eq!(late.next_message().properties.user_properties, "unit:K");
+}

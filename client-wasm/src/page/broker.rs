@@ -26,9 +26,11 @@ const VALUES_SHOWN: usize = 30;
 type Name = fn(&Texts) -> &'static str;
 
 /// What is drawn, and how it is called.
-const CHARTS: [(Vital, Name); 6] = [
+const CHARTS: [(Vital, Name); 8] = [
     (Vital::MessagesIn, |texts| texts.sys_messages_in),
     (Vital::MessagesOut, |texts| texts.sys_messages_out),
+    (Vital::PacketsIn, |texts| texts.sys_packets_in),
+    (Vital::PacketsOut, |texts| texts.sys_packets_out),
     (Vital::BytesIn, |texts| texts.sys_bytes_in),
     (Vital::BytesOut, |texts| texts.sys_bytes_out),
     (Vital::Clients, |texts| texts.sys_clients),
@@ -147,6 +149,8 @@ fn figures(vitals: &Vitals, texts: &Texts) -> Html {
             { tile("clients", texts.sys_clients, of(Vital::Clients), Some(joined), false) }
             { rate(vitals, "messages-in", Vital::MessagesIn, texts.sys_messages_in, texts) }
             { rate(vitals, "messages-out", Vital::MessagesOut, texts.sys_messages_out, texts) }
+            { rate(vitals, "packets-in", Vital::PacketsIn, texts.sys_packets_in, texts) }
+            { rate(vitals, "packets-out", Vital::PacketsOut, texts.sys_packets_out, texts) }
             { rate(vitals, "bytes-in", Vital::BytesIn, texts.sys_bytes_in, texts) }
             { rate(vitals, "bytes-out", Vital::BytesOut, texts.sys_bytes_out, texts) }
             { tile("dropped", texts.sys_dropped, of(Vital::Dropped), None, dropped) }

@@ -6,6 +6,7 @@ use web_sys::{HtmlElement, HtmlSelectElement, Url};
 use yew::prelude::*;
 
 use super::chart::Chart;
+use super::clearing::Clearing;
 use super::copy::Copy;
 use super::decoded;
 use super::field::use_field;
@@ -124,7 +125,7 @@ pub(super) fn Detail(props: &DetailProps) -> Html {
     html! {
         <aside ref={pane} class="detail" aria-label={texts.detail}>
             if let Some(detail) = detail {
-                <Head detail={Rc::clone(&detail)} />
+                <Head link={link.clone()} detail={Rc::clone(&detail)} />
                 if let Some(topic) = &detail.topic {
                     { value(&detail, topic, &choice, &choose, texts) }
                     { chart(&detail, topic, &choice, &choose, texts) }
@@ -151,6 +152,7 @@ fn width(pane: &NodeRef) -> u16 {
 
 #[derive(PartialEq, Properties)]
 struct HeadProps {
+    link: Link,
     detail: Rc<Shown>,
 }
 
@@ -163,6 +165,10 @@ fn Head(props: &HeadProps) -> Html {
         html! { <div><dt>{ name.to_owned() }</dt><dd>{ value }</dd></div> }
     };
     let topic = detail.topic.as_deref();
+    let delete = {
+        let (link, node) = (props.link.clone(), detail.node);
+        Callback::from(move |_: MouseEvent| Clearing::of(&link).list(node))
+    };
     let is_branch = detail.topics > 1 || topic.is_none();
     html! {
         <header class="detail-head">
@@ -170,6 +176,10 @@ fn Head(props: &HeadProps) -> Html {
             <h3 class="detail-name"><bdi>{ &detail.path }</bdi></h3>
             <div class="detail-actions">
                 <Copy text={detail.path.clone()} name={texts.copy_topic} />
+                if detail.retained > 0 {
+                    <button type="button" class="small-button is-bad" data-role="delete-retained"
+                        onclick={delete}>{ texts.delete_retained }</button>
+                }
                 <a class="small-button" href={Route::Publish(Some(detail.path.clone())).href()}>
                     { texts.publish_here }
                 </a>

@@ -112,7 +112,7 @@ fn page(route: &Route, link: &Link, host: &AttrValue) -> Html {
     match route {
         Route::Topics(topic) => {
             let topic = topic.clone().map(AttrValue::from);
-            html! { <Topics {link} {topic} /> }
+            html! { <Topics {link} {host} {topic} /> }
         }
         Route::Messages => html! { <Messages {link} /> },
         Route::Publish(topic) => {

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::placeholder::Piece;
 use crate::protocol::{
     self, Beginning, Board, Card, Command, Connection, Counters, Detail, File, Frame, Head, Line,
-    Messages, Outcome, Publish, Published, Repeating, Report, Subscribed, Sys, Tree,
+    Messages, Outcome, Publish, Published, Repeating, Report, RetainedPart, Subscribed, Sys, Tree,
 };
 use crate::store::TopicId;
 
@@ -46,6 +46,7 @@ struct Inner {
     detail: Field<Option<Rc<Detail>>>,
     messages: Field<Rc<Messages>>,
     sys: Field<Option<Rc<Sys>>>,
+    retained: Field<Option<Rc<RetainedPart>>>,
     file: Field<Option<File>>,
     repeating: Field<Option<Repeating>>,
     published: Field<Option<Published>>,
@@ -79,6 +80,7 @@ impl Link {
             detail: Field::new(None),
             messages: Field::new(Rc::default()),
             sys: Field::new(None),
+            retained: Field::new(None),
             file: Field::new(None),
             repeating: Field::new(None),
             published: Field::new(None),
@@ -117,6 +119,15 @@ impl Link {
         self.0.next_ticket.set(ticket.wrapping_add(1));
         self.send(Command::Publish(publish(ticket)));
         ticket
+    }
+
+    /// Publishes what is made with the ticket, if anything is.
+    pub fn publish_with(&self, publish: impl FnOnce(u32) -> Option<Publish>) {
+        let ticket = self.0.next_ticket.get();
+        self.0.next_ticket.set(ticket.wrapping_add(1));
+        if let Some(publish) = publish(ticket) {
+            self.send(Command::Publish(publish));
+        }
     }
 
     /// Publishes a message again and again, all of them with one ticket.
@@ -212,6 +223,11 @@ impl Link {
         &self.0.sys
     }
 
+    /// The last part of a list of retained messages; who listens gathers them.
+    pub fn retained(&self) -> &Field<Option<Rc<RetainedPart>>> {
+        &self.0.retained
+    }
+
     /// The last file that was asked for.
     pub fn file(&self) -> &Field<Option<File>> {
         &self.0.file
@@ -288,6 +304,9 @@ impl Inner {
         }
         if let Some(sys) = frame.sys {
             self.sys.set(Some(Rc::new(sys)));
+        }
+        if let Some(part) = frame.retained {
+            self.retained.set(Some(Rc::new(part)));
         }
         if let Some(file) = frame.file {
             self.file.set(Some(file));

@@ -4,6 +4,7 @@ mod board;
 mod broker;
 mod card;
 mod chart;
+mod clearing;
 mod copy;
 mod decoded;
 mod detail;

@@ -602,13 +602,20 @@ fn words(outcome: &Outcome, texts: &Texts) -> String {
         Outcome::Waiting => texts.message_waiting.to_owned(),
         Outcome::Sent => texts.message_sent.to_owned(),
         Outcome::Acknowledged => texts.message_acknowledged.to_owned(),
-        Outcome::Failed(Failure::TopicEmpty) => texts.failed_topic_empty.to_owned(),
-        Outcome::Failed(Failure::TopicWildcard) => texts.failed_topic_wildcard.to_owned(),
-        Outcome::Failed(Failure::TopicText) => texts.failed_topic_text.to_owned(),
-        Outcome::Failed(Failure::Property(reason)) => fill(texts.failed_property, &[reason]),
-        Outcome::Failed(Failure::Offline) => texts.failed_offline.to_owned(),
-        Outcome::Failed(Failure::Busy) => texts.failed_busy.to_owned(),
-        Outcome::Failed(Failure::Refused(reason)) => fill(texts.failed_refused, &[reason]),
-        Outcome::Failed(Failure::Lost) => texts.failed_lost.to_owned(),
+        Outcome::Failed(failure) => reason(failure, texts),
+    }
+}
+
+/// Why a message was not published.
+pub(super) fn reason(failure: &Failure, texts: &Texts) -> String {
+    match failure {
+        Failure::TopicEmpty => texts.failed_topic_empty.to_owned(),
+        Failure::TopicWildcard => texts.failed_topic_wildcard.to_owned(),
+        Failure::TopicText => texts.failed_topic_text.to_owned(),
+        Failure::Property(reason) => fill(texts.failed_property, &[reason]),
+        Failure::Offline => texts.failed_offline.to_owned(),
+        Failure::Busy => texts.failed_busy.to_owned(),
+        Failure::Refused(reason) => fill(texts.failed_refused, &[reason]),
+        Failure::Lost => texts.failed_lost.to_owned(),
     }
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use web_sys::{HtmlSelectElement, KeyboardEvent};
 use yew::prelude::*;
 
+use super::clearing::{ClearingSheet, open_button};
 use super::detail::Detail;
 use super::field::use_field;
 use super::link::Link;
@@ -22,13 +23,15 @@ const INDENT_MAX: u16 = 24;
 #[derive(PartialEq, Properties)]
 pub(super) struct TopicsProps {
     pub(super) link: Link,
+    /// Where the broker is.
+    pub(super) host: AttrValue,
     /// The topic of the address.
     pub(super) topic: Option<AttrValue>,
 }
 
 #[component]
 pub(super) fn Topics(props: &TopicsProps) -> Html {
-    let TopicsProps { link, topic } = props;
+    let TopicsProps { link, host, topic } = props;
     let texts = use_texts();
     let tree = use_field(link.tree());
     let connection = use_field(link.connection());
@@ -114,6 +117,7 @@ pub(super) fn Topics(props: &TopicsProps) -> Html {
                     <button type="button" class="segment" aria-pressed={is_flat.to_string()}
                         data-role="flat" onclick={show_as(true)}>{ texts.as_list }</button>
                 </div>
+                { open_button(link, texts) }
             </header>
             <div class="topics-panes">
                 <div class={classes!("tree-pane", is_flat.then_some("is-flat"))}>
@@ -150,6 +154,7 @@ pub(super) fn Topics(props: &TopicsProps) -> Html {
                 </div>
                 <Detail link={link.clone()} />
             </div>
+            <ClearingSheet link={link.clone()} host={host.clone()} />
         </section>
     }
 }

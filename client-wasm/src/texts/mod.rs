@@ -260,6 +260,46 @@ texts! {
     copied,
     /// A link.
     publish_here,
+    /// A button, of a topic or a branch.
+    delete_retained,
+    /// A button: retained messages from a file.
+    put_back_file,
+    /// What the button does.
+    put_back_explained,
+    /// Above the list; the branch.
+    clearing_heading,
+    /// Above the list; the branch.
+    putting_back_heading,
+    /// Below the list.
+    clearing_listed,
+    /// Below the list.
+    putting_back_listed,
+    /// Instead of the list.
+    nothing_retained,
+    /// How many have no copy.
+    clearing_without_copy,
+    /// A button; how many.
+    delete_all,
+    /// A button; how many.
+    put_back_all,
+    /// A button; how many.
+    try_again,
+    /// A button.
+    save_copy,
+    /// A button.
+    cancel,
+    /// How far it is; done, and all.
+    clearing_deleting,
+    /// It is over; done, and all.
+    clearing_deleted,
+    /// How far it is; done, and all.
+    clearing_putting_back,
+    /// It is over; done, and all.
+    clearing_put_back,
+    /// How many were not done.
+    clearing_failed,
+    /// The file is none; with what is wrong.
+    bad_copy,
     /// A figure's name.
     retained_messages,
     /// A figure's name.
@@ -424,6 +464,10 @@ texts! {
     sys_messages_in,
     /// A figure of the broker.
     sys_messages_out,
+    /// A figure of the broker.
+    sys_packets_in,
+    /// A figure of the broker.
+    sys_packets_out,
     /// A figure of the broker.
     sys_bytes_in,
     /// A figure of the broker.
