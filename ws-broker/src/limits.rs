@@ -96,11 +96,17 @@ pub(crate) const HTTP_HEAD_MIN: usize = 8 * 1024;
 /// Connections that the operating system holds until the broker accepts them.
 pub(crate) const ACCEPT_BACKLOG: i32 = 1024;
 
+/// Connections that a worker accepts before it looks after those that it has.
+pub(crate) const ACCEPTED_IN_A_ROW_MAX: usize = 32;
+
 /// Bytes that a header of the PROXY protocol may have behind its first sixteen.
 pub(crate) const PROXY_HEADER_MAX: usize = 4096;
 
 /// Bytes of a file that is served from a folder.
 pub(crate) const HTTP_FILE_MAX: u64 = 32 << 20;
+
+/// Bytes of log lines that a worker gathers before it writes them.
+pub(crate) const LOG_GATHERED_BYTES_MAX: usize = 16 * 1024;
 
 /// Tasks that a worker runs before it looks for what has arrived since. A message goes to that many with
 /// one write each and no look between, in which more messages for the same ones would come in.

@@ -3,7 +3,11 @@
 //! Events are `tracing`'s. Its levels are error, warning, information and debug; what is none of these
 //! has a target of its own, such as [`NOTICE`]. Where lines go and which are written is a matter of the
 //! configuration, which a reload changes.
+//!
+//! A worker gathers its lines and writes them before it waits for something to happen, so that a hundred
+//! clients who come at the same time cost one write. Errors and warnings wait for nothing.
 
+use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write as _};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -18,11 +22,11 @@ use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
+use tracing::span;
 use tracing::{Event, Level, Metadata, Subscriber};
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::config::{Destination, Format, Log, LogTypes};
-use crate::limits::LOG_LINE_BYTES_MAX;
+use crate::limits::{LOG_GATHERED_BYTES_MAX, LOG_LINE_BYTES_MAX};
 
 /// What an operator should notice, though nothing is wrong.
 pub(crate) const NOTICE: &str = "notice";
@@ -142,6 +146,13 @@ static OUTPUT: OnceLock<Output> = OnceLock::new();
 /// What publishes lines, once there are workers.
 static PUBLISH: OnceLock<Publish> = OnceLock::new();
 
+thread_local! {
+    /// Where a sentence is put together.
+    static MESSAGE: Cell<String> = const { Cell::new(String::new()) };
+    /// Lines that are not written yet; there if this thread gathers them.
+    static GATHERED: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
 struct Output(RwLock<Arc<Outlets>>);
 
 /// The configuration, and what it has opened.
@@ -158,7 +169,7 @@ pub(crate) fn start() {
     let outlets = Outlets { log: Log::default(), file: None, syslog: None };
     // Only the first call has an effect, and there is only one.
     let _ = OUTPUT.set(Output(RwLock::new(Arc::new(outlets))));
-    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Lines));
+    let _ = tracing::subscriber::set_global_default(Lines);
 }
 
 /// Writes log lines as a configuration says. Files are closed and opened anew.
@@ -185,6 +196,26 @@ pub(crate) fn configure(log: &Log) -> Result<()> {
 /// Whether standard error is among the places that lines go to.
 pub(crate) fn is_on_stderr() -> bool {
     outlets().is_some_and(|outlets| outlets.log.destinations.contains(&Destination::Stderr))
+}
+
+/// Has this thread gather its lines from now on, until it [flushes](flush) them.
+pub(crate) fn gather() {
+    GATHERED.with_borrow_mut(|gathered| *gathered = Some(String::new()));
+}
+
+/// Writes the lines that this thread has gathered.
+pub(crate) fn flush() {
+    // While a thread ends it may have no place of its own any more.
+    let _ = GATHERED.try_with(|gathered| {
+        if let Ok(mut gathered) = gathered.try_borrow_mut()
+            && let Some(lines) = gathered.as_mut().filter(|lines| !lines.is_empty())
+        {
+            if let Some(outlets) = outlets() {
+                outlets.write(lines);
+            }
+            lines.clear();
+        }
+    });
 }
 
 /// Has lines published that are to go to topics.
@@ -233,10 +264,10 @@ fn is_on(metadata: &Metadata<'_>) -> bool {
     outlets().is_some_and(|outlets| Kind::of(metadata).is_on(&outlets.log))
 }
 
-/// Turns events into lines.
+/// Turns events into lines. There are no spans here.
 struct Lines;
 
-impl<S: Subscriber> Layer<S> for Lines {
+impl Subscriber for Lines {
     fn max_level_hint(&self) -> Option<LevelFilter> {
         let debug = outlets()?.log.types.debug;
         Some(if debug { LevelFilter::DEBUG } else { LevelFilter::INFO })
@@ -247,25 +278,41 @@ impl<S: Subscriber> Layer<S> for Lines {
         if is_on(metadata) { Interest::always() } else { Interest::never() }
     }
 
-    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         is_on(metadata)
     }
 
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut said = Said::default();
+    fn event(&self, event: &Event<'_>) {
+        let Some(outlets) = outlets() else { return };
+        let mut said = Said {
+            message: MESSAGE.take(),
+            fields: (outlets.log.format == Format::Json).then(Map::new),
+        };
         event.record(&mut said);
-        if let Some(outlets) = outlets() {
-            outlets.write(Kind::of(event.metadata()), &said);
-        }
+        outlets.say(Kind::of(event.metadata()), &said);
+        said.message.clear();
+        MESSAGE.set(said.message);
     }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
 }
 
 /// What an event says.
 #[derive(Debug, Default)]
 struct Said {
     message: String,
-    /// What it says apart from its sentence.
-    fields: Map<String, Value>,
+    /// What it says apart from its sentence, where that is asked for.
+    fields: Option<Map<String, Value>>,
 }
 
 impl Visit for Said {
@@ -273,13 +320,15 @@ impl Visit for Said {
         if field.name() == "message" {
             // Writing to a text can't fail.
             let _ = write!(OneLine(&mut self.message), "{value:?}");
-        } else {
-            self.fields.insert(field.name().to_owned(), format!("{value:?}").into());
+        } else if let Some(fields) = &mut self.fields {
+            fields.insert(field.name().to_owned(), format!("{value:?}").into());
         }
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.fields.insert(field.name().to_owned(), value.into());
+        if let Some(fields) = &mut self.fields {
+            fields.insert(field.name().to_owned(), value.into());
+        }
     }
 }
 
@@ -288,6 +337,12 @@ struct OneLine<'a>(&'a mut String);
 
 impl fmt::Write for OneLine<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Nearly everything is short and plain.
+        let length = self.0.len().saturating_add(text.len());
+        if length <= LOG_LINE_BYTES_MAX && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            self.0.push_str(text);
+            return Ok(());
+        }
         for character in text.chars() {
             match self.0.len() {
                 length if length < LOG_LINE_BYTES_MAX => {
@@ -304,29 +359,53 @@ impl fmt::Write for OneLine<'_> {
 }
 
 impl Outlets {
-    fn write(&self, kind: Kind, said: &Said) {
-        let mut line = match self.log.format {
-            Format::Text => text_line(&self.log, kind, said),
-            Format::Json => json_line(kind, said),
-        };
-        if let (Some(topic), Some(publish)) = (self.topic_of(kind), PUBLISH.get()) {
-            publish(topic, line.clone());
+    /// Brings what was said to all places that lines go to.
+    fn say(&self, kind: Kind, said: &Said) {
+        self.write_to_syslog(kind, &said.message);
+        let is_gathered = GATHERED.try_with(|gathered| {
+            let Ok(mut gathered) = gathered.try_borrow_mut() else { return false };
+            let Some(lines) = gathered.as_mut() else { return false };
+            self.put_line(kind, said, lines);
+            true
+        });
+        if is_gathered == Ok(true) {
+            let is_full = GATHERED.with_borrow(|gathered| {
+                gathered.as_ref().is_some_and(|lines| lines.len() > LOG_GATHERED_BYTES_MAX)
+            });
+            if is_full || matches!(kind, Kind::Error | Kind::Warning) {
+                flush();
+            }
+            return;
         }
-        line.push('\n');
+        let mut line = String::new();
+        self.put_line(kind, said, &mut line);
+        self.write(&line);
+    }
+
+    /// Appends a line, and publishes it where that is asked for.
+    fn put_line(&self, kind: Kind, said: &Said, lines: &mut String) {
+        let start = lines.len();
+        match self.log.format {
+            Format::Text => put_text(&self.log, kind, said, lines),
+            Format::Json => put_json(kind, said, lines),
+        }
+        if let (Some(topic), Some(publish)) = (self.topic_of(kind), PUBLISH.get()) {
+            publish(topic, lines.get(start..).unwrap_or_default().to_owned());
+        }
+        lines.push('\n');
+    }
+
+    fn write(&self, lines: &str) {
         for destination in &self.log.destinations {
             // There is nowhere to tell that a line could not be written.
             let _ = match destination {
-                Destination::Stdout => std::io::stdout().lock().write_all(line.as_bytes()),
-                Destination::Stderr => std::io::stderr().lock().write_all(line.as_bytes()),
+                Destination::Stdout => std::io::stdout().lock().write_all(lines.as_bytes()),
+                Destination::Stderr => std::io::stderr().lock().write_all(lines.as_bytes()),
                 Destination::File(_) => match &self.file {
-                    Some(file) => file.lock().write_all(line.as_bytes()),
+                    Some(file) => file.lock().write_all(lines.as_bytes()),
                     None => Ok(()),
                 },
-                Destination::Syslog => {
-                    self.write_to_syslog(kind, &said.message);
-                    Ok(())
-                }
-                Destination::Topic => Ok(()),
+                Destination::Syslog | Destination::Topic => Ok(()),
             };
         }
     }
@@ -351,30 +430,32 @@ impl Outlets {
     }
 }
 
-fn text_line(log: &Log, kind: Kind, said: &Said) -> String {
-    let time = match (log.timestamp, &log.timestamp_format) {
-        (false, _) => String::new(),
+fn put_text(log: &Log, kind: Kind, said: &Said, lines: &mut String) {
+    // Writing to a text can't fail.
+    let _ = match (log.timestamp, &log.timestamp_format) {
+        (false, _) => Ok(()),
         (true, None) => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            format!("{}: ", now.as_secs())
+            write!(lines, "{}: ", now.as_secs())
         }
         (true, Some(format)) => {
             let time = jiff::fmt::strtime::format(format, &Zoned::now());
-            format!("{}: ", time.unwrap_or_default())
+            write!(lines, "{}: ", time.unwrap_or_default())
         }
     };
-    format!("{time}{}{}", kind.prefix(), said.message)
+    lines.push_str(kind.prefix());
+    lines.push_str(&said.message);
 }
 
-fn json_line(kind: Kind, said: &Said) -> String {
+fn put_json(kind: Kind, said: &Said, lines: &mut String) {
     let mut line = Map::new();
     line.insert("time".into(), Timestamp::now().to_string().into());
     line.insert("level".into(), kind.name().into());
     line.insert("message".into(), said.message.as_str().into());
-    for (name, value) in &said.fields {
+    for (name, value) in said.fields.iter().flatten() {
         line.insert(name.clone(), value.clone());
     }
-    Value::Object(line).to_string()
+    let _ = write!(lines, "{}", Value::Object(line));
 }
 
 #[cfg(test)]
@@ -382,7 +463,13 @@ mod tests {
     use super::*;
 
     fn said(message: &str) -> Said {
-        Said { message: message.into(), fields: Map::new() }
+        Said { message: message.into(), fields: None }
+    }
+
+    fn text_line(log: &Log, kind: Kind, said: &Said) -> String {
+        let mut line = String::new();
+        put_text(log, kind, said, &mut line);
+        line
     }
 
     #[test]
@@ -417,8 +504,10 @@ mod tests {
     #[test]
     fn json_names_the_time_the_level_and_what_is_known() {
         let mut said = said("Client a\"b disconnected.");
-        said.fields.insert("client".into(), "a\"b".into());
-        let line: Value = serde_json::from_str(&json_line(Kind::Connection, &said)).unwrap();
+        said.fields.get_or_insert_default().insert("client".into(), "a\"b".into());
+        let mut line = String::new();
+        put_json(Kind::Connection, &said, &mut line);
+        let line: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(line["level"], "notice");
         assert_eq!(line["message"], "Client a\"b disconnected.");
         assert_eq!(line["client"], "a\"b");

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use codec::{Properties, QoS, TopicName};
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::access::Identity;
 use crate::bridge::Plan;
@@ -16,22 +16,16 @@ use crate::broker::{Message, Totals, WorkerId};
 use crate::cli::{Cli, Loaded};
 use crate::config::{Durability, Protocol};
 use crate::import;
-use crate::log::{self, NOTICE};
+use crate::log;
 use crate::memory;
-use crate::net::{self, Accepted, ListeningSocket, Peer};
+use crate::net::{self, ListeningSocket};
 use crate::process::{self, PidFile};
 use crate::settings::Settings;
 use crate::store::{self, Committer, Opened, Restored, SavedSession, Store, Surroundings};
 use crate::time::{Clock, Ms, Wall};
-use crate::worker::{self, Mail, Shared};
+use crate::worker::{self, Door, Mail, Shared, Turns};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// How long accepting pauses when the operating system has nothing left to give.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// How long a connection waits where all places are taken: one that was just left is free in a moment.
-const PLACE_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Runs the broker until a signal ends it.
 ///
@@ -112,16 +106,14 @@ async fn serve(cli: &Cli, settings: Arc<Settings>, bridges: Vec<Arc<Plan>>) -> R
     }
     publish_log(&shared);
     tracing::info!("ws-broker version {VERSION} running.");
-    let mut turns = Turns::new(&shared);
+    let mut turns = Turns::new(&shared, 0);
     for plan in bridges {
-        let home = shared.registry.claim(&plan.local_id, turns.skip());
+        let home = shared.registry.claim(&plan.local_id, turns.next());
         shared.send(home, Mail::Bridge(plan));
     }
-    let mut accepting = tokio::task::JoinSet::new();
-    for (number, socket) in listeners {
-        let places = places.get(number).cloned().flatten();
-        accepting.spawn(accept(socket, number, places, turns.clone()));
-        turns.skip();
+    for (listener, socket) in listeners {
+        let places = places.get(listener).cloned().flatten();
+        shared.send(turns.next(), Mail::Listen(Door { socket, listener, places }));
     }
 
     let signal = loop {
@@ -148,7 +140,6 @@ async fn serve(cli: &Cli, settings: Arc<Settings>, bridges: Vec<Arc<Plan>>) -> R
     if let Some(store) = &shared.store {
         store.stop();
     }
-    accepting.shutdown().await;
     for worker in shared.workers() {
         shared.send(worker, Mail::ShutDown);
     }
@@ -236,7 +227,7 @@ fn settle(
         }
     }
     let mut homes: Vec<Vec<SavedSession>> = shared.workers().map(|_| Vec::new()).collect();
-    let mut turns = Turns::new(shared);
+    let mut turns = Turns::new(shared, 0);
     for mut session in restored.sessions {
         let client_id = &session.identity.client_id;
         let is_of_bridge = session.identity.listener == Identity::NO_LISTENER;
@@ -247,7 +238,7 @@ fn settle(
             );
             session.expires_at = Some(0);
         }
-        let home = shared.registry.claim(&session.identity.client_id, turns.skip());
+        let home = shared.registry.claim(&session.identity.client_id, turns.next());
         if let Some(sessions) = homes.get_mut(usize::from(home)) {
             sessions.push(session);
         }
@@ -334,82 +325,9 @@ async fn listen_everywhere(settings: &Settings) -> Result<Vec<(usize, ListeningS
     Ok(sockets)
 }
 
-/// Gives each new connection to the worker whose turn it is.
-#[derive(Clone)]
-struct Turns {
-    shared: Arc<Shared>,
-    workers: Vec<WorkerId>,
-    next: usize,
-}
-
-impl Turns {
-    fn new(shared: &Arc<Shared>) -> Self {
-        Self { shared: Arc::clone(shared), workers: shared.workers().collect(), next: 0 }
-    }
-
-    fn skip(&mut self) -> WorkerId {
-        let turn = self.next.checked_rem(self.workers.len()).unwrap_or(0);
-        self.next = self.next.wrapping_add(1);
-        self.workers.get(turn).copied().unwrap_or(0)
-    }
-
-    fn give(&mut self, accepted: Accepted) {
-        let worker = self.skip();
-        self.shared.send(worker, Mail::Accepted(accepted));
-    }
-}
-
 /// The clients that each listener takes at the same time, where there is a limit.
 fn places(settings: &Settings) -> Vec<Option<Arc<Semaphore>>> {
     let listeners = settings.config.listeners.iter();
     let places = |max: usize| Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS)));
     listeners.map(|listener| listener.max_connections.map(places)).collect()
-}
-
-async fn accept(
-    socket: ListeningSocket,
-    listener: usize,
-    places: Option<Arc<Semaphore>>,
-    mut turns: Turns,
-) {
-    let mut paused = false;
-    loop {
-        match socket.accept().await {
-            Ok((socket, address)) => {
-                paused = false;
-                let peer = Peer { address, listener };
-                match find_place(places.as_ref()).await {
-                    Some(place) => turns.give(Accepted { socket, peer, place }),
-                    None => tracing::info!(
-                        target: NOTICE,
-                        "Client connection from {peer} denied: max_connections exceeded."
-                    ),
-                }
-            }
-            Err(error) if is_about_one_connection(&error) => {}
-            Err(error) => {
-                if !paused {
-                    tracing::warn!("New connections have to wait: {error}.");
-                }
-                paused = true;
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-/// A place for a connection, where its listener counts them; `None` if all are taken.
-async fn find_place(places: Option<&Arc<Semaphore>>) -> Option<Option<OwnedSemaphorePermit>> {
-    let Some(places) = places else { return Some(None) };
-    let place = Arc::clone(places).acquire_owned();
-    tokio::time::timeout(PLACE_PATIENCE, place).await.ok()?.ok().map(Some)
-}
-
-/// Whether only the connection that was to be accepted is concerned.
-fn is_about_one_connection(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind;
-    matches!(
-        error.kind(),
-        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused
-    )
 }

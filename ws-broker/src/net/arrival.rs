@@ -12,10 +12,10 @@ use tokio::time::Instant;
 use super::{Address, LooseSocket, Peer, Socket, Stream, proxy, read_away};
 use crate::settings::Settings;
 
-/// A connection that was just accepted.
+/// A connection that was just accepted: by this worker, or as a [`LooseSocket`] on its way to another.
 #[derive(Debug)]
-pub(crate) struct Accepted {
-    pub socket: LooseSocket,
+pub(crate) struct Accepted<S = Socket> {
+    pub socket: S,
     pub peer: Peer,
     /// Its place among those that the listener takes at the same time.
     pub place: Option<OwnedSemaphorePermit>,
@@ -41,7 +41,27 @@ pub(crate) enum Failed {
     TooLate,
 }
 
+impl Accepted<LooseSocket> {
+    /// Registers the socket with the runtime of the worker that the connection was given to.
+    ///
+    /// # Errors
+    /// The runtime does not take it.
+    pub(crate) fn register(self) -> io::Result<Accepted> {
+        let Self { socket, peer, place } = self;
+        Ok(Accepted { socket: socket.register()?, peer, place })
+    }
+}
+
 impl Accepted {
+    /// Takes the socket off this worker, for another.
+    ///
+    /// # Errors
+    /// The runtime does not let it go.
+    pub(crate) fn loosen(self) -> io::Result<Accepted<LooseSocket>> {
+        let Self { mut socket, peer, place } = self;
+        Ok(Accepted { socket: socket.loosen()?, peer, place })
+    }
+
     /// Whether something stands before MQTT or HTTP on a connection of this listener.
     pub(crate) fn needs_more(&self, settings: &Settings) -> bool {
         let number = self.peer.listener;
@@ -49,12 +69,8 @@ impl Accepted {
     }
 
     /// Goes on at once, where nothing stands before.
-    ///
-    /// # Errors
-    /// The runtime does not take the socket.
-    pub(crate) fn at_once(self, deadline: Instant) -> io::Result<Arrival> {
-        let stream = Stream::plain(self.socket.register()?, self.place);
-        Ok(Arrival { stream, peer: self.peer, deadline })
+    pub(crate) fn at_once(self, deadline: Instant) -> Arrival {
+        Arrival { stream: Stream::plain(self.socket, self.place), peer: self.peer, deadline }
     }
 
     /// Goes through all that stands before.
@@ -71,8 +87,7 @@ impl Accepted {
     }
 
     async fn arrive(self, settings: &Settings, deadline: Instant) -> Result<Arrival, Failed> {
-        let Self { socket, mut peer, place } = self;
-        let mut socket = socket.register()?;
+        let Self { mut socket, mut peer, place } = self;
         if let Some(version) = settings.listener(peer.listener).proxy_protocol
             && let Some(address) = proxy::read(&mut socket, version).await?
         {

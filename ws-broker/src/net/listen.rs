@@ -6,19 +6,26 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use nix::ifaddrs::getifaddrs;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Type};
 use tokio::net::{TcpListener, UnixListener};
 
-use super::{Address as PeerAddress, LooseSocket};
+use super::{Address as PeerAddress, Socket};
 use crate::config::Address;
 use crate::config::listener::Domain as Wanted;
 use crate::limits::ACCEPT_BACKLOG;
 
-/// A socket that clients can connect to.
+/// A socket that clients can connect to, and from which nobody accepts them yet.
 #[derive(Debug)]
 pub(crate) enum ListeningSocket {
+    Tcp(std::net::TcpListener),
+    Unix(std::os::unix::net::UnixListener, SocketFile),
+}
+
+/// A listening socket of one worker, which accepts from it.
+#[derive(Debug)]
+pub(crate) enum Acceptor {
     Tcp(TcpListener),
-    Unix(UnixListener, SocketFile),
+    Unix(UnixListener, #[expect(unused, reason = "goes with it")] SocketFile),
 }
 
 /// The file of a Unix socket, which goes with it.
@@ -33,26 +40,42 @@ impl Drop for SocketFile {
 }
 
 impl ListeningSocket {
-    /// The next connection.
+    /// Registers the socket with the runtime of this worker.
+    ///
+    /// # Errors
+    /// The runtime does not take it.
+    pub(crate) fn register(self) -> io::Result<Acceptor> {
+        Ok(match self {
+            Self::Tcp(listener) => Acceptor::Tcp(TcpListener::from_std(listener)?),
+            Self::Unix(listener, file) => Acceptor::Unix(UnixListener::from_std(listener)?, file),
+        })
+    }
+}
+
+impl Acceptor {
+    /// The next connection, registered with the runtime of this worker.
     ///
     /// # Errors
     /// The operating system has none to give now.
-    pub(crate) async fn accept(&self) -> io::Result<(LooseSocket, PeerAddress)> {
+    pub(crate) async fn accept(&self) -> io::Result<(Socket, PeerAddress)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
-                // What a turn has brought together leaves in one write, so nothing is gained by
-                // waiting.
-                stream.set_nodelay(true)?;
-                Ok((LooseSocket::Tcp(stream.into_std()?), PeerAddress::Ip(address)))
+                if !INHERITS_NODELAY {
+                    stream.set_nodelay(true)?;
+                }
+                Ok((Socket::Tcp(stream), PeerAddress::Ip(address)))
             }
             Self::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((LooseSocket::Unix(stream.into_std()?), PeerAddress::Unix))
+                Ok((Socket::Unix(stream), PeerAddress::Unix))
             }
         }
     }
 }
+
+/// Whether an accepted socket has `TCP_NODELAY` because the listening one has it.
+const INHERITS_NODELAY: bool = cfg!(target_os = "linux");
 
 /// Opens all sockets of an address; `what` is what will be spoken there.
 ///
@@ -162,17 +185,19 @@ fn of_interface(interface: &str, port: u16) -> Result<Vec<SocketAddr>> {
     Ok(found)
 }
 
-fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+fn tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // The port is there again at once for a broker that is started anew.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
+    // What a turn has brought together leaves in one write, so nothing is gained by waiting.
+    socket.set_tcp_nodelay(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(ACCEPT_BACKLOG)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket.into())
 }
 
 fn unix(path: &Path) -> Result<ListeningSocket> {
@@ -184,12 +209,13 @@ fn unix(path: &Path) -> Result<ListeningSocket> {
         std::fs::remove_file(path)
             .with_context(|| format!("can't remove the old socket {shown}"))?;
     }
-    let listener = UnixListener::bind(path).map_err(|error| {
+    let listener = std::os::unix::net::UnixListener::bind(path).map_err(|error| {
         if error.kind() == io::ErrorKind::AddrInUse {
             anyhow::anyhow!("{shown} is there already: stop the program that uses it, or remove it")
         } else {
             anyhow::Error::from(error).context(format!("can't listen at {shown}"))
         }
     })?;
+    listener.set_nonblocking(true)?;
     Ok(ListeningSocket::Unix(listener, SocketFile(path.to_owned())))
 }

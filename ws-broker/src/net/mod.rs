@@ -9,5 +9,5 @@ mod stream;
 pub(crate) mod tls;
 
 pub(crate) use arrival::{Accepted, Arrival};
-pub(crate) use listen::{ListeningSocket, listen};
+pub(crate) use listen::{Acceptor, ListeningSocket, listen};
 pub(crate) use stream::{Address, LooseSocket, Peer, Socket, Stream, poll_read_behind, read_away};

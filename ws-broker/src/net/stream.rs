@@ -80,7 +80,7 @@ pub(crate) enum Socket {
 
 impl Socket {
     /// Takes the socket off this worker, and leaves its place to the one that it comes back as.
-    fn loosen(&mut self) -> io::Result<LooseSocket> {
+    pub(super) fn loosen(&mut self) -> io::Result<LooseSocket> {
         Ok(match std::mem::replace(self, Self::Away) {
             Self::Tcp(stream) => LooseSocket::Tcp(stream.into_std()?),
             Self::Unix(stream) => LooseSocket::Unix(stream.into_std()?),

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::broker::count;
+use crate::log;
 use crate::time::Ms;
 use crate::worker::State;
 use crate::worker::Worker;
@@ -26,6 +27,8 @@ pub(super) async fn run(worker: Rc<Worker>) {
     let mut retained_at = RETAINED_PERIOD_MS;
     loop {
         ticks.tick().await;
+        // A worker that never waits has to write its log lines some time.
+        log::flush();
         let mut state = worker.state.borrow_mut();
         state.begin_turn();
         state.look_after_sessions();

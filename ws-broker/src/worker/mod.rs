@@ -7,6 +7,7 @@
 mod bridge;
 mod cache;
 mod connection;
+mod doors;
 mod housekeeping;
 mod keeper;
 mod keeping;
@@ -43,15 +44,16 @@ use crate::broker::{
 use crate::config::Protocol;
 use crate::http;
 use crate::limits;
-use crate::log::CONNECTION;
+use crate::log::{self, CONNECTION};
 use crate::memory;
-use crate::net::{Accepted, Arrival, Peer};
+use crate::net::{Accepted, Arrival, LooseSocket, Peer};
 use crate::settings::Settings;
 use crate::store::{Parcel, Place, SavedSession, Store};
 use crate::sys::Sys;
 use crate::time::{Clock, Ms};
 
 use cache::MatchCache;
+pub(crate) use doors::{Door, Turns};
 use keeper::{Keeper, WaitKey, Waiting};
 use keeping::ReadParcels;
 use login::Login;
@@ -97,8 +99,10 @@ struct Inbox {
 /// What one worker sends to another.
 #[derive(Debug)]
 pub(crate) enum Mail {
+    /// A listening socket that is this worker's to look after.
+    Listen(Door),
     /// A connection that was just accepted.
-    Accepted(Accepted),
+    Accepted(Accepted<LooseSocket>),
     /// A connection whose session lives here.
     Adopt(Box<Adopted>),
     /// A bridge whose session lives here.
@@ -270,7 +274,7 @@ impl Shared {
     }
 
     /// The workers by their numbers.
-    pub(crate) fn workers(&self) -> impl Iterator<Item = WorkerId> + use<> {
+    pub(crate) fn workers(&self) -> std::ops::Range<WorkerId> {
         0..WorkerId::try_from(self.inboxes.len()).unwrap_or(WorkerId::MAX)
     }
 
@@ -402,6 +406,7 @@ pub(crate) fn run(
         .enable_io()
         .enable_time()
         .event_interval(limits::TASKS_BEFORE_IO)
+        .on_thread_park(log::flush)
         .on_thread_stop(memory::settle)
         .build_local(tokio::runtime::LocalOptions::default());
     let runtime = match runtime {
@@ -419,7 +424,9 @@ pub(crate) fn run(
     // A will that is due must find the subscriptions of every worker's sessions.
     shared.restored.wait();
     let worker = Rc::new(Worker { id, shared, state });
+    log::gather();
     runtime.block_on(worker.read_mail(mail));
+    log::flush();
 }
 
 impl Worker {
@@ -428,9 +435,20 @@ impl Worker {
         if self.shared.store.is_some() {
             tokio::task::spawn_local(keeping::run(Rc::clone(&self)));
         }
+        // Doors are closed when the worker is told to stop.
+        let mut doors = tokio::task::JoinSet::new();
         while let Some(item) = mail.recv().await {
             match item {
-                Mail::Accepted(accepted) => self.accept(accepted),
+                Mail::Listen(door) => {
+                    doors.spawn_local(doors::watch(Rc::clone(&self), door));
+                }
+                Mail::Accepted(accepted) => {
+                    let peer = accepted.peer;
+                    match accepted.register() {
+                        Ok(accepted) => self.accept(accepted),
+                        Err(error) => not_served(peer, &error),
+                    }
+                }
                 Mail::Adopt(adopted) => {
                     tokio::task::spawn_local(connection::adopt(Rc::clone(&self), *adopted));
                 }
@@ -454,6 +472,7 @@ impl Worker {
                 Mail::ShutDown => break,
             }
         }
+        doors.shutdown().await;
         self.stop().await;
     }
 
@@ -511,12 +530,7 @@ impl Worker {
             tokio::task::spawn_local(Rc::clone(self).receive(accepted, settings, deadline));
             return;
         }
-        match accepted.at_once(deadline) {
-            Ok(arrival) => self.serve(arrival, &settings),
-            Err(error) => {
-                tracing::warn!("Connection from {peer} could not be served: {error}.");
-            }
-        }
+        self.serve(accepted.at_once(deadline), &settings);
     }
 
     /// Lets a connection go through what stands before MQTT and HTTP on its listener.
@@ -573,6 +587,11 @@ impl Worker {
         }
         self.in_turn(State::hand_to_store);
     }
+}
+
+/// Says that a connection that was accepted can't be served.
+fn not_served(peer: Peer, error: &std::io::Error) {
+    tracing::warn!("Connection from {peer} could not be served: {error}.");
 }
 
 macro_rules! counted {
