@@ -21,8 +21,8 @@ use parking_lot::{Mutex, RwLock};
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing::subscriber::Interest;
 use tracing::span;
+use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::config::{Destination, Format, Log, LogTypes};

@@ -186,7 +186,8 @@ fn of_interface(interface: &str, port: u16) -> Result<Vec<SocketAddr>> {
 }
 
 fn tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket =
+        socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // The port is there again at once for a broker that is started anew.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {

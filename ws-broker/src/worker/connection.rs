@@ -31,33 +31,36 @@ use crate::worker::{Adopted, Connected, Handshake, Mail, State, Worker};
 const CHUNKS_PER_TURN: usize = 4;
 
 /// Serves a connection that has sent nothing yet, and has to have connected by this time.
-pub(super) async fn serve(
+///
+/// What this future is made of is copied and allocated for every connection, so what is rare is in
+/// futures of their own on the heap.
+#[expect(clippy::manual_async_fn, reason = "arguments of an `async fn` are kept twice")]
+pub(super) fn serve(
     worker: Rc<Worker>,
-    mut transport: Transport,
-    peer: Peer,
+    mut greeting: Greeting,
     deadline: Instant,
-) {
-    let connect_max = worker.settings().config.limits.connect_size_max;
-    let decoder = Decoder::server(connect_max);
-    let quota = usize::try_from(connect_max).unwrap_or(usize::MAX).saturating_add(READ_CHUNK);
-    transport.bound(quota);
-    let incoming = Incoming::default();
-    let mut greeting = Greeting { transport, incoming, decoder, peer };
-    let handshake = Handshake::begin(&worker);
-    let greeted = tokio::time::timeout_at(deadline, greeting.greet(&worker)).await;
-    let refused = match greeted {
-        Ok(Ok((connect, login))) => {
-            drop(handshake);
-            let packet_size_max = worker.settings().config.limits.packet_size_max;
-            greeting.transport.let_in(packet_size_max);
-            establish(worker, greeting, connect, login).await;
-            return;
-        }
-        Ok(Err(refused)) => refused,
-        Err(_) => Refused::silently("it did not connect and log in in time".into()),
-    };
-    drop(handshake);
-    greeting.refuse(&worker, refused).await;
+) -> impl Future<Output = ()> {
+    async move {
+        let handshake = Handshake::begin(&worker);
+        let greeted = tokio::time::timeout_at(deadline, greeting.greet(&worker)).await;
+        drop(handshake);
+        let refusal = match greeted {
+            Ok(Ok((connect, login))) => {
+                let packet_size_max = worker.settings().config.limits.packet_size_max;
+                greeting.transport.let_in(packet_size_max);
+                match establish(&worker, greeting, connect, login) {
+                    Ok(()) => return,
+                    Err(refusal) => refusal,
+                }
+            }
+            Ok(Err(refused)) => Box::new((greeting, refused)),
+            Err(_) => {
+                let why = "it did not connect and log in in time";
+                Box::new((greeting, Refused::silently(why.into())))
+            }
+        };
+        Box::pin(refuse(&worker, refusal)).await;
+    }
 }
 
 /// Goes on with a connection whose session lives here and whose CONNECT another worker has read.
@@ -66,10 +69,17 @@ pub(super) async fn adopt(worker: Rc<Worker>, adopted: Adopted) {
     match transport.into_here() {
         Ok(transport) => {
             let greeting = Greeting { transport, incoming, decoder, peer };
-            establish(worker, greeting, connect, login).await;
+            if let Err(refusal) = establish(&worker, greeting, connect, login) {
+                Box::pin(refuse(&worker, refusal)).await;
+            }
         }
         Err(error) => tracing::warn!("Connection from {peer} could not be moved: {error}."),
     }
+}
+
+async fn refuse(worker: &Worker, refusal: Box<(Greeting, Refused)>) {
+    let (greeting, refused) = *refusal;
+    greeting.refuse(worker, refused).await;
 }
 
 /// A connection before its CONNECT was accepted.
@@ -97,15 +107,22 @@ impl Refused {
 }
 
 impl Greeting {
+    pub(super) fn new(worker: &Worker, mut transport: Transport, peer: Peer) -> Self {
+        let connect_max = worker.settings().config.limits.connect_size_max;
+        let quota = usize::try_from(connect_max).unwrap_or(usize::MAX).saturating_add(READ_CHUNK);
+        transport.bound(quota);
+        let incoming = Incoming::default();
+        Self { transport, incoming, decoder: Decoder::server(connect_max), peer }
+    }
+
     /// Reads the CONNECT and finds out who the client is. Until that is known nothing happens that
     /// anybody else could notice.
-    async fn greet(&mut self, worker: &Worker) -> Result<(Connect, Login), Refused> {
-        let Packet::Connect(connect) = self.read_packet(worker, None).await? else {
+    async fn greet(&mut self, worker: &Worker) -> Result<(Box<Connect>, Login), Refused> {
+        let Packet::Connect(mut connect) = self.read_packet(worker, None).await? else {
             // The decoder lets nothing else through.
             return Err(Refused::silently("its first packet is no CONNECT".into()));
         };
         count(&worker.state.borrow().counters.connects_received, 1);
-        let mut connect = *connect;
         self.check(worker, &connect)?;
         let login = self.log_in(worker, &mut connect).await?;
         self.mount_will(worker, &mut connect)?;
@@ -268,7 +285,15 @@ pub(super) fn decode(
 }
 
 /// Brings a connection to its session, which may live on another worker.
-async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, login: Login) {
+///
+/// # Errors
+/// The client can't have a session.
+fn establish(
+    worker: &Rc<Worker>,
+    greeting: Greeting,
+    connect: Box<Connect>,
+    login: Login,
+) -> Result<(), Box<(Greeting, Refused)>> {
     let home = worker.shared.registry.claim(&connect.client_id, worker.id);
     if home != worker.id {
         let Greeting { transport, incoming, decoder, peer, .. } = greeting;
@@ -279,7 +304,7 @@ async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, log
             }
             Err(error) => tracing::warn!("Connection from {peer} could not be moved: {error}."),
         }
-        return;
+        return Ok(());
     }
     let described = describe(&connect, &login.identity);
     let version = connect.version;
@@ -289,10 +314,10 @@ async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, log
     let attached = {
         let mut state = worker.state.borrow_mut();
         if state.stopping {
-            return;
+            return Ok(());
         }
         state.begin_turn();
-        let attached = state.attach(connect, &login, peer);
+        let attached = state.attach(*connect, &login, peer);
         state.end_turn();
         attached
     };
@@ -323,8 +348,7 @@ async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, log
                     Refused::silently(why.into())
                 }
             };
-            greeting.refuse(&worker, refused).await;
-            return;
+            return Err(Box::new((greeting, refused)));
         }
     };
     let what = if link.borrow().is_bridge { "bridge" } else { "client" };
@@ -338,7 +362,7 @@ async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, log
     let Greeting { transport, mut incoming, decoder, .. } = greeting;
     incoming.present();
     let connection = Connection {
-        worker,
+        worker: Rc::clone(worker),
         transport,
         incoming,
         decoder,
@@ -349,6 +373,7 @@ async fn establish(worker: Rc<Worker>, greeting: Greeting, connect: Connect, log
     };
     // In a task of its own, which needs far less memory than the handshake did.
     tokio::task::spawn_local(connection.serve());
+    Ok(())
 }
 
 /// The largest packet that the client takes.
@@ -413,11 +438,14 @@ impl Connection {
     }
 
     /// Serves the connection to its end.
-    async fn serve(mut self) {
-        let counted = Connected::begin(&self.worker);
-        let cause = self.run().await;
-        Box::pin(self.end(&cause)).await;
-        drop(counted);
+    #[expect(clippy::manual_async_fn, reason = "arguments of an `async fn` are kept twice")]
+    fn serve(mut self) -> impl Future<Output = ()> {
+        async move {
+            let counted = Connected::begin(&self.worker);
+            let cause = self.run().await;
+            Box::pin(self.end(&cause)).await;
+            drop(counted);
+        }
     }
 
     /// Serves the connection until it ends.

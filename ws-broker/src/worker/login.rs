@@ -108,7 +108,8 @@ impl Greeting {
         let username = match connect.properties.authentication_method() {
             Some(method) => {
                 let method = method.detached();
-                let (name, answer) = self.exchange(worker, &settings, connect, &method).await?;
+                let exchange = self.exchange(worker, &settings, connect, &method);
+                let (name, answer) = Box::pin(exchange).await?;
                 proof = Some(Proof { method, answer });
                 Some(name)
             }
@@ -191,7 +192,7 @@ impl Greeting {
             (Some(name), None) => Err(turned.unauthorised(&format!("user '{name}'"))),
             (Some(name), Some(users)) => {
                 let known = match &connect.password {
-                    Some(password) => has_password(worker, users, name, password).await,
+                    Some(password) => Box::pin(has_password(worker, users, name, password)).await,
                     None => false,
                 };
                 let refused = || turned.unauthorised(&format!("user '{name}'"));

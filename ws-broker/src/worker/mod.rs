@@ -53,6 +53,7 @@ use crate::sys::Sys;
 use crate::time::{Clock, Ms};
 
 use cache::MatchCache;
+use connection::Greeting;
 pub(crate) use doors::{Door, Turns};
 use keeper::{Keeper, WaitKey, Waiting};
 use keeping::ReadParcels;
@@ -160,7 +161,7 @@ pub(crate) struct Adopted {
     pub peer: Peer,
     pub decoder: Decoder,
     pub incoming: Incoming,
-    pub connect: Connect,
+    pub connect: Box<Connect>,
     pub login: Login,
 }
 
@@ -558,8 +559,8 @@ impl Worker {
             Protocol::Mqtt => {
                 let Arrival { stream, peer, deadline } = arrival;
                 let transport = Transport::Bytes(stream);
-                let serving = connection::serve(Rc::clone(self), transport, peer, deadline);
-                tokio::task::spawn_local(serving);
+                let greeting = Greeting::new(self, transport, peer);
+                tokio::task::spawn_local(connection::serve(Rc::clone(self), greeting, deadline));
             }
             Protocol::Http => {
                 tokio::task::spawn_local(http::serve(Rc::clone(self), arrival));
@@ -570,7 +571,8 @@ impl Worker {
     /// Serves MQTT on a WebSocket that the HTTP side has opened.
     pub(crate) async fn serve_websocket(self: Rc<Self>, transport: Transport, peer: Peer) {
         let time = self.settings().config.limits.connect_timeout;
-        connection::serve(self, transport, peer, tokio::time::Instant::now() + time).await;
+        let greeting = Greeting::new(&self, transport, peer);
+        connection::serve(self, greeting, tokio::time::Instant::now() + time).await;
     }
 
     /// Tells every client that the broker stops, and waits a little while they leave.
