@@ -7,12 +7,11 @@ use bytes::{Buf, Bytes};
 use crate::decoder::Input;
 use crate::error::{DecodeError, DecodeErrorKind as Kind};
 use crate::frame::{read_varint, varint_len};
-use crate::topic::is_plain;
 use crate::{
     Ack, Auth, ConnAck, Connect, Disconnect, FixedHeader, MqttString, Packet, PacketId, PacketType,
-    Properties, PropertyId, PropertyOwner, ProtocolVersion, Publish, QoS, ReasonCode, SubAck,
-    Subscribe, Subscription, SubscriptionOptions, TopicFilter, TopicName, UnsubAck, Unsubscribe,
-    Will,
+    Properties, PropertyId, PropertyOwner, ProtocolVersion, Publish, PublishView, QoS, ReasonCode,
+    SubAck, Subscribe, Subscription, SubscriptionOptions, TopicFilter, TopicName, UnsubAck,
+    Unsubscribe, Will,
 };
 
 /// Reads fields from the front of a packet's body.
@@ -162,57 +161,31 @@ pub(crate) fn decode_body(
     Ok(packet)
 }
 
-/// Takes the short way to a PUBLISH as nearly all are: whole, of at most two bytes of Remaining Length,
-/// with a topic of plain ASCII and without properties. `None` for any other, and for whatever is wrong:
-/// then nothing is taken, and the long way by [`decode_body`] finds out what there is.
+/// Takes the short way to a PUBLISH that [`PublishView`] knows. `None` for any other, and for whatever is
+/// wrong: then nothing is taken, and the long way by [`decode_body`] finds out what there is.
 #[inline]
 pub(crate) fn plain_publish<I: Input>(
     buf: &mut I,
     version: ProtocolVersion,
     packet_size_max: u32,
 ) -> Option<Publish> {
-    let bytes = buf.as_slice();
-    let (first, header_len, remaining_len) = match *bytes {
-        [first, len @ ..0x80, ..] => (first, 2, usize::from(len)),
-        [first, low, high @ 1..0x80, ..] => {
-            (first, 3, usize::from(high) << 7 | usize::from(low & 0x7f))
-        }
-        _ => return None,
-    };
-    let packet_len = remaining_len.saturating_add(header_len);
-    if first >> 4 != PacketType::Publish as u8 || packet_len > packet_size_max as usize {
+    let view = PublishView::peek(buf.as_slice(), version)?;
+    let PublishView { dup, qos, retain, packet_id, .. } = view;
+    let (topic_len, payload_len) = (view.topic.len(), view.payload.len());
+    let packet_len = view.packet.len();
+    if packet_len > packet_size_max as usize {
         return None;
     }
-    let (topic_len, rest) = bytes.get(header_len..packet_len)?.split_first_chunk::<2>()?;
-    let (topic, mut rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*topic_len)))?;
-    if topic.is_empty() || !is_plain(topic) {
-        return None;
-    }
-    let (qos, packet_id) = match first & 0b1110 {
-        0b0000 => (QoS::AtMostOnce, None),
-        flags => {
-            let (id, after) = rest.split_first_chunk::<2>()?;
-            rest = after;
-            let qos = QoS::from_u8(flags >> 1 & 0b11).filter(|qos| *qos != QoS::AtMostOnce)?;
-            (qos, Some(PacketId::new(u16::from_be_bytes(*id))?))
-        }
-    };
-    if version.is_v5() {
-        let (0, after) = rest.split_first().map(|(len, after)| (*len, after))? else {
-            return None;
-        };
-        rest = after;
-    }
-    let (topic_len, payload_len) = (topic.len(), rest.len());
+    // The header is longer by a byte where the rest has more bytes than seven bits count.
+    let topic_at = if view.packet.get(1).is_some_and(|len| *len < 0x80) { 4 } else { 5 };
     let mut frame = buf.take(packet_len);
-    let topic_at = header_len.saturating_add(2);
-    let topic = frame.slice(topic_at..topic_at.saturating_add(topic_len));
+    let topic = frame.slice(topic_at..topic_len.saturating_add(topic_at));
     // What is left of the frame becomes the payload: one reference count less than a slice of it.
     frame.advance(packet_len.saturating_sub(payload_len));
     Some(Publish {
-        dup: first & 0b1000 != 0,
+        dup,
         qos,
-        retain: first & 0b1 != 0,
+        retain,
         topic: Some(TopicName::from_checked(topic)),
         packet_id,
         properties: Properties::EMPTY,

@@ -16,7 +16,13 @@ impl Packet {
     ///
     /// # Errors
     /// The packet has no form in this version, or is too large; `out` is as it was.
+    #[inline]
     pub fn encode(&self, version: ProtocolVersion, out: &mut BytesMut) -> Result<(), EncodeError> {
+        if let Self::Publish(publish) = self
+            && encode_plain(publish, version, out)
+        {
+            return Ok(());
+        }
         let start = out.len();
         let done = encode(self, version, out);
         if done.is_err() {
@@ -290,6 +296,36 @@ fn encode_connect(connect: &Connect, out: &mut BytesMut) -> Result<(), EncodeErr
         put_binary(body.out, password)?;
     }
     Ok(())
+}
+
+/// Takes the short way for a PUBLISH as nearly all are: of at most two bytes of Remaining Length, with a
+/// topic and without properties. For any other nothing is appended.
+#[inline]
+fn encode_plain(publish: &Publish, version: ProtocolVersion, out: &mut BytesMut) -> bool {
+    let Some(topic) = publish.topic.as_ref().map(|topic| topic.as_bytes()) else { return false };
+    let is_plain = publish.qos == QoS::AtMostOnce
+        && publish.packet_id.is_none()
+        && (publish.properties.is_empty() || !version.is_v5());
+    // No topic is empty.
+    let len = topic.len().saturating_add(publish.payload.len()).saturating_add(3);
+    if !is_plain || len >= 0x4000 {
+        return false;
+    }
+    let len = if version.is_v5() { len } else { len.saturating_sub(1) };
+    out.reserve(len.saturating_add(3));
+    let first = (PacketType::Publish as u8) << 4 | u8::from(publish.retain);
+    let (high, low) = ((topic.len() >> 8) as u8, topic.len() as u8);
+    if len < 0x80 {
+        out.extend_from_slice(&[first, len as u8, high, low]);
+    } else {
+        out.extend_from_slice(&[first, len as u8 | 0x80, (len >> 7) as u8, high, low]);
+    }
+    out.extend_from_slice(topic);
+    if version.is_v5() {
+        out.extend_from_slice(&[0]);
+    }
+    out.extend_from_slice(&publish.payload);
+    true
 }
 
 fn encode_publish(

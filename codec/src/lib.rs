@@ -6,7 +6,8 @@
 //!
 //! Three families of items:
 //!
-//! * **Look**: [`FixedHeader::peek`] says how long the next packet is, without needing all of it.
+//! * **Look**: [`FixedHeader::peek`] says how long the next packet is, without needing all of it;
+//!   [`PublishView::peek`] what a PUBLISH says, where it lies.
 //! * **Decode**: [`Decoder`] takes packets off a growing buffer; [`Packet::decode`] reads one frame.
 //! * **Encode**: [`Packet::encode`] appends to a buffer; [`PublishHead`] encodes just what precedes a
 //!   payload, so that one body can be shared by many receivers.
@@ -44,6 +45,7 @@ mod reason;
 mod string;
 mod topic;
 mod types;
+mod view;
 
 pub use decoder::{Decoder, Input};
 pub use encode::PublishHead;
@@ -58,6 +60,7 @@ pub use reason::ReasonCode;
 pub use string::{MqttString, StringError};
 pub use topic::{TopicError, TopicFilter, TopicName};
 pub use types::{PacketId, PacketType, ProtocolVersion, QoS, RetainHandling, SubscriptionOptions};
+pub use view::PublishView;
 
 /// The largest Remaining Length that a Variable Byte Integer of four bytes can say
 /// (MQTT 5.0 §1.5.5).

@@ -58,6 +58,20 @@ mod decode {
         });
     }
 
+    /// Looked at where it lies: what the broker does with the messages of a round.
+    #[divan::bench(args = PAYLOADS)]
+    fn ours_in_place(bencher: Bencher, payload: usize) {
+        let input = || stream(payload).freeze();
+        bencher.counter(ItemsCount::new(PACKETS)).with_inputs(input).bench_refs(|input| {
+            let mut rest = input.as_ref();
+            let version = codec::ProtocolVersion::V311;
+            while let Some(view) = codec::PublishView::peek(rest, version) {
+                rest = &rest[black_box(view).packet.len()..];
+            }
+            assert!(rest.is_empty());
+        });
+    }
+
     #[divan::bench(args = PAYLOADS)]
     fn rumqttc(bencher: Bencher, payload: usize) {
         let input = || stream(payload);
