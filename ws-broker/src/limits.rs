@@ -123,6 +123,12 @@ pub(crate) const PARTIAL_COPIED_MAX: usize = 8 * 1024;
 /// each write buffer, which costs less than a piece of its own in the write.
 pub(crate) const SHARED_PAYLOAD_MIN: usize = 4 * 1024;
 
+/// Packets up to this size are given to their receivers in rounds.
+pub(crate) const ROUND_PACKET_BYTES_MAX: usize = 2 * 1024;
+
+/// Bytes that a round gathers before it ends.
+pub(crate) const ROUND_BYTES_MAX: usize = 64 * 1024;
+
 /// Messages up to this size that must be kept are copied out of the read buffer they came in, which
 /// would otherwise stay in memory as a whole.
 pub(crate) const COMPACT_MAX: usize = 16 * 1024;

@@ -24,6 +24,7 @@ mod messages;
 mod persistence;
 mod reconnecting;
 mod retained;
+mod rounds;
 mod rules;
 mod sessions;
 mod shared;

@@ -231,6 +231,11 @@ impl Targets {
         all.filter(move |(id, _)| *id != worker)
     }
 
+    /// Whether some share a subscription, so that only one of them gets the message.
+    pub(crate) fn are_shared(&self) -> bool {
+        !self.groups.is_empty()
+    }
+
     /// Whether nobody gets the message.
     pub(crate) fn is_empty(&self) -> bool {
         matches!(self.plain, Plain::None) && self.groups.is_empty()

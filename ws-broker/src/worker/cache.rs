@@ -41,6 +41,14 @@ impl Match {
         }
     }
 
+    /// The targets, if the next message may have the very same.
+    pub(crate) fn remembered(&self) -> Option<&Arc<Targets>> {
+        match self {
+            Self::Remembered(remembered) => Some(&remembered.0),
+            Self::New(_) => None,
+        }
+    }
+
     /// The targets for another worker.
     pub(crate) fn share(&self) -> Arc<Targets> {
         match self {

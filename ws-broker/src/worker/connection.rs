@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use codec::{Connect, DecodeError, Decoder, Packet, ProtocolVersion, ReasonCode};
+use codec::{Connect, DecodeError, Decoder, Packet, ProtocolVersion, QoS, ReasonCode};
 use tokio::time::Instant;
 
 use crate::access::Identity;
@@ -530,9 +530,14 @@ impl Connection {
     /// Does what the whole packets among the bytes say.
     fn handle_all(&mut self, state: &mut State) -> Result<(), Cause> {
         loop {
+            // What is of the last message's kind need not be decoded.
+            state.extend_round(&self.link, &mut self.incoming.chunk);
             match decode(&mut self.decoder, &mut self.incoming) {
                 Ok(Some(packet)) => {
                     count(&state.counters.packets_received, 1);
+                    if !is_plain_publish(&packet) {
+                        state.end_round();
+                    }
                     match &self.crossing {
                         None => state.handle(self.slot, &self.link, packet)?,
                         Some(crossing) => {
@@ -553,6 +558,7 @@ impl Connection {
     }
 
     fn close(&mut self, cause: Cause, state: &mut State) {
+        state.end_round();
         let deadline = state.closing_deadline();
         self.link.borrow_mut().close(cause, deadline, &mut state.spare);
     }
@@ -603,6 +609,11 @@ impl Connection {
             hang_up(&self.worker, &mut self.transport, error).await;
         }
     }
+}
+
+/// Whether a packet may be one of a round.
+fn is_plain_publish(packet: &Packet) -> bool {
+    matches!(packet, Packet::Publish(publish) if publish.qos == QoS::AtMostOnce)
 }
 
 /// Says that a connection has ended, and why.

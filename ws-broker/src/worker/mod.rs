@@ -18,6 +18,7 @@ mod out;
 mod packets;
 mod publish;
 mod rights;
+mod round;
 mod rules;
 mod session;
 mod sessions;
@@ -60,6 +61,7 @@ use keeping::ReadParcels;
 use login::Login;
 use out::SpareBuffers;
 use publish::Frames;
+use round::{HandedRound, Round};
 use session::Session;
 use transport::Moving;
 pub(crate) use transport::{Incoming, Transport};
@@ -128,9 +130,26 @@ pub(crate) enum Mail {
     ShutDown,
 }
 
+/// What one worker hands over to another for the sessions there.
+#[derive(Debug)]
+pub(crate) enum HandOver {
+    Message(HandedMessage),
+    Round(HandedRound),
+}
+
+impl HandOver {
+    /// Bytes that it takes.
+    fn size(&self) -> usize {
+        match self {
+            Self::Message(handed) => handed.message.size(),
+            Self::Round(handed) => handed.size(),
+        }
+    }
+}
+
 /// A message for sessions of one worker.
 #[derive(Debug)]
-pub(crate) struct HandOver {
+pub(crate) struct HandedMessage {
     pub message: Arc<Message>,
     pub for_whom: ForWhom,
     /// There if somebody waits until it is stored here where it has to be.
@@ -324,6 +343,7 @@ pub(crate) struct State {
     next_epoch: u32,
     cache: MatchCache,
     frames: Frames,
+    round: Round,
     keeper: Keeper,
     read_parcels: ReadParcels,
     spare: SpareBuffers,
@@ -354,6 +374,7 @@ impl State {
             next_epoch: 0,
             cache: MatchCache::default(),
             frames: Frames::default(),
+            round: Round::default(),
             keeper: Keeper::new(id, shared.store.clone()),
             read_parcels: ReadParcels::default(),
             spare: SpareBuffers::default(),
@@ -381,6 +402,7 @@ impl State {
     /// Ends a turn: who waited for what was stored goes on, and what other workers' sessions get is
     /// handed over.
     fn end_turn(&mut self) {
+        self.end_round();
         self.let_go_on();
         for (worker, (batch, bytes)) in (0..).zip(&mut self.outbox) {
             if !batch.is_empty() {
@@ -391,6 +413,16 @@ impl State {
                 }
             }
         }
+    }
+}
+
+/// Puts something into what is to be handed over at the end of the turn.
+fn put_into_outbox(outbox: &mut [(Vec<HandOver>, usize)], worker: WorkerId, hand_over: HandOver) {
+    if let Some((batch, bytes)) = outbox.get_mut(usize::from(worker)) {
+        let size = hand_over.size();
+        batch.push(hand_over);
+        // What an entry of the mailbox takes by itself counts too.
+        *bytes = bytes.saturating_add(size).saturating_add(64);
     }
 }
 

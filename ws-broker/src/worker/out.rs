@@ -42,6 +42,13 @@ impl OutBuffer {
         &mut self.tail
     }
 
+    /// Appends packets that are encoded already.
+    pub(crate) fn push_packets(&mut self, bytes: &[u8], packets: u32, spare: &mut SpareBuffers) {
+        self.tail(spare).extend_from_slice(bytes);
+        // One was counted by taking the tail.
+        self.packets = self.packets.saturating_add(packets).saturating_sub(1);
+    }
+
     /// How many packets were appended since this was asked last.
     pub(crate) fn take_packets(&mut self) -> u32 {
         std::mem::take(&mut self.packets)

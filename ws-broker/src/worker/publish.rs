@@ -19,7 +19,9 @@ use crate::worker::out::SpareBuffers;
 use crate::worker::packets::is_sys;
 use crate::worker::rights::{may, may_get};
 use crate::worker::session::{Delivery, Held, KeptDelivery, RetainedDelivery, Session};
-use crate::worker::{ForWhom, HandOver, Mail, Receipt, State, trace};
+use crate::worker::{
+    ForWhom, HandOver, HandedMessage, Mail, Receipt, State, put_into_outbox, trace,
+};
 
 /// A message while it is handed to one receiver after the other. Only when one of them must keep it
 /// is it put on the heap, once for all.
@@ -81,20 +83,36 @@ impl State {
         if targets.is_empty() {
             return false;
         }
-        let local = targets.of(self.id);
-        self.frames.begin(local.len());
-        for target in local {
-            self.deliver(target, None, routed);
+        match found.remembered() {
+            Some(targets) if self.join_round(message, targets, true) => return true,
+            Some(_) => {}
+            None => self.end_round(),
         }
+        self.deliver_here(targets.of(self.id), routed);
         for (worker, kept) in targets.others(self.id) {
             let receipt = if kept { self.receipt(routed) } else { None };
             let for_whom = ForWhom::Matched(found.share());
-            self.hand_over(worker, HandOver { message: routed.keep(), for_whom, receipt });
+            self.hand_over(worker, HandedMessage { message: routed.keep(), for_whom, receipt });
         }
         for chosen in targets.choose() {
             self.deliver_to(chosen, routed);
         }
         true
+    }
+
+    /// Hands a message to sessions that live here.
+    fn deliver_here(&mut self, targets: &[Target], routed: &mut Routed<'_>) {
+        self.frames.begin(targets.len());
+        for target in targets {
+            self.deliver(target, None, routed);
+        }
+    }
+
+    /// Hands a message of QoS 0 to sessions that live here.
+    pub(super) fn deliver_each(&mut self, targets: &[Target], message: &Message) {
+        let waiting = Waiting::Nobody;
+        let mut routed = Routed { message, kept: None, waiting, is_whole: false };
+        self.deliver_here(targets, &mut routed);
     }
 
     /// Has who waits for a message wait for another worker, too, where it may have to be stored.
@@ -118,7 +136,7 @@ impl State {
             let receipt = if chosen.kept { self.receipt(routed) } else { None };
             let worker = chosen.worker;
             let for_whom = ForWhom::Chosen(Box::new(chosen));
-            self.hand_over(worker, HandOver { message: routed.keep(), for_whom, receipt });
+            self.hand_over(worker, HandedMessage { message: routed.keep(), for_whom, receipt });
         }
     }
 
@@ -159,18 +177,21 @@ impl State {
         self.end_delivery(kept);
     }
 
-    fn hand_over(&mut self, worker: u16, hand_over: HandOver) {
-        if let Some((batch, bytes)) = self.outbox.get_mut(usize::from(worker)) {
-            let size = hand_over.message.size();
-            batch.push(hand_over);
-            // What an entry of the mailbox takes by itself counts too.
-            *bytes = bytes.saturating_add(size).saturating_add(64);
+    fn hand_over(&mut self, worker: u16, handed: HandedMessage) {
+        put_into_outbox(&mut self.outbox, worker, HandOver::Message(handed));
+    }
+
+    /// Takes over what another worker has handed over.
+    pub(super) fn take_over(&mut self, hand_over: HandOver) {
+        match hand_over {
+            HandOver::Message(handed) => self.take_message(handed),
+            HandOver::Round(handed) => self.take_round(handed),
         }
     }
 
     /// Takes a message over from another worker.
-    pub(super) fn take_over(&mut self, hand_over: HandOver) {
-        let HandOver { message, for_whom, receipt } = hand_over;
+    fn take_message(&mut self, handed: HandedMessage) {
+        let HandedMessage { message, for_whom, receipt } = handed;
         let waiting = if receipt.is_some() { Waiting::Somebody } else { Waiting::Nobody };
         let is_loan = receipt.as_ref().is_some_and(|receipt| receipt.is_loan);
         let kept = Some(Arc::clone(&message));
@@ -180,13 +201,12 @@ impl State {
         }
         match for_whom {
             ForWhom::Matched(targets) => {
-                let local = targets.of(self.id);
-                self.frames.begin(local.len());
-                for target in local {
-                    self.deliver(target, None, &mut routed);
+                if !self.join_round(&message, &targets, false) {
+                    self.deliver_here(targets.of(self.id), &mut routed);
                 }
             }
             ForWhom::Chosen(chosen) => {
+                self.end_round();
                 self.frames.begin(1);
                 self.deliver(&chosen.target, Some(&chosen.share), &mut routed);
             }
