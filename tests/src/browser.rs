@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use fantoccini::elements::Element;
 use fantoccini::error::{CmdError, NewSessionError};
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -139,7 +140,7 @@ impl Browser {
     #[track_caller]
     pub fn fill(&self, selector: &str, text: &str) {
         self.run(async {
-            let field = self.client.find(Locator::Css(selector)).await?;
+            let field = self.find(selector).await?;
             field.clear().await?;
             field.send_keys(text).await
         });
@@ -148,15 +149,18 @@ impl Browser {
     /// Chooses an option, by its value, of the list that the CSS selector names.
     #[track_caller]
     pub fn choose(&self, selector: &str, value: &str) {
-        self.run(async {
-            self.client.find(Locator::Css(selector)).await?.select_by_value(value).await
-        });
+        self.run(async { self.find(selector).await?.select_by_value(value).await });
     }
 
     /// Clicks what the CSS selector names.
     #[track_caller]
     pub fn click(&self, selector: &str) {
-        self.run(async { self.client.find(Locator::Css(selector)).await?.click().await });
+        self.run(async { self.find(selector).await?.click().await });
+    }
+
+    /// Waits for what the CSS selector names: a page that somebody has gone to may have to be fetched.
+    async fn find(&self, selector: &str) -> Result<Element, CmdError> {
+        self.client.wait().every(PAGE_POLL_INTERVAL).for_element(Locator::Css(selector)).await
     }
 
     /// Presses a key, by its name, on what has the focus; the page sees what a keyboard sends.

@@ -168,8 +168,10 @@ fn the_first_load_is_light_and_further_pages_come_when_somebody_goes_there() {
     assert_eq!(programs, 3, "JavaScript, wasm and style of the second program: {second:#?}");
     // Both are one page: what the second one asks for reaches the first one's engine, and its clicks
     // reach nobody else.
+    let rows = |count: &str| format!("document.querySelectorAll('.tree-row').length {count}");
+    page.browser.wait_for("an open branch", &rows("> 1"), &[]);
     page.browser.click(".tree-row .twist");
-    page.browser.wait_for("a branch", "document.querySelectorAll('.tree-row').length > 1", &[]);
+    page.browser.wait_for("a closed branch", &rows("=== 1"), &[]);
     page.go("sensors");
     page.wait_for_value("home/porch/lamp", "on");
 }

@@ -7,11 +7,12 @@ use yew::prelude::*;
 
 use super::chart::Chart;
 use super::field::use_field;
+use super::house::use_texts;
 use super::link::Link;
-use super::{time, use_texts};
+use super::time;
 use crate::number::{at_a_glance, grouped};
 use crate::protocol::{Command, Connection, SysState};
-use crate::texts::{Texts, age, fill};
+use crate::texts::{RoomsTexts, age, fill};
 use crate::vitals::{Vital, Vitals, unit};
 
 /// How far back the charts can go, in minutes; 0 for all there is.
@@ -23,7 +24,7 @@ const CHART_COLUMNS: u16 = 640;
 /// Numbers that stand in the table of a chart, the newest.
 const VALUES_SHOWN: usize = 30;
 
-type Name = fn(&Texts) -> &'static str;
+type Name = fn(&RoomsTexts) -> &'static str;
 
 /// What is drawn, and how it is called.
 const CHARTS: [(Vital, Name); 8] = [
@@ -104,7 +105,7 @@ fn use_vitals(link: &Link) -> Rc<RefCell<Vitals>> {
 }
 
 /// Why there is nothing to see.
-fn nothing(state: &SysState, is_online: bool, host: &str, texts: &Texts) -> String {
+fn nothing(state: &SysState, is_online: bool, host: &str, texts: &RoomsTexts) -> String {
     match state {
         SysState::Refused(reason) => fill(texts.sys_refused, &[host, reason]),
         _ if !is_online => texts.waiting_heading.to_owned(),
@@ -134,7 +135,7 @@ fn duration(seconds: f64) -> String {
 }
 
 /// The tiles, each with a figure and beside it what belongs to it.
-fn figures(vitals: &Vitals, texts: &Texts) -> Html {
+fn figures(vitals: &Vitals, texts: &RoomsTexts) -> Html {
     let of = |vital: Vital| written(vitals, vital);
     let with = |vital: Vital, text: &'static str| of(vital).map(|value| fill(text, &[&value]));
     let clients =
@@ -193,14 +194,14 @@ fn rate(
     role: &'static str,
     vital: Vital,
     name: &'static str,
-    texts: &Texts,
+    texts: &RoomsTexts,
 ) -> Html {
     let is_mean = vitals.figure(vital).is_some_and(|figure| figure.is_mean);
     let note = if is_mean { texts.sys_mean } else { texts.sys_a_second };
     tile(role, name, written(vitals, vital), Some(note.to_owned()), false)
 }
 
-fn charts(vitals: &Vitals, span_min: &UseStateHandle<u32>, texts: &'static Texts) -> Html {
+fn charts(vitals: &Vitals, span_min: &UseStateHandle<u32>, texts: &'static RoomsTexts) -> Html {
     let on_span = |minutes: u32| {
         let span_min = span_min.clone();
         Callback::from(move |_: MouseEvent| span_min.set(minutes))
@@ -247,7 +248,7 @@ fn charts(vitals: &Vitals, span_min: &UseStateHandle<u32>, texts: &'static Texts
 }
 
 /// The numbers behind a chart, for those who don't see it.
-fn values(vitals: &Vitals, vital: Vital, texts: &Texts) -> Html {
+fn values(vitals: &Vitals, vital: Vital, texts: &RoomsTexts) -> Html {
     let newest: Vec<_> = vitals.series(vital).rev().take(VALUES_SHOWN).collect();
     let now_ms = newest.first().map_or(0.0, |(at_ms, _)| *at_ms);
     html! {
@@ -265,7 +266,7 @@ fn values(vitals: &Vitals, vital: Vital, texts: &Texts) -> Html {
     }
 }
 
-fn others(vitals: &Vitals, texts: &Texts) -> Html {
+fn others(vitals: &Vitals, texts: &RoomsTexts) -> Html {
     let others = vitals.others();
     html! {
         <section class="broker-part" aria-labelledby="others-heading">

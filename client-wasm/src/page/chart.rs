@@ -5,8 +5,9 @@ use std::rc::Rc;
 use web_sys::{HtmlElement, KeyboardEvent, PointerEvent};
 use yew::prelude::*;
 
+use super::house::use_texts;
 use super::sparkline::Sparkline;
-use super::{time, use_texts};
+use super::time;
 use crate::history::Column;
 use crate::number::grouped;
 use crate::protocol::Chart as Shape;

@@ -12,15 +12,15 @@ use web_sys::{HtmlAnchorElement, HtmlDialogElement, HtmlInputElement};
 use yew::prelude::*;
 
 use super::field::{Field, Listening, use_field};
+use super::house::use_texts;
 use super::link::Link;
 use super::publish::reason;
-use super::use_texts;
 use crate::clearing::{self, Job, Run};
 use crate::clock;
 use crate::export;
 use crate::number::grouped;
 use crate::protocol::{Command, Published, Retained, RetainedPart};
-use crate::texts::{Texts, fill};
+use crate::texts::{RoomsTexts, fill};
 use crate::tree::NodeId;
 
 /// How long a file stays there for the browser to save it, in milliseconds.
@@ -232,7 +232,7 @@ fn save(bytes: &[u8], name: &str) {
 }
 
 /// The button for a file with retained messages.
-pub(super) fn open_button(link: &Link, texts: &Texts) -> Html {
+pub(super) fn open_button(link: &Link, texts: &RoomsTexts) -> Html {
     let link = link.clone();
     let onchange = Callback::from(move |event: Event| {
         let Some(input) = event.target_dyn_into::<HtmlInputElement>() else { return };
@@ -341,7 +341,7 @@ fn has_copy(state: &State) -> bool {
 fn actions(
     state: &State,
     does: &impl Fn(fn(&Clearing)) -> Callback<MouseEvent>,
-    texts: &Texts,
+    texts: &RoomsTexts,
 ) -> Html {
     let button = |role: &'static str, class: &'static str, text: String, what: fn(&Clearing)| {
         html! {
@@ -378,7 +378,7 @@ fn actions(
     }
 }
 
-fn heading(state: &State, texts: &Texts) -> String {
+fn heading(state: &State, texts: &RoomsTexts) -> String {
     let job = match &state.stage {
         Stage::Listed(job) => *job,
         Stage::Running(run) => run.job(),
@@ -393,7 +393,7 @@ fn heading(state: &State, texts: &Texts) -> String {
 }
 
 /// Each topic on a line of its own, in a field that scrolls, can be searched and copied from.
-fn list(state: &State, texts: &Texts) -> Html {
+fn list(state: &State, texts: &RoomsTexts) -> Html {
     let topics = |messages: &mut dyn Iterator<Item = &Retained>| {
         messages.map(|message| message.topic.as_str()).collect::<Vec<_>>().join("\n")
     };
@@ -429,7 +429,7 @@ fn progress(state: &State) -> Html {
 }
 
 /// How it is.
-fn said(state: &State, texts: &Texts) -> String {
+fn said(state: &State, texts: &RoomsTexts) -> String {
     let count = |len: usize| grouped(len as u64);
     let run = match &state.stage {
         Stage::Closed => return String::new(),

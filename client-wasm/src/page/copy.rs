@@ -4,7 +4,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlDocument, HtmlTextAreaElement};
 use yew::prelude::*;
 
-use super::use_texts;
+use super::house::use_texts;
 
 /// Puts text on the clipboard; says whether the browser did it.
 fn copy(text: &str) -> bool {

@@ -10,10 +10,10 @@ use crate::decode::{Decoded, Looked, Wrong};
 use crate::export;
 use crate::number::grouped;
 use crate::protocol::MessageInFull;
-use crate::texts::{Texts, fill};
+use crate::texts::{RoomsTexts, fill};
 
 /// What was decoded.
-pub(super) fn payload(decoded: &Decoded, texts: &'static Texts) -> Html {
+pub(super) fn payload(decoded: &Decoded, texts: &'static RoomsTexts) -> Html {
     match decoded {
         Decoded::Outline(outline) => outlined(outline, texts),
         Decoded::Sparkplug(payload) => metrics(payload, texts),
@@ -21,7 +21,7 @@ pub(super) fn payload(decoded: &Decoded, texts: &'static Texts) -> Html {
 }
 
 /// Why something was not.
-pub(super) fn trouble(message: &MessageInFull, looked: &Looked, texts: &Texts) -> Html {
+pub(super) fn trouble(message: &MessageInFull, looked: &Looked, texts: &RoomsTexts) -> Html {
     let words = match (&looked.wrong, &message.binary) {
         (Some((form, Wrong::Malformed(reason))), _) => {
             fill(texts.decoded_not, &[form.name(), reason])
@@ -33,7 +33,7 @@ pub(super) fn trouble(message: &MessageInFull, looked: &Looked, texts: &Texts) -
     html! { <p class="card-note" data-role="not-decoded">{ words }</p> }
 }
 
-fn outlined(outline: &Outline, texts: &'static Texts) -> Html {
+fn outlined(outline: &Outline, texts: &'static RoomsTexts) -> Html {
     html! {
         <>
             <pre class="payload" tabindex="0" dir="auto" data-role="payload">{ &outline.text }</pre>
@@ -45,7 +45,7 @@ fn outlined(outline: &Outline, texts: &'static Texts) -> Html {
     }
 }
 
-fn metrics(payload: &Sparkplug, texts: &'static Texts) -> Html {
+fn metrics(payload: &Sparkplug, texts: &'static RoomsTexts) -> Html {
     let now_ms = crate::clock::now_ms();
     let row = |name: &'static str, value: String| {
         html! { <div class="property"><dt>{ name }</dt><dd><bdi>{ value }</bdi></dd></div> }
@@ -86,7 +86,7 @@ fn metrics(payload: &Sparkplug, texts: &'static Texts) -> Html {
     }
 }
 
-fn notes(payload: &Sparkplug, texts: &Texts) -> Vec<String> {
+fn notes(payload: &Sparkplug, texts: &RoomsTexts) -> Vec<String> {
     let count = |count: usize| grouped(count as u64);
     let mut notes = Vec::new();
     if payload.metrics.len() < payload.count {
@@ -99,7 +99,7 @@ fn notes(payload: &Sparkplug, texts: &Texts) -> Vec<String> {
     notes
 }
 
-fn row_of(metric: &Metric, at: Option<String>, texts: &Texts) -> Html {
+fn row_of(metric: &Metric, at: Option<String>, texts: &RoomsTexts) -> Html {
     html! {
         <tr>
             <th scope="row"><bdi>{ name(metric) }</bdi></th>

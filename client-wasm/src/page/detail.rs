@@ -10,9 +10,10 @@ use super::clearing::Clearing;
 use super::copy::Copy;
 use super::decoded;
 use super::field::use_field;
+use super::house::use_texts;
 use super::link::Link;
+use super::time;
 use super::topics::rate;
-use super::{time, use_texts};
 use crate::decode::{self, Form, Looked, Question};
 use crate::format::{Format, Formatted};
 use crate::limits::{CHART_WIDTH_MAX, HISTORY_STEP};
@@ -21,7 +22,7 @@ use crate::protocol::{
     Command, Detail as Shown, DetailView, Difference, HistoryRow, MessageInFull, TopicInFull,
 };
 use crate::route::Route;
-use crate::texts::{Texts, fill};
+use crate::texts::{RoomsTexts, fill};
 
 /// How far back a chart can go, in minutes; 0 for all there is.
 const SPANS_MIN: [u32; 5] = [0, 1, 5, 15, 60];
@@ -50,7 +51,7 @@ enum Shape {
 }
 
 impl Shape {
-    fn name(self, texts: &Texts) -> &'static str {
+    fn name(self, texts: &RoomsTexts) -> &'static str {
         match self {
             Self::Kept(Format::Json) => "JSON",
             Self::Kept(Format::Text) => texts.as_text,
@@ -219,7 +220,7 @@ fn value(
     topic: &TopicInFull,
     choice: &Choice,
     choose: &Callback<Choice>,
-    texts: &'static Texts,
+    texts: &'static RoomsTexts,
 ) -> Html {
     let Some(message) = &topic.message else {
         return html! { <p class="detail-nothing">{ texts.message_gone }</p> };
@@ -370,7 +371,7 @@ fn Image(props: &ImageProps) -> Html {
     }
 }
 
-fn properties(message: &MessageInFull, texts: &Texts) -> Html {
+fn properties(message: &MessageInFull, texts: &RoomsTexts) -> Html {
     let row = |name: String, value: String| {
         html! { <div class="property"><dt>{ name }</dt><dd><bdi>{ value }</bdi></dd></div> }
     };
@@ -392,7 +393,7 @@ fn chart(
     topic: &TopicInFull,
     choice: &Choice,
     choose: &Callback<Choice>,
-    texts: &'static Texts,
+    texts: &'static RoomsTexts,
 ) -> Html {
     if topic.paths.is_empty() && topic.chart.is_none() {
         return Html::default();
@@ -448,7 +449,7 @@ fn chart(
     }
 }
 
-fn span_name(minutes: u32, texts: &Texts) -> String {
+fn span_name(minutes: u32, texts: &RoomsTexts) -> String {
     match minutes {
         0 => texts.span_all.to_owned(),
         60 => "1 h".to_owned(),
@@ -510,7 +511,7 @@ fn History(props: &HistoryProps) -> Html {
     }
 }
 
-fn changes(row: &HistoryRow, texts: &Texts) -> Html {
+fn changes(row: &HistoryRow, texts: &RoomsTexts) -> Html {
     if row.is_same {
         return html! { <span class="history-same">{ texts.same }</span> };
     }

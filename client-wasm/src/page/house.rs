@@ -19,6 +19,18 @@ use super::topics::Topics;
 use super::{Language, Surroundings};
 use crate::protocol;
 use crate::route::Route;
+use crate::texts::{self, RoomsTexts};
+
+/// The texts of this program's pages in a form that components get from their context.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct RoomsLanguage(&'static RoomsTexts);
+
+/// The texts of this program's pages in the page's language.
+#[hook]
+pub(super) fn use_texts() -> &'static RoomsTexts {
+    use_context::<RoomsLanguage>()
+        .map_or_else(|| texts::of_rooms(texts::choose([]).1), |language| language.0)
+}
 
 /// The second program.
 pub struct House {
@@ -99,9 +111,12 @@ fn Room(props: &RoomProps) -> Html {
         PAGE => page(&route, &props.link, &props.surroundings.host),
         _ => Html::default(),
     };
+    let texts = props.surroundings.texts;
     html! {
-        <ContextProvider<Language> context={Language(props.surroundings.texts)}>
-            { content }
+        <ContextProvider<Language> context={Language(texts)}>
+            <ContextProvider<RoomsLanguage> context={RoomsLanguage(texts::of_rooms(texts))}>
+                { content }
+            </ContextProvider<RoomsLanguage>>
         </ContextProvider<Language>>
     }
 }

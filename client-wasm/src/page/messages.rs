@@ -5,14 +5,15 @@ use web_sys::HtmlAnchorElement;
 use yew::prelude::*;
 
 use super::field::use_field;
+use super::house::use_texts;
 use super::link::Link;
 use super::rows::{Space, use_rows};
 use super::search::SearchBox;
-use super::{time, use_texts};
+use super::time;
 use crate::number::grouped;
 use crate::protocol::{Command, FileKind, MessageRow, Messages as Shown, MessagesView};
 use crate::route::Route;
-use crate::texts::{Texts, fill};
+use crate::texts::{RoomsTexts, fill};
 
 #[derive(PartialEq, Properties)]
 pub(super) struct MessagesProps {
@@ -108,7 +109,7 @@ pub(super) fn Messages(props: &MessagesProps) -> Html {
     }
 }
 
-fn count(messages: &Shown, texts: &Texts) -> String {
+fn count(messages: &Shown, texts: &RoomsTexts) -> String {
     let kept = grouped(messages.kept);
     if messages.new == 0 && u64::from(messages.total) == messages.kept {
         return kept;
@@ -116,7 +117,7 @@ fn count(messages: &Shown, texts: &Texts) -> String {
     fill(texts.showing, &[&grouped(messages.total.into()), &kept])
 }
 
-fn nothing(search: &str, messages: &Shown, texts: &Texts) -> String {
+fn nothing(search: &str, messages: &Shown, texts: &RoomsTexts) -> String {
     if messages.is_searching {
         texts.searching.to_owned()
     } else if search.trim().is_empty() {
@@ -127,7 +128,7 @@ fn nothing(search: &str, messages: &Shown, texts: &Texts) -> String {
 }
 
 /// What waits, and what has gone.
-fn foot(messages: &Shown, is_held: bool, texts: &Texts) -> String {
+fn foot(messages: &Shown, is_held: bool, texts: &RoomsTexts) -> String {
     let mut parts = Vec::new();
     if is_held {
         parts.push(fill(texts.held, &[&grouped(messages.new)]));

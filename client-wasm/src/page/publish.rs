@@ -9,8 +9,9 @@ use web_sys::{HtmlInputElement, HtmlSelectElement, HtmlTextAreaElement};
 use yew::prelude::*;
 
 use super::field::use_field;
+use super::house::use_texts;
+use super::kept;
 use super::link::Link;
-use super::{kept, use_texts};
 use crate::clock;
 use crate::draft::{self, Kind, Wrong};
 use crate::limits::TEMPLATES_MAX;
@@ -19,7 +20,7 @@ use crate::payload::with_ellipsis;
 use crate::placeholder::{self, Filler, Piece};
 use crate::protocol::{Command, Failure, Outcome, Repeating};
 use crate::template::{self, Template};
-use crate::texts::{Texts, fill};
+use crate::texts::{RoomsTexts, fill};
 
 /// Where the browser keeps the templates.
 const TEMPLATES_KEY: &str = "publish-templates";
@@ -59,7 +60,7 @@ enum Made {
 
 impl Draft {
     /// The form with this topic, and the templates that the browser keeps.
-    fn new(topic: Option<&AttrValue>, texts: &Texts) -> Self {
+    fn new(topic: Option<&AttrValue>, texts: &RoomsTexts) -> Self {
         let kept = kept::read(TEMPLATES_KEY).unwrap_or_default();
         let (templates, unread) = template::read(&kept);
         let told = (unread > 0).then(|| fill(texts.template_unread, &[&grouped(unread as u64)]));
@@ -80,7 +81,7 @@ impl Draft {
         }
     }
 
-    fn keep_template(&mut self, texts: &Texts) {
+    fn keep_template(&mut self, texts: &RoomsTexts) {
         let name = self.form.name.trim().to_owned();
         self.told = Some(if name.is_empty() {
             texts.template_no_name.to_owned()
@@ -98,7 +99,7 @@ impl Draft {
         });
     }
 
-    fn remove_template(&mut self, texts: &Texts) {
+    fn remove_template(&mut self, texts: &RoomsTexts) {
         let name = self.form.name.trim().to_owned();
         self.templates.retain(|template| template.name != name);
         // A browser that keeps nothing has nothing to forget.
@@ -272,7 +273,7 @@ fn send(
 }
 
 /// The messages that are kept: one is chosen, or what is in the form becomes one.
-fn templates(draft: &Draft, editor: &Editor, texts: &'static Texts) -> Html {
+fn templates(draft: &Draft, editor: &Editor, texts: &'static RoomsTexts) -> Html {
     let chosen = draft.templates.iter().any(|template| template.name == draft.form.name);
     let choose = editor.choice(|draft, name| {
         let found = draft.templates.iter().find(|template| template.name == name).cloned();
@@ -316,7 +317,7 @@ fn templates(draft: &Draft, editor: &Editor, texts: &'static Texts) -> Html {
     }
 }
 
-fn delivery(form: &Template, editor: &Editor, texts: &'static Texts) -> Html {
+fn delivery(form: &Template, editor: &Editor, texts: &'static RoomsTexts) -> Html {
     let levels = [("0", texts.qos_0), ("1", texts.qos_1), ("2", texts.qos_2)];
     html! {
         <div class="form-row">
@@ -341,7 +342,7 @@ fn delivery(form: &Template, editor: &Editor, texts: &'static Texts) -> Html {
     }
 }
 
-fn repetition(form: &Template, editor: &Editor, texts: &'static Texts) -> Html {
+fn repetition(form: &Template, editor: &Editor, texts: &'static RoomsTexts) -> Html {
     html! {
         <div class="form-row repetition">
             <label class="form-check">
@@ -359,7 +360,7 @@ fn repetition(form: &Template, editor: &Editor, texts: &'static Texts) -> Html {
     }
 }
 
-fn actions(link: &Link, can_send: bool, repeating: Option<&Repeating>, texts: &Texts) -> Html {
+fn actions(link: &Link, can_send: bool, repeating: Option<&Repeating>, texts: &RoomsTexts) -> Html {
     let stop = {
         let link = link.clone();
         Callback::from(move |_: MouseEvent| link.send(Command::StopRepeating))
@@ -449,7 +450,12 @@ fn Payload(props: &PayloadProps) -> Html {
 }
 
 /// Whether placeholders are filled in, and what they are: a click inserts one.
-fn placeholders(form: &Template, area: &NodeRef, editor: &Editor, texts: &'static Texts) -> Html {
+fn placeholders(
+    form: &Template,
+    area: &NodeRef,
+    editor: &Editor,
+    texts: &'static RoomsTexts,
+) -> Html {
     let insert = |example: &'static str| {
         let (area, editor) = (area.clone(), editor.clone());
         Callback::from(move |_: MouseEvent| {
@@ -483,7 +489,7 @@ fn placeholders(form: &Template, area: &NodeRef, editor: &Editor, texts: &'stati
 }
 
 /// What is wrong with the payload, or how long it is.
-fn note(draft: &Draft, wrong: Option<&Wrong>, texts: &Texts) -> String {
+fn note(draft: &Draft, wrong: Option<&Wrong>, texts: &RoomsTexts) -> String {
     use placeholder::Wrong as Placeholder;
     match wrong {
         Some(Wrong::NoFile) => texts.no_file.to_owned(),
@@ -518,7 +524,7 @@ fn note(draft: &Draft, wrong: Option<&Wrong>, texts: &Texts) -> String {
 }
 
 /// The properties of a PUBLISH that a person may set (MQTT 5.0 §3.3.2.3), by the names they have there.
-fn properties(form: &Template, editor: &Editor, texts: &'static Texts) -> Html {
+fn properties(form: &Template, editor: &Editor, texts: &'static RoomsTexts) -> Html {
     type Set = fn(&mut Template, String);
     let field =
         |name: &'static str, label: &'static str, kind: &'static str, value: &str, set: Set| {
@@ -563,7 +569,13 @@ fn properties(form: &Template, editor: &Editor, texts: &'static Texts) -> Html {
     }
 }
 
-fn user_property(index: usize, name: &str, value: &str, editor: &Editor, texts: &Texts) -> Html {
+fn user_property(
+    index: usize,
+    name: &str,
+    value: &str,
+    editor: &Editor,
+    texts: &RoomsTexts,
+) -> Html {
     let edit = |set: fn(&mut (String, String), String)| {
         editor.text(move |form, text| {
             if let Some(pair) = form.user.get_mut(index) {
@@ -597,7 +609,7 @@ fn mood(outcome: &Outcome) -> &'static str {
     }
 }
 
-fn words(outcome: &Outcome, texts: &Texts) -> String {
+fn words(outcome: &Outcome, texts: &RoomsTexts) -> String {
     match outcome {
         Outcome::Waiting => texts.message_waiting.to_owned(),
         Outcome::Sent => texts.message_sent.to_owned(),
@@ -607,7 +619,7 @@ fn words(outcome: &Outcome, texts: &Texts) -> String {
 }
 
 /// Why a message was not published.
-pub(super) fn reason(failure: &Failure, texts: &Texts) -> String {
+pub(super) fn reason(failure: &Failure, texts: &RoomsTexts) -> String {
     match failure {
         Failure::TopicEmpty => texts.failed_topic_empty.to_owned(),
         Failure::TopicWildcard => texts.failed_topic_wildcard.to_owned(),

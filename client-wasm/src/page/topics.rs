@@ -8,14 +8,14 @@ use yew::prelude::*;
 use super::clearing::{ClearingSheet, open_button};
 use super::detail::Detail;
 use super::field::use_field;
+use super::house::use_texts;
 use super::link::Link;
 use super::rows::{Space, use_rows};
 use super::search::SearchBox;
-use super::use_texts;
 use crate::number::grouped;
 use crate::protocol::{Command, Connection, Row, Sort, Step, TopicsView, Tree};
 use crate::route::Route;
-use crate::texts::{Texts, age, fill};
+use crate::texts::{RoomsTexts, age, fill};
 
 /// The deepest level that is indented further.
 const INDENT_MAX: u16 = 24;
@@ -159,7 +159,7 @@ pub(super) fn Topics(props: &TopicsProps) -> Html {
     }
 }
 
-fn nothing(search: &str, is_online: bool, texts: &Texts) -> Html {
+fn nothing(search: &str, is_online: bool, texts: &RoomsTexts) -> Html {
     let text = if !search.trim().is_empty() {
         fill(texts.no_topic_matches, &[search.trim()])
     } else if is_online {
@@ -203,7 +203,7 @@ fn use_address(link: &Link, topic: &Option<AttrValue>, tree: &Rc<Tree>) {
     });
 }
 
-type Named = (&'static str, fn(&Texts) -> &'static str);
+type Named = (&'static str, fn(&RoomsTexts) -> &'static str);
 
 const SORTS: &[Named] = &[
     ("name", |texts| texts.sort_name),

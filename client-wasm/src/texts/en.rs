@@ -1,8 +1,8 @@
 //! English.
 
-use super::Texts;
+use super::{RoomsTexts, Texts};
 
-pub(super) const TEXTS: Texts = Texts {
+pub(super) static TEXTS: Texts = Texts {
     title: "{} · {}",
     sensors: "Sensors",
     search: "Search sensors",
@@ -80,6 +80,13 @@ pub(super) const TEXTS: Texts = Texts {
     clear_search: "Clear search",
     showing: "{} of {}",
     show_more: "Show more",
+    rooms_failed: "This page could not be loaded",
+    rooms_failed_advice: "The browser says: {}. The broker may have been upgraded since you opened this tab, or there is no way to it.",
+    reload: "Reload",
+};
+
+pub(super) static ROOMS: RoomsTexts = RoomsTexts {
+    common: &TEXTS,
     search_topics: "Search topics",
     search_topics_hint: "Search topics and values, or home/+/#",
     sort: "Sort by",
@@ -226,9 +233,6 @@ pub(super) const TEXTS: Texts = Texts {
     sys_values: "Values",
     sys_others: "All else that it tells",
     sys_not_kept: "Messages of further topics, for which there was no room: {}",
-    rooms_failed: "This page could not be loaded",
-    rooms_failed_advice: "The browser says: {}. The broker may have been upgraded since you opened this tab, or there is no way to it.",
-    reload: "Reload",
     decoded_more: "This is the beginning: there is more than the page shows.",
     decoded_not: "A payload on this topic should be {}, and this one is not: {}.",
     decoded_deep: "This looks like {}, but its values are nested deeper than the page looks.",

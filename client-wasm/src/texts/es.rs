@@ -1,8 +1,8 @@
 //! Spanish.
 
-use super::Texts;
+use super::{RoomsTexts, Texts};
 
-pub(super) const TEXTS: Texts = Texts {
+pub(super) static TEXTS: Texts = Texts {
     title: "{} · {}",
     sensors: "Sensores",
     search: "Buscar sensores",
@@ -80,6 +80,13 @@ pub(super) const TEXTS: Texts = Texts {
     clear_search: "Borrar la búsqueda",
     showing: "{} de {}",
     show_more: "Mostrar más",
+    rooms_failed: "No se ha podido cargar esta página",
+    rooms_failed_advice: "El navegador dice: {}. Puede que el bróker se haya actualizado desde que abriste esta pestaña, o que no haya conexión con él.",
+    reload: "Recargar",
+};
+
+pub(super) static ROOMS: RoomsTexts = RoomsTexts {
+    common: &TEXTS,
     search_topics: "Buscar temas",
     search_topics_hint: "Buscar en temas y valores, o casa/+/#",
     sort: "Ordenar por",
@@ -226,9 +233,6 @@ pub(super) const TEXTS: Texts = Texts {
     sys_values: "Valores",
     sys_others: "Todo lo demás que cuenta",
     sys_not_kept: "Mensajes de otros temas para los que no había sitio: {}",
-    rooms_failed: "No se ha podido cargar esta página",
-    rooms_failed_advice: "El navegador dice: {}. Puede que el bróker se haya actualizado desde que abriste esta pestaña, o que no haya conexión con él.",
-    reload: "Recargar",
     decoded_more: "Esto es el principio: hay más de lo que la página muestra.",
     decoded_not: "En este tema la carga debería ser {}, y esta no lo es: {}.",
     decoded_deep: "Esto parece {}, pero sus valores están anidados a más profundidad de la que la página mira.",

@@ -1,13 +1,24 @@
 //! Everything the page says, in the languages it speaks: one table per file.
 //!
-//! A language is added by one more file with a [`Texts`], and its line in [`ALL`]; the compiler finds
-//! what is missing. In a text `{}` stands for what is filled in, in order.
+//! What the first load says is a [`Texts`], so that it is all that is loaded with it; what only other pages
+//! say is a [`RoomsTexts`], which has the former within reach. A language is added by one more file with both,
+//! and its line in [`ALL`] and [`ROOMS`]; the compiler finds what is missing. In a text `{}` stands for what is filled in, in order.
 
 mod en;
 mod es;
 
+use std::ops::Deref;
+
 /// The languages with their tags (BCP 47); the first is used where none is asked for.
 pub const ALL: &[(&str, &Texts)] = &[("en", &en::TEXTS), ("es", &es::TEXTS)];
+
+/// The texts of all other pages, in the same order.
+pub const ROOMS: &[&RoomsTexts] = &[&en::ROOMS, &es::ROOMS];
+
+/// What the other pages say in the language of these texts.
+pub fn of_rooms(texts: &Texts) -> &'static RoomsTexts {
+    ROOMS.iter().find(|rooms| std::ptr::eq(rooms.common, texts)).unwrap_or(&&en::ROOMS)
+}
 
 /// The texts of the first language in the list, as a browser sends it, that the page speaks.
 pub fn choose<'a>(languages: impl IntoIterator<Item = &'a str>) -> (&'static str, &'static Texts) {
@@ -45,23 +56,41 @@ pub fn age(elapsed_ms: f64) -> String {
 }
 
 macro_rules! texts {
-    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
-        /// Every text of the page in one language.
+    ($(#[$about:meta])* $table:ident $(on $base:ident)? {
+        $($(#[$doc:meta])* $name:ident),* $(,)?
+    }) => {
+        $(#[$about])*
         #[derive(Debug, PartialEq, Eq)]
-        pub struct Texts {
+        pub struct $table {
+            $(
+                /// What is said everywhere.
+                pub common: &'static $base,
+            )?
             $($(#[$doc])* pub $name: &'static str,)*
         }
 
-        impl Texts {
+        impl $table {
             /// Every text with its name.
             pub fn all(&self) -> Vec<(&'static str, &'static str)> {
                 vec![$((stringify!($name), self.$name)),*]
             }
         }
+
+        $(
+            impl Deref for $table {
+                type Target = $base;
+
+                fn deref(&self) -> &$base {
+                    self.common
+                }
+            }
+        )?
     };
 }
 
 texts! {
+/// Every text of the first load in one language.
+Texts {
     /// The window's title; the page, and the host.
     title,
     /// Above the cards.
@@ -212,6 +241,18 @@ texts! {
     showing,
     /// Shows more cards.
     show_more,
+    /// A page whose program can't be had.
+    rooms_failed,
+    /// With the browser's words.
+    rooms_failed_advice,
+    /// A button.
+    reload,
+}
+}
+
+texts! {
+/// Every text of the pages that are not part of the first load, in one language.
+RoomsTexts on Texts {
     /// The search box of the topics.
     search_topics,
     /// What may be typed into it.
@@ -504,12 +545,6 @@ texts! {
     sys_others,
     /// Below it; how many messages.
     sys_not_kept,
-    /// A page whose program can't be had.
-    rooms_failed,
-    /// With the browser's words.
-    rooms_failed_advice,
-    /// A button.
-    reload,
     /// Below a decoded payload of which just the beginning is shown.
     decoded_more,
     /// A payload is not of the form that its topic promises; the form, the decoder’s words.
@@ -569,6 +604,7 @@ texts! {
     /// A template whose payload is a file.
     no_file_in_template,
 }
+}
 
 #[cfg(test)]
 mod tests {
@@ -594,9 +630,11 @@ mod tests {
     #[test]
     fn every_language_says_everything_and_fills_in_the_same() {
         let holes = |text: &str| text.matches("{}").count();
-        let first = ALL[0].1.all();
-        for (tag, texts) in ALL {
-            for ((name, text), (_, model)) in texts.all().into_iter().zip(&first) {
+        let all = |rooms: &RoomsTexts| [rooms.common.all(), rooms.all()].concat();
+        let first = all(ROOMS[0]);
+        for ((tag, texts), rooms) in ALL.iter().zip(ROOMS) {
+            assert_eq!(of_rooms(texts), *rooms, "{tag}");
+            for ((name, text), (_, model)) in all(rooms).into_iter().zip(&first) {
                 assert!(!text.trim().is_empty(), "{tag}: {name} is empty");
                 assert_eq!(holes(text), holes(model), "{tag}: {name}: {text}");
             }
