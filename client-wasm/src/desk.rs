@@ -18,8 +18,8 @@ use crate::number;
 use crate::payload::{self, Payload};
 use crate::protocol::{
     Board, Card, Connection, Counters, DetailView, File, FileKind, Frame, Group, Line,
-    MessagesView, Problem, Published, Repeating, RetainedPart, Step, Subscribed, Title, TopicsView,
-    Value,
+    MessagesView, Problem, Published, Repeating, RetainedPart, Step, Subscribed, Tape, Title,
+    TopicsView, Value,
 };
 use crate::retained::Listing;
 use crate::search::Search;
@@ -73,6 +73,8 @@ pub struct Desk {
     file: Option<File>,
     repeating: Option<Repeating>,
     repeating_changed: bool,
+    tape: Tape,
+    tape_changed: bool,
     counters_sent: Counters,
     counters_sent_ms: f64,
     rate: Rate,
@@ -124,6 +126,8 @@ impl Desk {
             file: None,
             repeating: None,
             repeating_changed: false,
+            tape: Tape::default(),
+            tape_changed: false,
             counters_sent: Counters::default(),
             counters_sent_ms: f64::NEG_INFINITY,
             rate: Rate { samples: VecDeque::from([(now_ms, 0)]), per_second: 0 },
@@ -294,6 +298,12 @@ impl Desk {
         self.repeating_changed = true;
     }
 
+    /// Takes in what is recorded and replayed.
+    pub fn set_tape(&mut self, tape: Tape) {
+        self.tape_changed |= tape != self.tape;
+        self.tape = tape;
+    }
+
     /// Hands a file to the page.
     pub fn set_file(&mut self, file: File) {
         self.file = Some(file);
@@ -316,6 +326,7 @@ impl Desk {
         for watched in &mut self.watched {
             (watched.count_sent, watched.line_sent_ms) = (0, f64::NEG_INFINITY);
         }
+        self.tape_changed = true;
         self.repeating_changed = true;
     }
 
@@ -339,11 +350,13 @@ impl Desk {
             retained: self.listed(),
             file: self.file.take(),
             repeating: self.repeating_changed.then(|| self.repeating.clone()),
+            tape: self.tape_changed.then(|| self.tape.clone()),
             published: std::mem::take(&mut self.published),
         };
         self.connection_sent = true;
         self.subscriptions_sent = true;
         self.repeating_changed = false;
+        self.tape_changed = false;
         if frame.is_empty() {
             return None;
         }
@@ -622,7 +635,8 @@ mod tests {
         desk.again();
         let again = next(&mut desk, START_MS);
         let (subscriptions, repeating) = (Some(Vec::new()), Some(None));
-        assert_eq!(again, Frame { subscriptions, repeating, ..first });
+        let tape = Some(Tape::default());
+        assert_eq!(again, Frame { subscriptions, repeating, tape, ..first });
         assert_eq!(desk.frame(START_MS), None, "and once");
     }
 

@@ -8,24 +8,32 @@ use codec::{QoS, ReasonCode, TopicError, TopicFilter, TopicName};
 use gloo_timers::callback::Interval;
 use hashbrown::HashMap;
 use session::{DisconnectReason, Event, PublishError, State, Token};
+use wasm_bindgen_futures::spawn_local;
 
 use crate::clock;
 use crate::connect::{self, Connect, Subscription};
 use crate::connection::{self, Connection};
 use crate::desk::Desk;
 use crate::export;
-use crate::limits::{PUBLISHES_WAITING_MAX, REPEAT_MS_MIN, SUBSCRIPTIONS_MAX};
+use crate::limits::{
+    PUBLISHES_WAITING_MAX, REPEAT_MS_MIN, REPLAY_INTERVAL_MS, REPLAY_TOLD_MS, SUBSCRIPTIONS_MAX,
+};
 use crate::placeholder::{Filler, Piece};
 use crate::protocol::{
     Answer, Command, Connection as Shown, Failure, File, FileKind, Frame, Outcome, Problem,
-    Publish, Published, Repeating, SignIn, Subscribed,
+    Publish, Published, Repeating, ReplayStep, SignIn, Subscribed,
 };
+use crate::replay::{Replay, Sent};
 use crate::socket::Probe;
 use crate::store::{Limits, Message};
 use crate::sys;
+use crate::tape::Tape;
 
 /// The user property that names a unit.
 const UNIT_PROPERTY: &str = "unit";
+
+/// The ticket of all messages that are replayed; the page counts its own from zero.
+const REPLAY_TICKET: u32 = u32::MAX;
 
 /// The engine; clones are handles to the same one.
 #[derive(Clone)]
@@ -46,6 +54,8 @@ struct Inner {
     files: Cell<u32>,
     file_url: RefCell<Option<String>>,
     repeating: RefCell<Option<Interval>>,
+    tape: Tape,
+    tape_shown_ms: Cell<f64>,
     show: Box<dyn Fn(Frame)>,
     showing: Cell<bool>,
 }
@@ -63,6 +73,8 @@ impl Engine {
             files: Cell::new(0),
             file_url: RefCell::default(),
             repeating: RefCell::default(),
+            tape: Tape::default(),
+            tape_shown_ms: Cell::new(0.0),
             show: Box::new(show),
             showing: Cell::new(false),
         }))
@@ -118,6 +130,12 @@ impl Engine {
                 self.repeat(publish, every_ms, pieces);
             }
             Command::StopRepeating => self.stop_repeating(),
+            Command::Record(search) => {
+                self.0.tape.record(&search);
+                self.0.show_tape();
+            }
+            Command::StopRecording => self.stop_recording(),
+            Command::Replay(step) => self.replay(step),
             Command::Painted => self.0.desk.borrow_mut().painted(),
             Command::Again => self.0.desk.borrow_mut().again(),
         }
@@ -126,6 +144,7 @@ impl Engine {
 
     /// Time goes on: figures and lines change without a message.
     pub fn tick(&self) {
+        self.0.show_tape();
         self.0.connecting();
         self.0.show();
     }
@@ -213,18 +232,81 @@ impl Engine {
             FileKind::Csv => ("text/csv", "csv"),
             FileKind::Json => ("application/json", "json"),
         };
-        let number = self.0.files.get().wrapping_add(1);
-        self.0.files.set(number);
-        // The one before was saved long ago, or never will be.
-        if let Some(url) = self.0.file_url.take() {
-            let _revoked = web_sys::Url::revoke_object_url(&url);
+        if let Some(url) = crate::blob::url(&bytes, media_type) {
+            self.0.hand_over(url, "messages", ending);
         }
-        let Some(url) = crate::blob::url(&bytes, media_type) else { return };
-        self.0.file_url.replace(Some(url.clone()));
-        // No file system takes a colon everywhere.
-        let time = export::time(clock::now_ms()).replace(':', "-");
-        let name = format!("messages-{}.{ending}", time.split('.').next().unwrap_or(&time));
-        self.0.desk.borrow_mut().set_file(File { number, url, name });
+    }
+
+    fn stop_recording(&self) {
+        if let Some(url) = self.0.tape.finish() {
+            self.0.hand_over(url, "recording", "jsonl");
+        }
+        self.0.show_tape();
+    }
+
+    /// Replays a recording. The timer is the engine's, as that of a page in the background hardly ticks.
+    fn replay(&self, step: ReplayStep) {
+        let now_ms = clock::now_ms();
+        let mut replay = self.0.tape.replay.borrow_mut();
+        match (step, replay.as_mut()) {
+            (ReplayStep::Start(speed), _) => *replay = Some(Replay::new(speed, now_ms)),
+            (ReplayStep::Stop, _) => *replay = None,
+            (ReplayStep::More { messages, is_last }, Some(replay)) => replay.add(messages, is_last),
+            (ReplayStep::Speed(speed), Some(replay)) => replay.set_speed(speed),
+            (ReplayStep::Pause(is_paused), Some(replay)) => replay.pause(is_paused),
+            // What is stopped already needs nothing more.
+            (_, None) => {}
+        }
+        let is_idle = replay.as_ref().is_none_or(Replay::is_done);
+        drop(replay);
+        self.0.show_tape();
+        let mut timer = self.0.tape.timer.borrow_mut();
+        if is_idle {
+            timer.take();
+        } else if timer.is_none() {
+            let weak = Rc::downgrade(&self.0);
+            *timer = Some(Interval::new(REPLAY_INTERVAL_MS, move || {
+                if let Some(inner) = weak.upgrade() {
+                    Self(inner).replay_due();
+                }
+            }));
+        }
+    }
+
+    fn replay_due(&self) {
+        let mut sent = false;
+        let mut replay = self.0.tape.replay.borrow_mut();
+        if let Some(replay) = replay.as_mut() {
+            replay.run(clock::now_ms(), |message| {
+                let qos = QoS::from_u8(message.publish.qos).unwrap_or_default();
+                match self.try_publish(message.publish.clone()) {
+                    Ok(token) => {
+                        self.0.tickets.borrow_mut().insert(token, (REPLAY_TICKET, qos));
+                        sent = true;
+                        Sent::Yes
+                    }
+                    Err(why @ (Failure::Offline | Failure::Busy)) => Sent::Later(why),
+                    Err(why) => Sent::Never(why),
+                }
+            });
+        }
+        drop(replay);
+        let connection = self.0.connection.borrow().clone();
+        if let Some(connection) = connection.filter(|_| sent) {
+            connection.run();
+        }
+        let is_done = self.0.tape.replay.borrow().as_ref().is_none_or(Replay::is_done);
+        if is_done {
+            let inner = Rc::clone(&self.0);
+            // Not from within what it calls.
+            spawn_local(async move { drop(inner.tape.timer.take()) });
+        }
+        let now_ms = clock::now_ms();
+        if is_done || now_ms - self.0.tape_shown_ms.get() >= REPLAY_TOLD_MS {
+            self.0.tape_shown_ms.set(now_ms);
+            self.0.show_tape();
+            self.0.show();
+        }
     }
 
     /// Publishes now, and from now on each time that the interval has passed. The timer is the engine's:
@@ -309,6 +391,24 @@ impl Inner {
         self.showing.set(false);
     }
 
+    fn show_tape(&self) {
+        self.desk.borrow_mut().set_tape(self.tape.shown());
+    }
+
+    /// Hands a file to the page, which asks a person where it shall be. Its bytes are the browser's.
+    fn hand_over(&self, url: String, what: &str, ending: &str) {
+        let number = self.files.get().wrapping_add(1);
+        self.files.set(number);
+        // The one before was saved long ago, or never will be.
+        if let Some(url) = self.file_url.replace(Some(url.clone())) {
+            let _revoked = web_sys::Url::revoke_object_url(&url);
+        }
+        // No file system takes a colon everywhere.
+        let time = export::time(clock::now_ms()).replace(':', "-");
+        let name = format!("{what}-{}.{ending}", time.split('.').next().unwrap_or(&time));
+        self.desk.borrow_mut().set_file(File { number, url, name });
+    }
+
     fn set_connection(&self, connection: Shown) {
         self.desk.borrow_mut().set_connection(connection, clock::now_ms());
     }
@@ -363,6 +463,7 @@ impl Inner {
                     properties: message.properties.as_bytes(),
                     unit: unit.as_deref(),
                 };
+                self.tape.take(&message);
                 self.desk.borrow_mut().take(message, clock::now_ms());
             }
             Event::Connected(_) => {
@@ -483,7 +584,14 @@ impl Inner {
 
     fn published(&self, token: Token, failure: Option<Failure>) {
         let ticket = self.tickets.borrow_mut().remove(&token);
-        if let Some((ticket, qos)) = ticket {
+        if let Some((REPLAY_TICKET, _)) = ticket {
+            // Answers come with what the socket says, and not while messages are handed to it.
+            if let (Some(why), Ok(mut replay)) = (failure, self.tape.replay.try_borrow_mut())
+                && let Some(replay) = replay.as_mut()
+            {
+                replay.failed(why);
+            }
+        } else if let Some((ticket, qos)) = ticket {
             let outcome = match (failure, qos) {
                 (Some(failure), _) => Outcome::Failed(failure),
                 (None, QoS::AtMostOnce) => Outcome::Sent,

@@ -91,7 +91,8 @@ pub fn string(text: &str) -> String {
     out
 }
 
-fn encoded(payload: &[u8]) -> (&'static str, String) {
+/// A payload as text, and how it was made text: as it is, or in Base64.
+pub fn encoded(payload: &[u8]) -> (&'static str, String) {
     match std::str::from_utf8(payload) {
         // No program that reads tables takes this character.
         Ok(text) if !text.contains('\0') => ("text", text.to_owned()),

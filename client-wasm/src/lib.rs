@@ -27,6 +27,8 @@ pub mod number;
 pub mod payload;
 pub mod placeholder;
 pub mod protocol;
+pub mod recording;
+pub mod replay;
 pub mod retained;
 pub mod route;
 pub mod search;
@@ -54,6 +56,8 @@ pub mod javascript;
 pub mod page;
 #[cfg(target_arch = "wasm32")]
 mod socket;
+#[cfg(target_arch = "wasm32")]
+mod tape;
 #[cfg(target_arch = "wasm32")]
 pub mod worker;
 

@@ -145,3 +145,33 @@ pub const RETAINED_BYTES_AT_ONCE: usize = 256 * 1024;
 
 /// Retained messages that are deleted or put back at once; the others wait for their turn.
 pub const RETAINED_SENT_AT_ONCE: usize = 128;
+
+/// The longest line of a recording that is written or read, in bytes.
+pub const RECORDING_LINE_MAX: usize = 16 * 1024 * 1024;
+
+/// The largest recording, in bytes; messages beyond it are counted, not recorded.
+pub const RECORDING_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// How much of a recording is handed to the browser at once, in bytes.
+pub const RECORDING_PART_BYTES: usize = 1024 * 1024;
+
+/// How much of a recording is read at once, in bytes: never more messages than may wait.
+pub const RECORDING_READ_BYTES: u32 = 64 * 1024;
+
+/// Lines that could not be read which are listed; it says how many there are.
+pub const RECORDING_WRONG_SHOWN: usize = 20;
+
+/// Messages that wait to be replayed.
+pub const REPLAY_WAITING_MAX: usize = 8_192;
+
+/// More are read when fewer than these wait to be replayed.
+pub const REPLAY_WAITING_LOW: u32 = 2_048;
+
+/// Messages that are replayed in one go.
+pub const REPLAY_AT_ONCE: usize = 256;
+
+/// How often what is due is replayed, in milliseconds.
+pub const REPLAY_INTERVAL_MS: u32 = 10;
+
+/// How often the page is told how far a replay is, in milliseconds.
+pub const REPLAY_TOLD_MS: f64 = 100.0;

@@ -79,10 +79,45 @@ pub enum Command {
     },
     /// Repeat no message any more.
     StopRepeating,
+    /// Record the messages that match from now on: words of the topic or the payload, or a topic filter.
+    Record(String),
+    /// End the recording, and make a file of it.
+    StopRecording,
+    /// Replay a recording.
+    Replay(ReplayStep),
     /// The last frame is on the screen: the next may come.
     Painted,
     /// Somebody else listens from now on, and has heard nothing yet: send everything once more.
     Again,
+}
+
+/// What is to be done about the recording that is replayed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ReplayStep {
+    /// Begin: so many times as fast as it was recorded, or as fast as it goes.
+    Start(Option<f64>),
+    /// This comes next.
+    More {
+        /// The messages, in order.
+        messages: Vec<Timed>,
+        /// Whether nothing comes behind them.
+        is_last: bool,
+    },
+    /// From here on at another speed.
+    Speed(Option<f64>),
+    /// Stop where it is, or go on from there.
+    Pause(bool),
+    /// End it.
+    Stop,
+}
+
+/// A message of a recording.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Timed {
+    /// When it came, in milliseconds since 1970.
+    pub at_ms: f64,
+    /// The message.
+    pub publish: Publish,
 }
 
 /// Who the broker is told that the page is.
@@ -295,6 +330,8 @@ pub struct Frame {
     pub file: Option<File>,
     /// The message that is repeated, if one is.
     pub repeating: Option<Option<Repeating>>,
+    /// What is recorded and replayed.
+    pub tape: Option<Tape>,
     /// What became of messages to be published.
     pub published: Vec<Published>,
 }
@@ -315,6 +352,7 @@ impl Frame {
             && self.retained.is_none()
             && self.file.is_none()
             && self.repeating.is_none()
+            && self.tape.is_none()
             && self.published.is_empty()
     }
 }
@@ -823,6 +861,45 @@ pub struct Repeating {
     pub topic: String,
     /// How many times so far.
     pub count: u64,
+}
+
+/// What is recorded and replayed, if anything is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Tape {
+    /// How the recording is.
+    pub recording: Option<Recording>,
+    /// How the replaying is.
+    pub replaying: Option<Replaying>,
+}
+
+/// How a recording is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Recording {
+    /// Messages in it.
+    pub messages: u64,
+    /// How large it is, in bytes.
+    pub bytes: u64,
+    /// Messages for which there was no room.
+    pub left_out: u64,
+}
+
+/// How far a recording is replayed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Replaying {
+    /// Messages that were sent.
+    pub sent: u64,
+    /// Messages that could not be sent, or were refused.
+    pub failed: u64,
+    /// Why the last of them was.
+    pub failure: Option<Failure>,
+    /// Messages that wait until they are due.
+    pub waiting: u32,
+    /// Whether a person paused it.
+    pub is_paused: bool,
+    /// Why it waits by itself, if it does.
+    pub held: Option<Failure>,
+    /// Whether all was sent.
+    pub is_done: bool,
 }
 
 /// What became of a message to be published.

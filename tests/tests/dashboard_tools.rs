@@ -1,5 +1,5 @@
 //! What the dashboard has for those who look closer: payloads that are no text, decoded; messages that
-//! say what a sensor would.
+//! say what a sensor would; recordings.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -107,4 +107,64 @@ fn a_template_says_what_a_sensor_would_again_and_again() {
     }
     browser.screenshot("publish-template");
     browser.click("[data-role=stop]");
+}
+
+#[test]
+fn what_is_recorded_is_replayed_to_another_broker() {
+    let broker = Broker::start();
+    let browser = open(&broker, "#/messages");
+    let record = "[data-role=record]";
+    browser.wait_for("the page", "document.querySelector('[data-role=record]') !== null", &[]);
+    browser.fill("[data-role=search]", "line/#");
+    browser.wait_for(
+        "nothing matches yet",
+        "document.querySelector('.tree-nothing')?.innerText.includes('line/#')",
+        &[],
+    );
+    browser.click(record);
+    let recorded =
+        "document.querySelector('[data-role=recording]').innerText.includes(arguments[0])";
+    browser.wait_for("the recording", recorded, &["0 messages"]);
+    send(&broker, "line/speed", b"1.50");
+    send(&broker, "other", b"not searched for");
+    send(&broker, "line/raw", b"\x00\xff");
+    browser.wait_for("what matches is recorded", recorded, &["2 messages"]);
+    browser.click(record);
+    let file = browser.saved_file(".jsonl");
+    let lines: Vec<serde_json::Value> =
+        file.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3, "{file}");
+    assert_eq!((&lines[1]["topic"], &lines[1]["payload"]), (&"line/speed".into(), &"1.50".into()));
+    assert_eq!((&lines[2]["payload"], &lines[2]["encoding"]), (&"AP8=".into(), &"base64".into()));
+
+    // To another broker, with a line in it that somebody has broken.
+    let other = Broker::start();
+    let mut subscriber = Subscriber::start(&other, Version::V5, &["-t", "line/#", "-q", "1"]);
+    let browser = open(&other, "#/messages");
+    browser.wait_for("the page", "document.querySelector('[data-role=record]') !== null", &[]);
+    let mut broken: Vec<&str> = file.lines().collect();
+    broken.insert(2, "{\"topic\": ");
+    let choose = "(() => {
+        const files = new DataTransfer();
+        files.items.add(new File([arguments[0]], 'day.jsonl'));
+        const input = document.querySelector('[data-role=replay-file]');
+        input.files = files.files;
+        input.dispatchEvent(new Event('change', { bubbles: true }));
+        return true;
+    })()";
+    // The arrow function has no `arguments` of its own: these are the script's.
+    browser.value(choose, &[&broken.join("\n")]);
+    let is_chosen = "document.querySelector('[data-role=replay-start]') !== null";
+    browser.wait_for("the file", is_chosen, &[]);
+    browser.choose("[data-role=replay-speed]", "100");
+    browser.click("[data-role=replay-start]");
+    for (topic, payload) in [("line/speed", &b"1.50"[..]), ("line/raw", b"\x00\xff")] {
+        let message = subscriber.next_message();
+        assert_eq!((message.topic.as_str(), message.payload.as_slice()), (topic, payload));
+    }
+    let told = "document.querySelector('[data-role=replay-wrong]')?.innerText.includes('Line 3 ')";
+    browser.wait_for("the line that is broken", told, &[]);
+    let done = "document.querySelector('[data-role=replayed]')?.innerText.includes('Sent: 2')";
+    browser.wait_for("how much was sent", done, &[]);
+    browser.screenshot("replay");
 }

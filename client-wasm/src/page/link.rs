@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
-use gloo_timers::callback::Interval;
+use gloo_timers::callback::{Interval, Timeout};
 use wasm_bindgen::prelude::*;
 
 use super::field::Field;
@@ -12,7 +12,8 @@ use crate::clock;
 use crate::placeholder::Piece;
 use crate::protocol::{
     self, Beginning, Board, Card, Command, Connection, Counters, Detail, File, Frame, Head, Line,
-    Messages, Outcome, Publish, Published, Repeating, Report, RetainedPart, Subscribed, Sys, Tree,
+    Messages, Outcome, Publish, Published, Repeating, Report, RetainedPart, Subscribed, Sys, Tape,
+    Tree,
 };
 use crate::store::TopicId;
 
@@ -49,6 +50,7 @@ struct Inner {
     retained: Field<Option<Rc<RetainedPart>>>,
     file: Field<Option<File>>,
     repeating: Field<Option<Repeating>>,
+    tape: Field<Tape>,
     published: Field<Option<Published>>,
     now_ms: Field<f64>,
     cards: RefCell<HashMap<TopicId, Field<Live>>>,
@@ -83,6 +85,7 @@ impl Link {
             retained: Field::new(None),
             file: Field::new(None),
             repeating: Field::new(None),
+            tape: Field::new(Tape::default()),
             published: Field::new(None),
             now_ms: Field::new(clock::now_ms()),
             cards: RefCell::default(),
@@ -149,6 +152,18 @@ impl Link {
         let Ok(Beginning::Frame(head)) = protocol::decode(&report) else { return };
         // The engine sends one frame and waits, so there is none that this one would replace.
         *self.0.waiting.borrow_mut() = Some((head, report));
+        // The browser paints nothing of a page in the background; what it replays goes on all the same.
+        let is_hidden = web_sys::window().and_then(|w| w.document()).is_some_and(|d| d.hidden());
+        if is_hidden {
+            let weak = Rc::downgrade(&self.0);
+            let later = Timeout::new(CLOCK_MS, move || {
+                if let Some(inner) = weak.upgrade() {
+                    inner.paint();
+                }
+            });
+            later.forget();
+            return;
+        }
         let asked = match (web_sys::window(), self.0.on_frame.borrow().as_ref()) {
             (Some(window), Some(closure)) => {
                 window.request_animation_frame(closure.as_ref().unchecked_ref()).is_ok()
@@ -238,6 +253,11 @@ impl Link {
         &self.0.repeating
     }
 
+    /// What is recorded and replayed.
+    pub fn tape(&self) -> &Field<Tape> {
+        &self.0.tape
+    }
+
     /// What became of the last message to be published.
     pub fn published(&self) -> &Field<Option<Published>> {
         &self.0.published
@@ -313,6 +333,9 @@ impl Inner {
         }
         if let Some(repeating) = frame.repeating {
             self.repeating.set(repeating);
+        }
+        if let Some(tape) = frame.tape {
+            self.tape.set(tape);
         }
         for published in frame.published {
             // Who waits for one ticket must see each of its outcomes, and the last one stays.

@@ -9,6 +9,7 @@ use super::house::use_texts;
 use super::link::Link;
 use super::rows::{Space, use_rows};
 use super::search::SearchBox;
+use super::tape::Tape;
 use super::time;
 use crate::number::grouped;
 use crate::protocol::{Command, FileKind, MessageRow, Messages as Shown, MessagesView};
@@ -84,6 +85,7 @@ pub(super) fn Messages(props: &MessagesProps) -> Html {
                 <button type="button" class="button" data-role="json" title={texts.export_explained}
                     onclick={export(FileKind::Json)}>{ "JSON" }</button>
             </header>
+            <Tape link={link.clone()} search={(*search).clone()} />
             <div class="log-pane">
                 <div class="log-head" aria-hidden="true">
                     <span>{ texts.arrived }</span>

@@ -24,6 +24,7 @@ mod search;
 mod shell;
 mod sparkline;
 mod status;
+mod tape;
 mod time;
 mod topics;
 pub mod watch;

@@ -603,6 +603,54 @@ RoomsTexts on Texts {
     template_unread,
     /// A template whose payload is a file.
     no_file_in_template,
+    /// Begins a recording.
+    record,
+    /// Ends a recording.
+    record_stop,
+    /// What recording does.
+    record_explained,
+    /// How a recording is; messages, size.
+    recorded,
+    /// A recording has no room for some messages; how many.
+    recorded_left_out,
+    /// Chooses a recording.
+    replay_file,
+    /// Begins to replay.
+    replay,
+    /// How fast it is replayed.
+    replay_speed,
+    /// The fastest speed.
+    replay_fastest,
+    /// Begins again at the end.
+    replay_loop,
+    /// How far a replay is; messages.
+    replayed,
+    /// Messages of a replay that failed; how many, why the last one.
+    replay_failed,
+    /// A replay is at its end.
+    replay_done,
+    /// A replay waits for the connection.
+    replay_offline,
+    /// A replay waits for acknowledgements.
+    replay_busy,
+    /// A file can’t be read any more; the browser’s words.
+    replay_unreadable,
+    /// A line that is left out; its number, the reason.
+    replay_wrong,
+    /// Further lines that are left out; how many.
+    replay_wrong_more,
+    /// Why a line is left out; the parser’s words.
+    line_json,
+    /// Why a line is left out.
+    line_topic,
+    /// Why a line is left out.
+    line_time,
+    /// Why a line is left out.
+    line_payload,
+    /// Why a line is left out.
+    line_version,
+    /// Why a line is left out.
+    line_long,
 }
 }
 
