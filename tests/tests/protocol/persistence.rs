@@ -1,6 +1,7 @@
 //! What a client finds when the broker was killed and is back: what was acknowledged, as if nothing had
 //! happened.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -194,6 +195,37 @@ fn retained_messages_outlive_the_broker() {
     client.take("new");
     client.subscribe_qos("c", ExactlyOnce);
     client.expect_nothing();
+}
+
+/// A new subscription gets its retained messages though the broker dies while they are on their way, and once
+/// it has them it does not get them again.
+/// [MQTT-3.3.1-9]
+#[test]
+fn retained_messages_on_their_way_go_on() {
+    let mut broker = Broker::durable("os", "max_inflight_messages 1");
+    let mut publisher = Client::clean(&broker, V5, "publisher");
+    let numbers: BTreeSet<u32> = (0..5).collect();
+    for number in &numbers {
+        let topic = format!("t/{number}");
+        publisher.publish_as(retained(&topic, number.to_string(), AtLeastOnce));
+    }
+    let mut client = Client::connect(&broker, persistent(V5, "c"));
+    client.subscribe_qos("t/+", AtLeastOnce);
+    // While this one is not acknowledged there is no other.
+    client.receive_publish();
+
+    broker.die_and_start_again();
+    let mut client = Client::connect(&broker, persistent(V5, "c"));
+    let mut taken = BTreeSet::new();
+    while taken != numbers {
+        taken.insert(payload(&client.take_any()).parse().unwrap());
+    }
+    while !taken_until_ping(&mut client).is_empty() {}
+    settle(&broker);
+
+    broker.die_and_start_again();
+    let mut client = Client::connect(&broker, persistent(V5, "c"));
+    assert!(taken_until_ping(&mut client).is_empty());
 }
 
 /// The lifetime of a message goes on while the broker is away, for what waits and for what is retained.

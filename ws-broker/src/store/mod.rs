@@ -36,8 +36,9 @@ pub(crate) use committer::{Committer, Surroundings};
 use engine::{Engine, EngineError, Reach};
 pub(crate) use parcel::{NewDelivery, Parcel, Place};
 pub(crate) use record::{
-    SavedDelivery, SavedSession, SessionNumber, SessionState, delete_received, delete_session,
-    delete_subscription, put_received, put_sent, put_session, put_subscription,
+    SavedDelivery, SavedSession, SessionNumber, SessionState, delete_owed, delete_received,
+    delete_session, delete_subscription, put_owed, put_received, put_sent, put_session,
+    put_subscription,
 };
 pub(crate) use restore::Restored;
 

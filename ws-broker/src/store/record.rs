@@ -34,6 +34,8 @@ pub(super) enum Kind {
     Session = b's',
     /// A subscription, by its session and filter.
     Subscription = b'f',
+    /// A subscription whose retained messages are still on their way, by its session and filter.
+    Owed = b'o',
     /// How far a session's messages have been sent.
     Sent = b'n',
     /// A Packet Identifier of QoS 2 that was received, by its session.
@@ -52,6 +54,7 @@ pub(super) enum Kind {
 pub(super) const KINDS: &[Kind] = &[
     Kind::Session,
     Kind::Subscription,
+    Kind::Owed,
     Kind::Sent,
     Kind::Received,
     Kind::Retained,
@@ -317,6 +320,8 @@ pub(crate) struct SavedSubscription {
     pub filter: TopicFilter,
     pub options: SubscriptionOptions,
     pub id: Option<u32>,
+    /// Whether retained messages were on their way to it.
+    pub is_owed: bool,
 }
 
 pub(crate) fn put_subscription(
@@ -340,6 +345,15 @@ pub(crate) fn delete_subscription(batch: &mut Batch, session: SessionNumber, fil
     batch.delete(&named_key(Kind::Subscription, session, filter.as_bytes()));
 }
 
+/// Notes that retained messages are on their way to a subscription.
+pub(crate) fn put_owed(batch: &mut Batch, session: SessionNumber, filter: &TopicFilter) {
+    batch.put(&named_key(Kind::Owed, session, filter.as_bytes()), &[]);
+}
+
+pub(crate) fn delete_owed(batch: &mut Batch, session: SessionNumber, filter: &TopicFilter) {
+    batch.delete(&named_key(Kind::Owed, session, filter.as_bytes()));
+}
+
 pub(super) fn subscription(filter: &[u8], value: &[u8]) -> Result<SavedSubscription, Unreadable> {
     let record: SubscriptionRecord = decode(value)?;
     let filter = TopicFilter::from_bytes(Bytes::copy_from_slice(filter));
@@ -353,7 +367,8 @@ pub(super) fn subscription(filter: &[u8], value: &[u8]) -> Result<SavedSubscript
     options.no_local = record.no_local;
     options.retain_as_published = record.retain_as_published;
     options.retain_handling = retain_handling;
-    Ok(SavedSubscription { filter: filter.map_err(|_| Unreadable)?, options, id: record.id })
+    let filter = filter.map_err(|_| Unreadable)?;
+    Ok(SavedSubscription { filter, options, id: record.id, is_owed: false })
 }
 
 pub(crate) fn put_sent(batch: &mut Batch, session: SessionNumber, number: u64) {

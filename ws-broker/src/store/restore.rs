@@ -83,6 +83,14 @@ pub(super) fn read(engine: &dyn Engine, wall: Wall) -> Result<(Restored, Packs)>
         }
         Ok(())
     })?;
+    each(engine, Kind::Owed, |number, filter, _| {
+        let subscriptions = sessions.get_mut(&number).map(|session| &mut session.subscriptions);
+        let mut subscriptions = subscriptions.into_iter().flatten();
+        if let Some(owed) = subscriptions.find(|it| it.filter.as_bytes() == filter) {
+            owed.is_owed = true;
+        }
+        Ok(())
+    })?;
     each(engine, Kind::Sent, |number, _, value| {
         let sent_to = record::sent(value)?;
         if let Some(session) = sessions.get_mut(&number) {

@@ -22,9 +22,10 @@ use crate::limits::{
     PARCEL_DELIVERIES_MAX, PARCEL_ROOM_KEPT_MAX, STORE_LAZY_MS, STORE_PATIENCE_MS,
 };
 use crate::store::engine::Batch;
-use crate::store::{NewDelivery, Parcel, Place, Store};
+use crate::store::{NewDelivery, Parcel, Place, Store, delete_owed};
 use crate::time::Ms;
 use crate::worker::link::SharedLink;
+use crate::worker::session::Session;
 
 /// Names a wait on its worker.
 pub(crate) type WaitKey = usize;
@@ -353,6 +354,14 @@ impl Keeper {
     pub(super) fn change(&mut self, waiting: &mut Waiting, now: Ms) -> &mut Batch {
         self.note_change(waiting, now);
         &mut self.parcel.changes
+    }
+
+    /// All retained messages that a session's subscriptions were to get are in its flow.
+    pub(super) fn forget_owed(&mut self, session: &mut Session, now: Ms) {
+        let Some(kept) = &mut session.kept else { return };
+        for filter in kept.owed.drain(..) {
+            delete_owed(self.change(&mut Waiting::Nobody, now), kept.number, &filter);
+        }
     }
 
     fn note_change(&mut self, waiting: &mut Waiting, now: Ms) {

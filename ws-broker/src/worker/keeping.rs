@@ -15,7 +15,7 @@ use crate::worker::keeper::{Due, Waiting, Who};
 use crate::worker::link::{Cause, SharedLink};
 use crate::worker::publish::Routed;
 use crate::worker::session::{
-    DelayedWill, Delivery, Held, Kept, KeptDelivery, Session, StoredMessage,
+    DelayedWill, Delivery, Held, Kept, KeptDelivery, RetainedDelivery, Session, StoredMessage,
 };
 use crate::worker::sessions::{FOREVER_S, will_delay};
 use crate::worker::{Mail, State, Worker};
@@ -334,6 +334,20 @@ impl State {
             let (filter, options) = (subscription.filter, subscription.options);
             let (router, id) = (&self.shared.router, subscription.id);
             router.subscribe(&filter, session.key, options, id, &session.connected);
+            if subscription.is_owed
+                && let Some(kept) = &mut session.kept
+            {
+                // How far they had come nobody knows, so all of them are sent again.
+                let found = self.shared.retained.matching(&filter, now);
+                let rules = &self.settings.config.rules;
+                let owed = found.into_iter().map(|message| RetainedDelivery {
+                    qos: rules.outgoing_qos(message.qos, options.qos),
+                    message,
+                    id,
+                });
+                session.retained.extend(owed.filter(|owed| owed.qos > QoS::AtMostOnce));
+                kept.owed.push(filter.clone());
+            }
             session.subscriptions.insert(filter);
         }
         session.send.reserve(saved.deliveries.len());

@@ -340,6 +340,7 @@ impl State {
                 RetainHandling::SendIfNew => is_new,
                 RetainHandling::DoNotSend => false,
             };
+        let mut is_owed = false;
         if wants_retained {
             let rules = &self.settings.config.rules;
             let found = shared.retained.matching(&filter, self.now);
@@ -353,11 +354,18 @@ impl State {
                 message,
                 id,
             });
+            let before = queue.len();
             queue.extend(deliveries);
+            // Those of QoS 0 end with the connection.
+            is_owed = queue.iter().skip(before).any(|delivery| delivery.qos > QoS::AtMostOnce);
         }
-        if let Some(kept) = &session.kept {
+        if let Some(kept) = &mut session.kept {
             let batch = self.keeper.change(waiting, self.now);
             store::put_subscription(batch, kept.number, &filter, options, id);
+            if is_owed && !kept.owed.contains(&filter) {
+                store::put_owed(batch, kept.number, &filter);
+                kept.owed.push(filter);
+            }
         }
         ReasonCode::granted(options.qos)
     }
@@ -372,9 +380,12 @@ impl State {
         let Some(session) = self.sessions.get_mut(slot) else { return false };
         let existed = session.subscriptions.remove(filter);
         self.shared.router.unsubscribe(filter, session.key);
-        if let Some(kept) = session.kept.as_ref().filter(|_| existed) {
+        if let Some(kept) = session.kept.as_mut().filter(|_| existed) {
             let batch = self.keeper.change(waiting, self.now);
             store::delete_subscription(batch, kept.number, filter);
+            if let Some(at) = kept.owed.iter().position(|owed| owed == filter) {
+                store::delete_owed(batch, kept.number, &kept.owed.swap_remove(at));
+            }
         }
         existed
     }

@@ -424,7 +424,10 @@ impl State {
                 return false;
             }
             session.is_dropping = false;
-            let Some(delivery) = session.retained.pop_front() else { return false };
+            let Some(delivery) = session.retained.pop_front() else {
+                self.keeper.forget_owed(session, self.now);
+                return false;
+            };
             // The subscription was there when its successor was published, so the client has got
             // that one and must not see the older one after it.
             if delivery.message.is_superseded() || !may_get(&self.settings, session, &delivery) {

@@ -73,6 +73,8 @@ pub(crate) struct Kept {
     pub released: BTreeMap<PacketId, Place>,
     /// Packet Identifiers of QoS 2 that were stored as received.
     pub received: BTreeSet<PacketId>,
+    /// Subscriptions whose retained messages are on their way, as the store knows.
+    pub owed: Vec<TopicFilter>,
 }
 
 impl Kept {
@@ -83,6 +85,7 @@ impl Kept {
             is_sender: false,
             released: BTreeMap::new(),
             received: BTreeSet::new(),
+            owed: Vec::new(),
         }
     }
 }

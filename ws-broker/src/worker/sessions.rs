@@ -330,6 +330,9 @@ impl State {
             for filter in &session.subscriptions {
                 store::delete_subscription(batch, kept.number, filter);
             }
+            for filter in &kept.owed {
+                store::delete_owed(batch, kept.number, filter);
+            }
             for id in &kept.received {
                 store::delete_received(batch, kept.number, *id);
             }
