@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use crate::detail::Detail;
 use crate::export;
+use crate::find;
 use crate::history::{Extreme, Span};
 use crate::limits::{
     CARDS_STEP, CARDS_WATCHED_MAX, HEX_SHOWN_BYTES, MEMBER_SHOWN_CHARS, RATE_SAMPLES_MAX,
@@ -75,6 +76,7 @@ pub struct Desk {
     repeating_changed: bool,
     tape: Tape,
     tape_changed: bool,
+    found: Option<Vec<String>>,
     counters_sent: Counters,
     counters_sent_ms: f64,
     rate: Rate,
@@ -128,6 +130,7 @@ impl Desk {
             repeating_changed: false,
             tape: Tape::default(),
             tape_changed: false,
+            found: None,
             counters_sent: Counters::default(),
             counters_sent_ms: f64::NEG_INFINITY,
             rate: Rate { samples: VecDeque::from([(now_ms, 0)]), per_second: 0 },
@@ -298,6 +301,12 @@ impl Desk {
         self.repeating_changed = true;
     }
 
+    /// Finds topics by a few letters.
+    pub fn find(&mut self, text: &str) {
+        let topics = self.store.in_order().map(|(_, topic)| &*topic.name);
+        self.found = Some(find::find(topics, text));
+    }
+
     /// Takes in what is recorded and replayed.
     pub fn set_tape(&mut self, tape: Tape) {
         self.tape_changed |= tape != self.tape;
@@ -351,6 +360,7 @@ impl Desk {
             file: self.file.take(),
             repeating: self.repeating_changed.then(|| self.repeating.clone()),
             tape: self.tape_changed.then(|| self.tape.clone()),
+            found: self.found.take(),
             published: std::mem::take(&mut self.published),
         };
         self.connection_sent = true;

@@ -130,6 +130,7 @@ impl Engine {
                 self.repeat(publish, every_ms, pieces);
             }
             Command::StopRepeating => self.stop_repeating(),
+            Command::Find(text) => self.0.desk.borrow_mut().find(&text),
             Command::Record(search) => {
                 self.0.tape.record(&search);
                 self.0.show_tape();

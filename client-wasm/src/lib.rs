@@ -16,6 +16,7 @@ pub mod detail;
 pub mod diff;
 pub mod draft;
 pub mod export;
+pub mod find;
 pub mod format;
 pub mod history;
 pub mod json;

@@ -175,3 +175,6 @@ pub const REPLAY_INTERVAL_MS: u32 = 10;
 
 /// How often the page is told how far a replay is, in milliseconds.
 pub const REPLAY_TOLD_MS: f64 = 100.0;
+
+/// Topics that the command palette shows.
+pub const FOUND_MAX: usize = 30;

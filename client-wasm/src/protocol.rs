@@ -79,6 +79,8 @@ pub enum Command {
     },
     /// Repeat no message any more.
     StopRepeating,
+    /// Find the topics that are likeliest meant by these letters.
+    Find(String),
     /// Record the messages that match from now on: words of the topic or the payload, or a topic filter.
     Record(String),
     /// End the recording, and make a file of it.
@@ -332,6 +334,8 @@ pub struct Frame {
     pub repeating: Option<Option<Repeating>>,
     /// What is recorded and replayed.
     pub tape: Option<Tape>,
+    /// The topics that were looked for.
+    pub found: Option<Vec<String>>,
     /// What became of messages to be published.
     pub published: Vec<Published>,
 }
@@ -353,6 +357,7 @@ impl Frame {
             && self.file.is_none()
             && self.repeating.is_none()
             && self.tape.is_none()
+            && self.found.is_none()
             && self.published.is_empty()
     }
 }

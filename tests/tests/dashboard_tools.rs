@@ -1,5 +1,6 @@
 //! What the dashboard has for those who look closer: payloads that are no text, decoded; messages that
-//! say what a sensor would; recordings.
+//! say what a sensor would; recordings;
+//! and the command palette.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -167,4 +168,51 @@ fn what_is_recorded_is_replayed_to_another_broker() {
     let done = "document.querySelector('[data-role=replayed]')?.innerText.includes('Sent: 2')";
     browser.wait_for("how much was sent", done, &[]);
     browser.screenshot("replay");
+}
+
+#[test]
+fn everything_can_be_reached_with_the_keyboard_through_the_palette() {
+    let broker = Broker::start();
+    send(&broker, "home/kitchen/temperature", b"21.5");
+    let browser = open(&broker, "#/");
+    let keys = "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', \
+                { key: 'k', ctrlKey: true, bubbles: true, cancelable: true }))";
+    let is_open = "document.querySelector('dialog.palette')?.open === true";
+    let chosen = "document.querySelector('.palette-row.is-active bdi')?.innerText === arguments[0]";
+    let run = |text: &str, entry: &str| {
+        browser.value(keys, &[]);
+        browser.wait_for("the palette", is_open, &[]);
+        browser.fill(".palette-input", text);
+        browser.wait_for(&format!("the entry {entry}"), chosen, &[entry]);
+        browser.press_on_focus("Enter");
+        browser.wait_for("its end", "!document.querySelector('dialog.palette').open", &[]);
+    };
+    // A topic by a few of its letters, a page, and how it all looks.
+    run("kittem", "home/kitchen/temperature");
+    let shown = "document.querySelector('[data-role=payload]')?.innerText === '21.5'";
+    browser.wait_for("the topic", shown, &[]);
+    run("publi", "Publish");
+    browser.wait_for("the page", "location.hash === '#/publish'", &[]);
+    run("dark", "Theme: dark");
+    let ground = "getComputedStyle(document.body).colorScheme === 'dark'";
+    browser.wait_for("it is dark", ground, &[]);
+    run("español", "Language: Español");
+    let heading = "document.querySelector('#publish-heading').innerText === 'Publicar un mensaje'";
+    browser.wait_for("it speaks Spanish", heading, &[]);
+    browser.value(keys, &[]);
+    browser.wait_for("the palette", is_open, &[]);
+    browser.screenshot("palette");
+
+    // All of that is remembered, and single keys do what they say.
+    browser.open("about:blank");
+    browser.open(&format!("http://127.0.0.1:{}/#/", broker.ports.ws));
+    let spanish = "document.documentElement.lang === 'es'
+        && document.querySelector('.page-heading, h2') !== null";
+    browser.wait_for("it speaks Spanish still", spanish, &[]);
+    browser.wait_for("it is dark still", ground, &[]);
+    browser.press_on_focus("w");
+    let wall = "getComputedStyle(document.querySelector('.rail')).display === 'none'";
+    browser.wait_for("the sensors alone", wall, &[]);
+    browser.press_on_focus("w");
+    browser.wait_for("the page around them", &format!("!({wall})"), &[]);
 }

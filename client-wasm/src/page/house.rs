@@ -11,9 +11,11 @@ use yew::prelude::*;
 
 use super::broker::Broker;
 use super::link::Link;
+use super::look::use_language;
 use super::messages::Messages;
+use super::palette::Palette;
 use super::publish::PublishPage;
-use super::rooms::{PAGE, Program};
+use super::rooms::{PAGE, PALETTE, Program};
 use super::shell::use_route;
 use super::topics::Topics;
 use super::{Language, Surroundings};
@@ -109,9 +111,10 @@ fn Room(props: &RoomProps) -> Html {
     let route = use_route();
     let content = match props.place.as_str() {
         PAGE => page(&route, &props.link, &props.surroundings.host),
+        PALETTE => html! { <Palette link={props.link.clone()} /> },
         _ => Html::default(),
     };
-    let texts = props.surroundings.texts;
+    let texts = use_language(props.surroundings.texts);
     html! {
         <ContextProvider<Language> context={Language(texts)}>
             <ContextProvider<RoomsLanguage> context={RoomsLanguage(texts::of_rooms(texts))}>

@@ -4,21 +4,28 @@
 
 use gloo_events::{EventListener, EventListenerOptions};
 use wasm_bindgen::JsCast;
-use web_sys::{HtmlDialogElement, HtmlElement, HtmlInputElement, KeyboardEvent};
+use web_sys::{Event, HtmlDialogElement, HtmlElement, HtmlInputElement, KeyboardEvent};
 use yew::prelude::*;
 
-use super::{kept, use_texts};
+use super::{kept, look, use_texts};
 use crate::route::Route;
 use crate::texts::Texts;
 
 /// Where the browser keeps whether single keys are off.
 const OFF_KEY: &str = "single-keys-off";
 
+/// Told to the window when the command palette is asked for…
+pub(super) const PALETTE_EVENT: &str = "palette";
+
+/// …and when the list of keys is, from the other program.
+const HELP_EVENT: &str = "keys";
+
 /// What a key asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asked {
     Search,
     Help,
+    Wall,
     Page(usize),
 }
 
@@ -26,6 +33,7 @@ fn asked(key: &str) -> Option<Asked> {
     match key {
         "/" => Some(Asked::Search),
         "?" => Some(Asked::Help),
+        "w" => Some(Asked::Wall),
         _ => {
             let number: usize = key.parse().ok()?;
             (1..=Route::PAGES.len())
@@ -59,11 +67,25 @@ fn turn(on: bool) {
 
 /// Listens as long as the page lives.
 pub(super) fn listen(help: NodeRef) -> impl FnOnce() {
+    let asked_for_help = {
+        let help = help.clone();
+        web_sys::window().map(|window| {
+            EventListener::new(&window, HELP_EVENT, move |_| {
+                show(&help);
+            })
+        })
+    };
     let listener = web_sys::window().map(|window| {
         let options = EventListenerOptions::enable_prevent_default();
         EventListener::new_with_options(&window, "keydown", options, move |event| {
             let Some(event) = event.dyn_ref::<KeyboardEvent>() else { return };
             let has_modifier = event.ctrl_key() || event.meta_key() || event.alt_key();
+            if (event.ctrl_key() || event.meta_key()) && event.key().eq_ignore_ascii_case("k") {
+                // Browsers have keys of their own for what this one does in some of them.
+                event.prevent_default();
+                tell(PALETTE_EVENT);
+                return;
+            }
             if has_modifier || takes_text(event) || are_off() {
                 return;
             }
@@ -74,7 +96,24 @@ pub(super) fn listen(help: NodeRef) -> impl FnOnce() {
             }
         })
     });
-    move || drop(listener)
+    move || drop((listener, asked_for_help))
+}
+
+/// Opens the command palette.
+pub(super) fn ask_for_palette() {
+    tell(PALETTE_EVENT);
+}
+
+/// Opens the list of keys, from either program.
+pub(super) fn ask_for_help() {
+    tell(HELP_EVENT);
+}
+
+fn tell(event: &str) {
+    if let (Some(window), Ok(event)) = (web_sys::window(), Event::new(event)) {
+        // Nobody has to handle it.
+        let _handled = window.dispatch_event(&event);
+    }
 }
 
 /// Does what was asked for; says whether there was something to do.
@@ -89,6 +128,10 @@ fn follow(asked: Asked, help: &NodeRef) -> bool {
             found.is_some_and(|input| input.focus().is_ok())
         }
         Asked::Help => show(help),
+        Asked::Wall => {
+            look::toggle_wall();
+            true
+        }
         Asked::Page(index) => Route::PAGES
             .get(index)
             .is_some_and(|route| window.location().set_hash(&route.href()).is_ok()),
@@ -110,7 +153,7 @@ pub(super) struct SheetProps {
 #[component]
 pub(super) fn Sheet(props: &SheetProps) -> Html {
     let texts = use_texts();
-    let onchange = Callback::from(|event: Event| {
+    let onchange = Callback::from(|event: yew::events::Event| {
         if let Some(input) = event.target_dyn_into::<HtmlInputElement>() {
             turn(input.checked());
         }
@@ -142,7 +185,9 @@ fn rows(texts: &Texts) -> Vec<(Vec<String>, &'static str)> {
     let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect();
     vec![
         (numbers, texts.keys_pages),
+        (keys(&["Ctrl", "K"]), texts.keys_palette),
         (keys(&["/"]), texts.keys_search),
+        (keys(&["w"]), texts.keys_wall),
         (keys(&["?"]), texts.keys_help),
         (keys(&["Esc"]), texts.keys_escape),
     ]

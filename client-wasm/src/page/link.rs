@@ -51,6 +51,7 @@ struct Inner {
     file: Field<Option<File>>,
     repeating: Field<Option<Repeating>>,
     tape: Field<Tape>,
+    found: Field<Rc<Vec<String>>>,
     published: Field<Option<Published>>,
     now_ms: Field<f64>,
     cards: RefCell<HashMap<TopicId, Field<Live>>>,
@@ -86,6 +87,7 @@ impl Link {
             file: Field::new(None),
             repeating: Field::new(None),
             tape: Field::new(Tape::default()),
+            found: Field::new(Rc::default()),
             published: Field::new(None),
             now_ms: Field::new(clock::now_ms()),
             cards: RefCell::default(),
@@ -258,6 +260,11 @@ impl Link {
         &self.0.tape
     }
 
+    /// The topics that were looked for.
+    pub fn found(&self) -> &Field<Rc<Vec<String>>> {
+        &self.0.found
+    }
+
     /// What became of the last message to be published.
     pub fn published(&self) -> &Field<Option<Published>> {
         &self.0.published
@@ -336,6 +343,9 @@ impl Inner {
         }
         if let Some(tape) = frame.tape {
             self.tape.set(tape);
+        }
+        if let Some(found) = frame.found {
+            self.found.set(Rc::new(found));
         }
         for published in frame.published {
             // Who waits for one ticket must see each of its outcomes, and the last one stays.

@@ -16,7 +16,9 @@ mod icon;
 mod kept;
 mod keys;
 pub mod link;
+mod look;
 mod messages;
+mod palette;
 mod publish;
 pub mod rooms;
 mod rows;
@@ -32,7 +34,7 @@ pub mod watch;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use web_sys::{Document, Location, Url, Window};
+use web_sys::{Document, Location, Url};
 use yew::prelude::*;
 
 use self::link::Link;
@@ -79,8 +81,9 @@ pub struct Surroundings {
 /// The whole page.
 #[component]
 pub fn App(props: &AppProps) -> Html {
+    let texts = look::use_language(props.surroundings.texts);
     html! {
-        <ContextProvider<Language> context={Language(props.surroundings.texts)}>
+        <ContextProvider<Language> context={Language(texts)}>
             <Shell
                 link={props.link.clone()}
                 rooms={props.rooms.clone()}
@@ -97,7 +100,8 @@ pub fn App(props: &AppProps) -> Html {
 pub fn start(glue: &str) {
     let Some(window) = web_sys::window() else { return };
     let Some(document) = window.document() else { return };
-    let (tag, _) = language(&window);
+    let (tag, _) = look::language();
+    look::apply();
     if let Some(root) = document.document_element() {
         // An attribute that the page has already can be changed.
         let _set = root.set_attribute("lang", tag);
@@ -118,15 +122,8 @@ pub fn surroundings() -> Surroundings {
         let document = window.document()?;
         Some(broker(&document, &window.location()).host)
     });
-    let texts = window.map_or(texts::choose([]).1, |window| language(&window).1);
+    let texts = look::language().1;
     Surroundings { host: host.unwrap_or_default().into(), texts }
-}
-
-/// The language of a window's person, with its tag.
-fn language(window: &Window) -> (&'static str, &'static Texts) {
-    let languages = window.navigator().languages();
-    let languages: Vec<String> = languages.iter().filter_map(|tag| tag.as_string()).collect();
-    texts::choose(languages.iter().map(String::as_str))
 }
 
 /// A broker, for the engine and for a person.

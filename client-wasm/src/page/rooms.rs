@@ -21,6 +21,9 @@ use crate::texts::fill;
 /// The place of the pages: what is shown there follows the address.
 pub(super) const PAGE: &str = "page";
 
+/// The place of the command palette, from when it is first asked for.
+pub(super) const PALETTE: &str = "palette";
+
 /// The second program, once it is there.
 pub trait Program {
     /// Takes in what the engine says, in the form in which it travels.

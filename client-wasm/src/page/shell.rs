@@ -9,7 +9,7 @@ use super::figures::Figures;
 use super::icon::{Icon, icon};
 use super::keys;
 use super::link::Link;
-use super::rooms::{PAGE, Rooms, Slot};
+use super::rooms::{PAGE, PALETTE, Rooms, Slot};
 use super::status::{Status, Trouble};
 use super::use_texts;
 use crate::route::Route;
@@ -53,6 +53,18 @@ pub(super) fn Shell(props: &ShellProps) -> Html {
             }
         });
     }
+    let has_palette = use_state(|| false);
+    {
+        let has_palette = has_palette.clone();
+        use_effect_with((), move |()| {
+            // It opens when it is there; from then on it listens itself.
+            let listener = web_sys::window().map(|window| {
+                EventListener::new(&window, keys::PALETTE_EVENT, move |_| has_palette.set(true))
+            });
+            move || drop(listener)
+        });
+    }
+    let show_palette = Callback::from(|_: MouseEvent| keys::ask_for_palette());
     let skip = {
         let main = main.clone();
         Callback::from(move |event: MouseEvent| {
@@ -86,6 +98,11 @@ pub(super) fn Shell(props: &ShellProps) -> Html {
                 </nav>
                 <div class="rail-foot">
                     <Figures link={link.clone()} />
+                    <button type="button" class="quiet-button palette-button" data-role="open-palette"
+                        onclick={show_palette}>
+                        <kbd aria-hidden="true">{ "Ctrl K" }</kbd>
+                        { texts.go_to }
+                    </button>
                     <button type="button" class="quiet-button help-button" data-role="help"
                         onclick={show_help}>
                         <kbd aria-hidden="true">{ "?" }</kbd>
@@ -104,6 +121,9 @@ pub(super) fn Shell(props: &ShellProps) -> Html {
                 </main>
             </div>
             <keys::Sheet dialog={help} />
+            if *has_palette {
+                <Slot rooms={rooms.clone()} place={PALETTE} />
+            }
         </div>
     }
 }
@@ -140,7 +160,8 @@ fn entry(page: &Route, route: &Route, rooms: &Rooms, texts: &Texts) -> Html {
     }
 }
 
-fn name(page: &Route, texts: &Texts) -> &'static str {
+/// What a page is called.
+pub(super) fn name(page: &Route, texts: &Texts) -> &'static str {
     match page {
         Route::Board => texts.sensors,
         Route::Topics(_) => texts.topics,

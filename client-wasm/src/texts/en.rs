@@ -83,6 +83,9 @@ pub(super) static TEXTS: Texts = Texts {
     rooms_failed: "This page could not be loaded",
     rooms_failed_advice: "The browser says: {}. The broker may have been upgraded since you opened this tab, or there is no way to it.",
     reload: "Reload",
+    keys_palette: "Search pages, topics and commands",
+    keys_wall: "Wall screen: show just the sensors, large",
+    go_to: "Go to…",
 };
 
 pub(super) static ROOMS: RoomsTexts = RoomsTexts {
@@ -286,4 +289,18 @@ pub(super) static ROOMS: RoomsTexts = RoomsTexts {
     line_payload: "its payload is not in the encoding that it names.",
     line_version: "the file was made by a later version.",
     line_long: "it is too long.",
+    palette: "Pages, topics and commands",
+    palette_hint: "Go to a page or a topic, or do something…",
+    palette_page: "Page",
+    palette_action: "Command",
+    palette_nothing: "Nothing matches “{}”",
+    look_theme: "Theme",
+    look_density: "Density",
+    look_language: "Language",
+    look_system: "as the system says",
+    look_light: "light",
+    look_dark: "dark",
+    look_roomy: "roomy",
+    look_compact: "compact",
+    look_wall: "wall screen",
 };

@@ -83,6 +83,9 @@ pub(super) static TEXTS: Texts = Texts {
     rooms_failed: "No se ha podido cargar esta página",
     rooms_failed_advice: "El navegador dice: {}. Puede que el bróker se haya actualizado desde que abriste esta pestaña, o que no haya conexión con él.",
     reload: "Recargar",
+    keys_palette: "Buscar páginas, temas y órdenes",
+    keys_wall: "Pantalla de pared: solo los sensores, en grande",
+    go_to: "Ir a…",
 };
 
 pub(super) static ROOMS: RoomsTexts = RoomsTexts {
@@ -286,4 +289,18 @@ pub(super) static ROOMS: RoomsTexts = RoomsTexts {
     line_payload: "su carga no está en la codificación que indica.",
     line_version: "el fichero es de una versión posterior.",
     line_long: "es demasiado larga.",
+    palette: "Páginas, temas y órdenes",
+    palette_hint: "Ve a una página o un tema, o haz algo…",
+    palette_page: "Página",
+    palette_action: "Orden",
+    palette_nothing: "Nada coincide con «{}»",
+    look_theme: "Tema visual",
+    look_density: "Densidad",
+    look_language: "Idioma",
+    look_system: "según el sistema",
+    look_light: "claro",
+    look_dark: "oscuro",
+    look_roomy: "amplia",
+    look_compact: "compacta",
+    look_wall: "pantalla de pared",
 };

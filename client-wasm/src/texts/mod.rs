@@ -247,6 +247,12 @@ Texts {
     rooms_failed_advice,
     /// A button.
     reload,
+    /// What a key does.
+    keys_palette,
+    /// What a key does.
+    keys_wall,
+    /// Opens the command palette.
+    go_to,
 }
 }
 
@@ -651,6 +657,34 @@ RoomsTexts on Texts {
     line_version,
     /// Why a line is left out.
     line_long,
+    /// The command palette.
+    palette,
+    /// What may be typed into it.
+    palette_hint,
+    /// The kind of an entry.
+    palette_page,
+    /// The kind of an entry.
+    palette_action,
+    /// Nothing matches; what was typed.
+    palette_nothing,
+    /// What can be chosen.
+    look_theme,
+    /// What can be chosen.
+    look_density,
+    /// What can be chosen.
+    look_language,
+    /// A choice.
+    look_system,
+    /// A choice.
+    look_light,
+    /// A choice.
+    look_dark,
+    /// A choice.
+    look_roomy,
+    /// A choice.
+    look_compact,
+    /// A choice.
+    look_wall,
 }
 }
 

@@ -22,6 +22,7 @@ const STYLE: &[&str] = &[
     include_str!("../../style/topics.css"),
     include_str!("../../style/messages.css"),
     include_str!("../../style/publish.css"),
+    include_str!("../../style/palette.css"),
     include_str!("../../style/broker.css"),
     // Above what the test runner writes.
     "#page-under-test { position: fixed; inset: 0; overflow: auto; }",
