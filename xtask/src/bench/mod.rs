@@ -204,7 +204,8 @@ impl Bench {
         if workload.kind == Kind::Restart {
             return stored::restart(self, broker, workload);
         }
-        let running = broker.start(workload.transport, &self.folder, &self.cores)?;
+        let cores = if workload.has_all_cores { self.cores.shared() } else { self.cores };
+        let running = broker.start(workload.transport, &self.folder, &cores)?;
         let beside = match workload.beside {
             Some(load) => Some(Beside::start(self, load, running.address)?),
             None => None,
@@ -235,7 +236,7 @@ impl Bench {
             load.args(["--seconds", &seconds.to_string()]);
         }
         load.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let output = cores::spawn_on(&mut load, self.cores.generator)?.wait_with_output()?;
+        let output = cores::spawn_on(&mut load, Some(self.cores.generator))?.wait_with_output()?;
         if !output.status.success() {
             bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
         }
@@ -256,7 +257,7 @@ impl Beside {
         load.args(arguments).args(["--announce", "--prefix", "beside", "--seconds", "3600"]);
         load.args(["--address", &address.to_string()]);
         load.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut beside = Self { child: cores::spawn_on(&mut load, bench.cores.generator)? };
+        let mut beside = Self { child: cores::spawn_on(&mut load, Some(bench.cores.generator))? };
         let stderr = beside.child.stderr.take().context("load has no standard error")?;
         let mut said = String::new();
         for line in BufReader::new(stderr).lines() {

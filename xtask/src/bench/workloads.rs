@@ -18,6 +18,8 @@ pub(super) struct Workload {
     pub(super) aim: Option<f64>,
     /// Whether it takes long, and so is left out by `--quick`.
     pub(super) is_long: bool,
+    /// Whether the broker has all cores, and as many workers: then it shares one with the generator.
+    pub(super) has_all_cores: bool,
 }
 
 /// Which figures tell about a workload.
@@ -52,7 +54,17 @@ impl Workload {
     ) -> Self {
         let transport = Transport::Tcp;
         let kind = Kind::Messages;
-        Self { name, title, kind, transport, load, beside: None, aim, is_long: false }
+        Self {
+            name,
+            title,
+            kind,
+            transport,
+            load,
+            beside: None,
+            aim,
+            is_long: false,
+            has_all_cores: false,
+        }
     }
 
     const fn latency(
@@ -63,7 +75,17 @@ impl Workload {
     ) -> Self {
         let transport = Transport::Tcp;
         let is_long = beside.is_some();
-        Self { name, title, kind: Kind::Latency, transport, load, beside, aim: None, is_long }
+        Self {
+            name,
+            title,
+            kind: Kind::Latency,
+            transport,
+            load,
+            beside,
+            aim: None,
+            is_long,
+            has_all_cores: false,
+        }
     }
 
     const fn connections(
@@ -73,7 +95,17 @@ impl Workload {
     ) -> Self {
         let transport = Transport::Tcp;
         let kind = Kind::Connections;
-        Self { name, title, kind, transport, load, beside: None, aim: None, is_long: false }
+        Self {
+            name,
+            title,
+            kind,
+            transport,
+            load,
+            beside: None,
+            aim: None,
+            is_long: false,
+            has_all_cores: false,
+        }
     }
 
     const fn stored(
@@ -94,6 +126,10 @@ impl Workload {
 
     const fn over(self, transport: Transport) -> Self {
         Self { transport, ..self }
+    }
+
+    const fn on_all_cores(self) -> Self {
+        Self { has_all_cores: true, ..self }
     }
 
     const fn long(self) -> Self {
@@ -133,6 +169,13 @@ pub(super) const ALL: &[Workload] = &[
         None,
         &["flow", "--publishers=50", "--subscribers=50", "--topics=own", "--window=500"],
     ),
+    Workload::messages(
+        "pairs-all-cores",
+        "51 → 51, own topics, each from worker to worker on all cores",
+        None,
+        &["flow", "--publishers=51", "--subscribers=51", "--topics=own", "--window=500"],
+    )
+    .on_all_cores(),
     Workload::messages(
         "qos1-window20",
         "1 → 1, QoS 1, window 20",
