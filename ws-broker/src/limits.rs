@@ -112,6 +112,10 @@ pub(crate) const LOG_GATHERED_BYTES_MAX: usize = 16 * 1024;
 /// one write each and no look between, in which more messages for the same ones would come in.
 pub(crate) const TASKS_BEFORE_IO: u32 = 256;
 
+/// Connections that one turn makes ready to write, of those that its messages go to; more of them wait for
+/// the next portion.
+pub(crate) const WAKES_AT_ONCE_MAX: usize = 1024;
+
 /// Bytes that one read takes at most. Reads of a worker share one buffer of this size.
 pub(crate) const READ_CHUNK: usize = 64 * 1024;
 

@@ -232,9 +232,14 @@ impl Link {
     pub(crate) fn wake(&mut self) {
         if !self.awake {
             self.awake = true;
-            if let Some(waker) = &self.waker {
-                waker.wake_by_ref();
-            }
+            self.wake_task();
+        }
+    }
+
+    /// Wakes the connection's task, which is marked as awake already.
+    pub(crate) fn wake_task(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
         }
     }
 

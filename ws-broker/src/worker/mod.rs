@@ -17,6 +17,7 @@ mod mount;
 mod out;
 mod packets;
 mod publish;
+mod queue;
 mod rights;
 mod round;
 mod rules;
@@ -61,6 +62,7 @@ use keeping::ReadParcels;
 use login::Login;
 use out::SpareBuffers;
 use publish::Frames;
+use queue::Queue;
 use round::{HandedRound, Round};
 use session::Session;
 use transport::Moving;
@@ -344,6 +346,7 @@ pub(crate) struct State {
     cache: MatchCache,
     frames: Frames,
     round: Round,
+    queue: Queue,
     keeper: Keeper,
     read_parcels: ReadParcels,
     spare: SpareBuffers,
@@ -375,6 +378,7 @@ impl State {
             cache: MatchCache::default(),
             frames: Frames::default(),
             round: Round::default(),
+            queue: Queue::default(),
             keeper: Keeper::new(id, shared.store.clone()),
             read_parcels: ReadParcels::default(),
             spare: SpareBuffers::default(),
@@ -397,6 +401,7 @@ impl State {
     /// Begins a turn: the time is read once for all that happens in it.
     fn begin_turn(&mut self) {
         self.now = self.shared.clock.now();
+        self.queue.begin_turn();
     }
 
     /// Ends a turn: who waited for what was stored goes on, and what other workers' sessions get is
@@ -465,6 +470,7 @@ pub(crate) fn run(
 impl Worker {
     async fn read_mail(self: Rc<Self>, mut mail: mpsc::UnboundedReceiver<Mail>) {
         tokio::task::spawn_local(housekeeping::run(Rc::clone(&self)));
+        tokio::task::spawn_local(queue::run(Rc::clone(&self)));
         if self.shared.store.is_some() {
             tokio::task::spawn_local(keeping::run(Rc::clone(&self)));
         }

@@ -256,7 +256,7 @@ impl State {
             self.pump(target.slot as usize);
             return;
         }
-        let Some(link) = &session.link else {
+        let Some(shared_link) = &session.link else {
             if session.keeps_qos0 || self.settings.config.rules.queue_qos0_messages {
                 if session.has_room(message, limits) {
                     let (ids, share) = (granted.ids.clone(), share.cloned());
@@ -267,7 +267,7 @@ impl State {
             }
             return;
         };
-        let link = &mut *link.borrow_mut();
+        let link = &mut *shared_link.borrow_mut();
         if link.closing.is_some() {
             return;
         }
@@ -283,7 +283,7 @@ impl State {
         } else {
             frame.write(self.now, link, &mut self.spare)
         };
-        link.wake();
+        self.queue.wake(link, shared_link);
         note(&self.counters, message, sent);
     }
 

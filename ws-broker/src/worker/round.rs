@@ -273,15 +273,15 @@ impl State {
         for target in targets.of(self.id) {
             // All of them are here: nothing has happened since the round began.
             let Some(session) = session_of(&mut self.sessions, target) else { continue };
-            let Some(link) = &session.link else { continue };
-            let link = &mut *link.borrow_mut();
+            let Some(shared_link) = &session.link else { continue };
+            let link = &mut *shared_link.borrow_mut();
             if link.out.len() > self.settings.config.limits.out_bytes_max {
                 count(&self.counters.dropped_slow_reader, messages);
                 continue;
             }
             let form = if link.version.is_v5() { &round.v5 } else { &round.v3 };
             link.out.push_packets(&form.bytes, round.messages, &mut self.spare);
-            link.wake();
+            self.queue.wake(link, shared_link);
             count(&self.counters.publishes_sent, messages);
             count(&self.counters.publish_bytes_sent, round.payload_bytes);
         }
