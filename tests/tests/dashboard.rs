@@ -177,6 +177,38 @@ fn the_first_load_is_light_and_further_pages_come_when_somebody_goes_there() {
 }
 
 #[test]
+fn without_the_broker_the_page_opens_all_the_same_and_says_so() {
+    let ports = Ports::free();
+    let broker = Broker::start_on(ports, &[]);
+    let page = Page::open(&broker);
+    let manifest = "fetch(document.querySelector('link[rel=manifest]').href) \
+                    .then((answer) => answer.json().then((manifest) => \
+                        [answer.headers.get('content-type'), manifest.icons.length]))";
+    let manifest = page.browser.value(manifest, &[]);
+    assert_eq!(manifest, serde_json::json!(["application/manifest+json", 3]));
+    let is_kept = "navigator.serviceWorker.getRegistration() \
+                   .then((kept) => kept?.active?.state === 'activated')";
+    page.browser.wait_for("the worker that keeps the page", is_kept, &[]);
+    broker.kill();
+
+    let address = format!("http://127.0.0.1:{}/", ports.ws);
+    page.browser.open("about:blank");
+    page.browser.open(&address);
+    page.wait_for_connection("offline");
+    let said = "document.querySelector('.trouble-text').innerText.includes('No answer from')";
+    page.browser.wait_for("why", said, &[]);
+    page.picture("without-a-network");
+
+    let broker = Broker::start_on(ports, &[]);
+    publish(&broker, Version::V311, &["-t", "home/porch/lamp", "-m", "off", "-r", "-q", "1"]);
+    page.wait_for_connection("online");
+    page.wait_for_value("home/porch/lamp", "off");
+    // Now that it runs from what was kept, further pages come from the broker as ever.
+    page.go("topics");
+    page.browser.wait_for("its topics", "document.querySelector('.tree-row') !== null", &[]);
+}
+
+#[test]
 fn a_page_that_can_not_be_fetched_says_so() {
     let broker = Broker::start();
     let page = Page::open(&broker);

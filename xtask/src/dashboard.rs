@@ -31,20 +31,25 @@ pub(crate) fn build() -> Result<PathBuf> {
     let links = page::links(&page)?;
     let mut site = Site::open(workspace::target().join("dashboard"))?;
     let styles = styles(&mut site, &links)?;
+    let mut first_load: Vec<String> = styles.get(FIRST_PROGRAM).cloned().into_iter().collect();
     let mut is_styled = false;
     let mut replacements = Vec::new();
     for link in links {
         let text = match link.require("rel")? {
             _ if link.get("data-development").is_some() => String::new(),
-            "rust" => program(&mut site, &link, &styles)?,
+            "rust" => program(&mut site, &link, &styles, &mut first_load)?,
             "icon" => {
                 let file = linked_file(&link)?;
                 let name = site.put_hashed(&file_name(&file)?, &read(&file)?)?;
+                first_load.push(name.clone());
                 format!(r#"<link rel="icon" href="./{name}">"#)
             }
             "copy-file" => {
                 let file = linked_file(&link)?;
-                site.put(&file_name(&file)?, &read(&file)?)?;
+                let name = file_name(&file)?;
+                site.put(&name, &read(&file)?)?;
+                // Pictures are for the system that installs the page, not for the page.
+                first_load.extend((!name.ends_with(".png")).then_some(name));
                 String::new()
             }
             // All sheets of the first load are one, in the place of the first.
@@ -58,8 +63,29 @@ pub(crate) fn build() -> Result<PathBuf> {
         };
         replacements.push((link, text));
     }
-    site.put("index.html", page::replace(&page, &replacements).as_bytes())?;
+    let page = page::replace(&page, &replacements);
+    site.put("index.html", page.as_bytes())?;
+    let worker = read_text(&workspace::root().join(OFFLINE))?;
+    let worker = with_files(&worker, &page, &first_load, &site)?;
+    site.put("offline.js", worker.as_bytes())?;
     site.close()
+}
+
+/// The service worker, which keeps the first load for when there is no network.
+const OFFLINE: &str = "client-wasm/app/offline.js";
+
+/// The service worker with what it has to know: the files of the first load, and a version that is
+/// another one whenever one of them is.
+fn with_files(worker: &str, page: &str, first_load: &[String], site: &Site) -> Result<String> {
+    let mut all = page.as_bytes().to_vec();
+    for name in first_load {
+        all.extend(name.as_bytes());
+        all.extend(read(&site.folder.join(name))?);
+    }
+    let names = first_load.iter().map(|name| format!(r#""./{name}""#));
+    let names: Vec<_> = [r#""./""#.to_owned()].into_iter().chain(names).collect();
+    let (version, files) = (short_hash(&all), names.join(", "));
+    Ok(format!("const VERSION = \"{version}\";\nconst FILES = [{files}];\n\n{worker}"))
 }
 
 /// The style sheets of each program as one, in their order; returns the names by program.
@@ -80,7 +106,12 @@ fn styles(site: &mut Site, links: &[Link]) -> Result<BTreeMap<String, String>> {
 /// say where it is for the page to load it itself.
 ///
 /// No script stands in the page itself: a content security policy can forbid those.
-fn program(site: &mut Site, link: &Link, styles: &BTreeMap<String, String>) -> Result<String> {
+fn program(
+    site: &mut Site,
+    link: &Link,
+    styles: &BTreeMap<String, String>,
+    first_load: &mut Vec<String>,
+) -> Result<String> {
     let name = link.require("data-bin")?;
     let wasm = compile(link)?;
     let folder = workspace::target().join("wasm-bindgen").join(name);
@@ -114,8 +145,14 @@ fn program(site: &mut Site, link: &Link, styles: &BTreeMap<String, String>) -> R
         let style = styles.get(name).map(|style| format!(r#" data-style="./{style}""#));
         return Ok(format!(r#"<link rel="{name}" href="./{glue}"{}>"#, style.unwrap_or_default()));
     }
-    let start = format!("import init from './{glue}';\nawait init();\n");
+    // A page that came without TLS from another machine may have no service worker; and where a browser
+    // takes none, the page does without.
+    let start = format!(
+        "import init from './{glue}';\nawait init();\n\
+         navigator.serviceWorker?.register('./offline.js').catch(() => {{}});\n"
+    );
     let start = site.put_hashed("start.js", start.as_bytes())?;
+    first_load.extend([&glue, &module, &start].map(String::clone));
     Ok([
         format!(r#"<link rel="modulepreload" href="./{glue}">"#),
         format!(
@@ -342,6 +379,21 @@ mod tests {
         // The SHA-256 of the empty text begins so.
         assert_eq!(site.put_hashed("a.js", b"").unwrap(), "a-e3b0c44298fc1c14.js");
         assert_ne!(site.put_hashed("a.js", b"1").unwrap(), site.put_hashed("a.js", b"2").unwrap());
+    }
+
+    #[test]
+    fn the_service_worker_has_another_version_when_any_file_of_the_first_load_has_changed() {
+        let mut site = Site::open(empty_folder("offline")).unwrap();
+        let mut with = |page: &str, style: &str| {
+            site.put("worker.js", style.as_bytes()).unwrap();
+            with_files("rest", page, &["worker.js".into()], &site).unwrap()
+        };
+        let first = with("page", "a");
+        assert!(first.contains(r#"const FILES = ["./", "./worker.js"];"#), "{first}");
+        assert!(first.ends_with("\nrest"), "{first}");
+        assert_eq!(first, with("page", "a"));
+        assert_ne!(first, with("page", "b"));
+        assert_ne!(first, with("another page", "a"));
     }
 
     #[test]

@@ -50,11 +50,12 @@ async fn try_fetch(send: Rc<dyn Fn(Vec<u8>)>) -> Result<Rc<dyn Program>, JsValue
     let link = document.query_selector("link[rel=rooms]")?.ok_or("no link to it in the page")?;
     let link: HtmlLinkElement = link.dyn_into()?;
     let style = link.get_attribute("data-style").map(|address| style(&document, &address));
+    let style = style.transpose()?.map(JsFuture::from);
     let module = JsFuture::from(import(&link.href())?).await?.unchecked_into::<Module>();
     JsFuture::from(module.load()?).await?;
     // Nothing is shown before it has its looks.
     if let Some(style) = style {
-        JsFuture::from(style?).await?;
+        style.await?;
     }
     let send = Closure::<dyn Fn(Vec<u8>)>::new(move |command| send(command)).into_js_value();
     Ok(Rc::new(Imported(module.open_house(&send)?)))
