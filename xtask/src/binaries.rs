@@ -22,11 +22,16 @@ pub(crate) fn build() -> Result<Binaries> {
     Ok(Binaries { broker: folder.join("ws-broker"), sensors: folder.join("sensors") })
 }
 
+/// Builds the broker alone, with the dashboard inside.
+pub(crate) fn broker() -> Result<PathBuf> {
+    cargo_build(&["ws-broker"])?;
+    Ok(workspace::target().join("release").join("ws-broker"))
+}
+
 /// `cargo xtask dist`: one `ws-broker` that needs no file beside it.
 pub(crate) fn dist() -> Result<()> {
     setup::ensure(setup::FOR_THE_DASHBOARD)?;
-    cargo_build(&["ws-broker"])?;
-    let built = workspace::target().join("release").join("ws-broker");
+    let built = broker()?;
     let folder = workspace::target().join("dist");
     let file = folder.join("ws-broker");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;

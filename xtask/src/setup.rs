@@ -35,15 +35,22 @@ pub(crate) const FOR_THE_DASHBOARD: &[Need] = &[Need::WasmTarget];
 pub(crate) const FOR_THE_BENCHMARKS: &[Need] =
     &[Need::Program { names: &["mosquitto"], packages: &["mosquitto"] }];
 
+/// The browsers that can be driven, by the names of their programs.
+pub(crate) const BROWSERS: &[&str] = &["chromium", "google-chrome", "chromium-browser"];
+
+/// What measuring the dashboard needs.
+pub(crate) const FOR_THE_BROWSER: &[Need] = &[
+    Need::Program { names: BROWSERS, packages: &["chromium", "fonts-dejavu-core"] },
+    Need::Program { names: &["node"], packages: &["nodejs"] },
+    Need::Program { names: &["npm"], packages: &["npm"] },
+];
+
 /// What the tests need.
 pub(crate) const FOR_THE_TESTS: &[Need] = &[
     Need::WasmTarget,
     Need::Component { subcommand: "fmt", component: "rustfmt" },
     Need::Component { subcommand: "clippy", component: "clippy" },
-    Need::Program {
-        names: &["chromium", "google-chrome", "chromium-browser"],
-        packages: &["chromium", "fonts-dejavu-core"],
-    },
+    Need::Program { names: BROWSERS, packages: &["chromium", "fonts-dejavu-core"] },
     Need::Program { names: &["chromedriver"], packages: &["chromium-driver"] },
     Need::Program { names: &["mosquitto"], packages: &["mosquitto"] },
     Need::Program { names: &["mosquitto_pub"], packages: &["mosquitto-clients"] },

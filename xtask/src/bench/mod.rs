@@ -3,6 +3,7 @@
 //! Every run has a broker that was just started, on a core of its own, and one `load` on another.
 //! The brokers take turns within a round, so that whatever else the machine does hits all of them.
 
+mod browser;
 mod cores;
 mod page;
 mod peers;
@@ -38,7 +39,10 @@ const FILL_SECONDS_MAX: f64 = 600.0;
 const FLOWING: &str = "load: flowing";
 
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// How many times everything is measured; the tables show medians
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
@@ -66,6 +70,13 @@ pub(crate) struct Arguments {
     docs: bool,
 }
 
+/// What else can be measured than brokers.
+#[derive(clap::Subcommand)]
+enum Other {
+    /// Measure the dashboard in a browser
+    Browser(browser::Arguments),
+}
+
 /// What every run needs.
 struct Bench {
     load: PathBuf,
@@ -75,6 +86,9 @@ struct Bench {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(Other::Browser(arguments)) = &arguments.other {
+        return browser::run(arguments);
+    }
     if arguments.list {
         for workload in workloads::ALL {
             println!("{:18} {}", workload.name, workload.title);

@@ -1,0 +1,238 @@
+// Measures the dashboard in headless Chromium, against a broker that runs, and prints one JSON object.
+//
+//   node measure.mjs '{"tcp": 1883, "ws": 9001, "browser": "/usr/bin/chromium", "seconds": 20}'
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { Worker } from "node:worker_threads";
+import { chromium } from "playwright-core";
+
+const options = { seconds: 20, only: [], ...JSON.parse(process.argv[2]) };
+const address = `http://127.0.0.1:${options.ws}/`;
+const LOADS = 5;
+const TOPICS = 10_000;
+const RATE = 20_000;
+
+// What is measured does not begin before the page is up, in milliseconds.
+const START_UP_MS = 3_000;
+
+const browser = await chromium.launch({
+  executablePath: options.browser,
+  args: ["--no-sandbox", "--js-flags=--expose-gc", "--enable-precise-memory-info"],
+});
+
+const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const say = (text) => console.error(text);
+
+function publish(topics, rate, seconds, retain = false) {
+  const workerData = { port: options.tcp, topics, rate, seconds, retain };
+  const worker = new Worker(new URL("publisher.mjs", import.meta.url), { workerData });
+  return new Promise((resolve, reject) => worker.once("message", resolve).once("error", reject));
+}
+
+/** A page in a profile of its own: nothing is cached. `watch` runs in it before anything else. */
+async function open(url, watch = () => {}) {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "en" });
+  const page = await context.newPage();
+  page.on("pageerror", (error) => say(`the page: ${error.message}`));
+  await page.addInitScript(watch);
+  await page.goto(url);
+  return page;
+}
+
+/** What the page says that it has counted. */
+const counted = (page, role = "messages") =>
+  page.evaluate((role) => Number(
+    document.querySelector(`[data-role=${role}] dd`)?.textContent.replace(/\D/g, "") ?? 0), role);
+
+/** The page counts twice a second: waits until its figure stays. */
+async function settled(page, role) {
+  for (let before = -1; ;) {
+    const now = await counted(page, role);
+    if (now === before) return now;
+    before = now;
+    await sleep(1_500);
+  }
+}
+
+// Weight over the wire, and the time until a value is on the screen.
+async function firstLoad() {
+  await publish(12, 1_200, 0.01, true);
+  const times = [];
+  let weight = {};
+  for (let n = 0; n < LOADS; n++) {
+    const page = await open(address, () => {
+      const look = () => {
+        const value = document.querySelector(".card [data-role=value]");
+        if (value?.textContent) globalThis.firstValueMs = performance.now();
+        else requestAnimationFrame(look);
+      };
+      requestAnimationFrame(look);
+    });
+    await page.waitForFunction(() => globalThis.firstValueMs);
+    times.push(await page.evaluate(() => globalThis.firstValueMs));
+    weight = await page.evaluate(() => Object.fromEntries(
+      ["navigation", "resource"].flatMap((kind) => performance.getEntriesByType(kind))
+        .map((entry) => [new URL(entry.name).pathname.slice(1).replace(/-[0-9a-f]{16}/, "") || "index.html",
+          entry.encodedBodySize])));
+    await page.context().close();
+  }
+  const bytes = Object.values(weight).reduce((a, b) => a + b, 0);
+  return { bytes, files: weight, first_value_ms: Math.round(median(times)) };
+}
+
+/** Observes what holds the page's thread, and how long a person waits for an answer. */
+function watchThread() {
+  globalThis.longTasks = [];
+  globalThis.inputs = [];
+  new PerformanceObserver((list) => {
+    for (const { startTime, duration } of list.getEntries()) longTasks.push([startTime, duration]);
+  }).observe({ type: "longtask", buffered: true });
+  new PerformanceObserver((list) => {
+    for (const { startTime, duration, name } of list.getEntries()) inputs.push([startTime, duration, name]);
+  }).observe({ type: "event", durationThreshold: 16, buffered: true });
+}
+
+/** Resident memory of the browser's busiest renderer, in bytes: page, worker and their wasm. */
+async function resident(session) {
+  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+  const sizes = await Promise.all(
+    processInfo.filter(({ type }) => type === "renderer").map(async ({ id }) => {
+      const status = await readFile(`/proc/${id}/status`, "utf8").catch(() => "");
+      return Number(/VmRSS:\s*(\d+)/.exec(status)?.[1] ?? 0) * 1024;
+    }),
+  );
+  return Math.max(0, ...sizes);
+}
+
+// Ten thousand topics at twenty thousand messages a second, while somebody uses the page.
+async function flood() {
+  const page = await open(address, watchThread);
+  const session = await browser.newBrowserCDPSession();
+  await page.waitForSelector("[data-state=online]");
+  const before = await settled(page);
+  const sending = publish(TOPICS, RATE, options.seconds);
+  const fromMs = await page.evaluate(() => performance.now()) + START_UP_MS;
+  const memory = [];
+  let ended = false;
+  sending.then(() => { ended = true; });
+  const steps = [
+    () => page.fill("[data-role=search]", "sensor-77"),
+    () => page.fill("[data-role=search]", ""),
+    () => page.click(".nav-link[href='#/topics']"),
+    () => page.click(".tree-row"),
+    () => page.keyboard.press("ArrowDown"),
+    () => page.click("[data-role=flat]").catch(() => {}),
+    () => page.click(".nav-link[href='#/messages']"),
+    () => page.click("[data-role=pause]"),
+    () => page.click("[data-role=pause]"),
+    () => page.click(".nav-link[href='#/']"),
+    () => page.mouse.wheel(0, 2_000),
+  ];
+  await sleep(START_UP_MS);
+  for (let n = 0; !ended; n++) {
+    await steps[n % steps.length]();
+    await sleep(400);
+    memory.push(await resident(session));
+  }
+  const { sent } = await sending;
+  const received = (await settled(page)) - before;
+  const dropped = await counted(page, "dropped");
+  const [tasks, inputs] = await page.evaluate(() => [longTasks, inputs]);
+  const after = ([startTime]) => startTime > fromMs;
+  const longest = tasks.filter(after).map(([, duration]) => duration);
+  const waits = inputs.filter(after).map(([, duration]) => duration);
+  await page.context().close();
+  const third = Math.max(1, Math.floor(memory.length / 3));
+  return {
+    topics: TOPICS, rate: RATE, seconds: options.seconds, sent, received, dropped,
+    missing: sent - received,
+    long_tasks: longest.length, longest_task_ms: Math.round(Math.max(0, ...longest)),
+    input_to_paint_ms: Math.round(Math.max(0, ...waits)),
+    inputs: inputs.filter(after).sort((a, b) => b[1] - a[1]).slice(0, 5),
+    memory_growth: Number((median(memory.slice(2 * third)) / median(memory.slice(third, 2 * third))).toFixed(2)),
+    memory_mib: { second_third: Math.round(median(memory.slice(third, 2 * third)) / 2 ** 20),
+      last_third: Math.round(median(memory.slice(2 * third)) / 2 ** 20),
+      highest: Math.round(Math.max(...memory) / 2 ** 20) },
+  };
+}
+
+/** The most messages a second that a page takes in: it is offered more until it takes no more. */
+async function taken(open, sample) {
+  let best = 0;
+  const tried = [];
+  for (let offered = 10_000; offered <= 2_000_000; offered *= 2) {
+    const page = await open();
+    const sending = publish(1_000, offered, 5);
+    await sleep(1_500);
+    const [from, fromMs] = await page.evaluate(sample);
+    await sleep(2_000);
+    const [to, toMs] = await page.evaluate(sample);
+    await sending;
+    await page.context().close();
+    const rate = Math.round((to - from) / ((toMs - fromMs) / 1_000));
+    tried.push([offered, rate]);
+    say(`  offered ${offered}/s, taken ${rate}/s`);
+    best = Math.max(best, rate);
+    if (rate < 0.6 * offered) break;
+  }
+  return { best, tried };
+}
+
+/** What MQTT.js takes in, and when that was. */
+const sampleMqttJs = () => [globalThis.count, performance.now()];
+
+/** What the page shows that the engine has taken in, as soon as it shows something new. */
+const sampleEngine = () => new Promise((resolve) => {
+  const shown = () => document.querySelector("[data-role=messages] dd").textContent.replace(/\D/g, "");
+  const before = shown();
+  const look = () => {
+    if (shown() === before) requestAnimationFrame(look);
+    else resolve([Number(shown()), performance.now()]);
+  };
+  look();
+});
+
+// The engine beside MQTT.js: the same messages, and of each topic the last value and the count.
+async function peers() {
+  const script = await readFile(new URL("node_modules/mqtt/dist/mqtt.min.js", import.meta.url), "utf8");
+  const body = `<!doctype html><title>MQTT.js</title><script>${script}</script><script>
+    globalThis.count = 0;
+    const topics = new Map();
+    const client = mqtt.connect("ws://127.0.0.1:${options.ws}/mqtt", { protocolVersion: 5 });
+    client.on("connect", () => client.subscribe("#", () => { globalThis.ready = true; }));
+    client.on("message", (topic, payload) => {
+      count++;
+      const known = topics.get(topic);
+      if (known) { known.count++; known.last = payload; }
+      else topics.set(topic, { count: 1, last: payload });
+    });
+  </script>`;
+  say("MQTT.js:");
+  const mqttjs = await taken(async () => {
+    const page = await open("about:blank");
+    // From the broker's own address, as the dashboard is.
+    await page.route("**/mqtt-js.html", (route) => route.fulfill({ body, contentType: "text/html" }));
+    await page.goto(`${address}mqtt-js.html`);
+    await page.waitForFunction(() => globalThis.ready);
+    return page;
+  }, sampleMqttJs);
+  say("the engine:");
+  const engine = await taken(async () => {
+    const page = await open(address);
+    await page.waitForSelector("[data-state=online]");
+    return page;
+  }, sampleEngine);
+  return { mqttjs, engine, times: Number((engine.best / mqttjs.best).toFixed(1)) };
+}
+
+const parts = { load: firstLoad, flood, peers };
+const results = { browser: browser.version() };
+for (const [name, measure] of Object.entries(parts)) {
+  if (options.only.length && !options.only.includes(name)) continue;
+  say(`${name}…`);
+  results[name] = await measure();
+  say(JSON.stringify(results[name]));
+}
+await browser.close();
+console.log(JSON.stringify(results, null, 2));
