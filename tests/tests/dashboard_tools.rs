@@ -211,7 +211,7 @@ fn everything_can_be_reached_with_the_keyboard_through_the_palette() {
     browser.wait_for("it speaks Spanish still", spanish, &[]);
     browser.wait_for("it is dark still", ground, &[]);
     browser.press_on_focus("w");
-    let wall = "getComputedStyle(document.querySelector('.rail')).display === 'none'";
+    let wall = "document.querySelector('.rail').getBoundingClientRect().right < 20";
     browser.wait_for("the sensors alone", wall, &[]);
     browser.press_on_focus("w");
     browser.wait_for("the page around them", &format!("!({wall})"), &[]);
