@@ -28,6 +28,12 @@ pub trait Owner {
     /// further try.
     fn bad_address(&self, words: &str);
 
+    /// A socket is being opened: what was sent and received before was on another one.
+    fn opened(&self) {}
+
+    /// These bytes go to the socket, or came from it. `is_start` says that they begin with a packet.
+    fn bytes(&self, _is_sent: bool, _bytes: &[u8], _is_start: bool) {}
+
     /// All that happened was told; nothing more until something comes from outside.
     fn settled(&self) {}
 }
@@ -124,6 +130,7 @@ impl Inner {
         while socket.waiting() <= SEND_BUFFER_BYTES_MAX
             && self.client.borrow_mut().poll_transmit(&mut out)
         {
+            self.owner.bytes(true, &out, true);
             socket.send(&out);
             out.clear();
         }
@@ -148,6 +155,7 @@ impl Inner {
 
     fn open(self: &Rc<Self>) {
         self.forget_socket();
+        self.owner.opened();
         let generation = self.generation.get();
         let weak = Rc::downgrade(self);
         let opened = Socket::open(&self.url, move |told| {
@@ -181,6 +189,7 @@ impl Inner {
 
     fn received(&self, now: Millis, mut bytes: Bytes) {
         let mut partial = self.partial.borrow_mut();
+        self.owner.bytes(false, &bytes, partial.is_empty());
         let mut client = self.client.borrow_mut();
         if partial.is_empty() {
             // The usual frame holds whole packets, which are then slices of it.

@@ -27,6 +27,7 @@ use crate::search::Search;
 use crate::store::{Limits, Message, Store, Topic, TopicId};
 use crate::sys::Sys;
 use crate::tree::{NodeId, Tree};
+use crate::wire::Wire;
 
 /// How often figures that a person reads as they run may change, in milliseconds.
 const COUNTERS_INTERVAL_MS: f64 = 500.0;
@@ -70,6 +71,7 @@ pub struct Desk {
     detail: Detail,
     messages: Messages,
     sys: Sys,
+    wire: Wire,
     listing: Option<Listing>,
     file: Option<File>,
     repeating: Option<Repeating>,
@@ -124,6 +126,7 @@ impl Desk {
             detail: Detail::default(),
             messages: Messages::default(),
             sys: Sys::default(),
+            wire: Wire::default(),
             listing: None,
             file: None,
             repeating: None,
@@ -275,6 +278,11 @@ impl Desk {
         &mut self.sys
     }
 
+    /// The packets of the connection.
+    pub fn wire(&mut self) -> &mut Wire {
+        &mut self.wire
+    }
+
     /// The page wants the retained messages of a branch of the tree.
     pub fn list_retained(&mut self, node: NodeId) {
         let topics = self.tree.topics_below(node);
@@ -356,6 +364,7 @@ impl Desk {
             detail: self.detail.changed(&self.tree, &self.store, now_ms),
             messages: self.messages.changed(&self.store, now_ms),
             sys: self.sys.changed(now_ms),
+            wire: self.wire.changed(now_ms),
             retained: self.listed(),
             file: self.file.take(),
             repeating: self.repeating_changed.then(|| self.repeating.clone()),

@@ -11,7 +11,7 @@ use session::{DisconnectReason, Event, PublishError, State, Token};
 use wasm_bindgen_futures::spawn_local;
 
 use crate::clock;
-use crate::connect::{self, Connect, Subscription};
+use crate::connect::{self, Connect, Subscription, Version};
 use crate::connection::{self, Connection};
 use crate::desk::Desk;
 use crate::export;
@@ -58,6 +58,8 @@ struct Inner {
     tape_shown_ms: Cell<f64>,
     show: Box<dyn Fn(Frame)>,
     showing: Cell<bool>,
+    /// Whether a person looks at the packets of the connection.
+    is_tapped: Cell<bool>,
 }
 
 impl Engine {
@@ -77,6 +79,7 @@ impl Engine {
             tape_shown_ms: Cell::new(0.0),
             show: Box::new(show),
             showing: Cell::new(false),
+            is_tapped: Cell::new(false),
         }))
     }
 
@@ -123,6 +126,18 @@ impl Engine {
                 }
             }
             Command::CloseSys => self.0.desk.borrow_mut().sys().close(),
+            Command::Reconnect => self.open(),
+            Command::Wire(view) => {
+                self.0.is_tapped.set(true);
+                let level = self.0.level();
+                let mut desk = self.0.desk.borrow_mut();
+                desk.wire().set_level(level);
+                desk.wire().show(view);
+            }
+            Command::CloseWire => {
+                self.0.is_tapped.set(false);
+                self.0.desk.borrow_mut().wire().close();
+            }
             Command::ListRetained(node) => self.0.desk.borrow_mut().list_retained(node),
             Command::Export(kind) => self.export(kind),
             Command::Publish(publish) => self.publish(publish),
@@ -496,6 +511,16 @@ impl Inner {
         }
     }
 
+    /// The protocol level that is asked for.
+    fn level(&self) -> u8 {
+        let version = self.connect.borrow().as_ref().map(|connect| connect.version);
+        match version.unwrap_or_default() {
+            Version::V31 => 3,
+            Version::V311 => 4,
+            Version::V5 => 5,
+        }
+    }
+
     fn has_name(&self) -> bool {
         self.connect.borrow().as_ref().is_some_and(|connect| !connect.username.is_empty())
     }
@@ -616,6 +641,21 @@ impl connection::Owner for Owner {
     fn bad_address(&self, words: &str) {
         if let Some(inner) = self.0.upgrade() {
             inner.offline(Problem::Address(words.to_owned()), None);
+        }
+    }
+
+    fn opened(&self) {
+        if let Some(inner) = self.0.upgrade().filter(|inner| inner.is_tapped.get()) {
+            let level = inner.level();
+            let mut desk = inner.desk.borrow_mut();
+            desk.wire().set_level(level);
+            desk.wire().begin();
+        }
+    }
+
+    fn bytes(&self, is_sent: bool, bytes: &[u8], is_start: bool) {
+        if let Some(inner) = self.0.upgrade().filter(|inner| inner.is_tapped.get()) {
+            inner.desk.borrow_mut().wire().take(is_sent, bytes, is_start, clock::now_ms());
         }
     }
 

@@ -40,6 +40,7 @@ pub mod texts;
 pub mod tree;
 pub mod unit;
 pub mod vitals;
+pub mod wire;
 
 #[cfg(target_arch = "wasm32")]
 mod blob;

@@ -178,3 +178,21 @@ pub const REPLAY_TOLD_MS: f64 = 100.0;
 
 /// Topics that the command palette shows.
 pub const FOUND_MAX: usize = 30;
+
+/// Memory for the packets that the page looks at as bytes; the oldest go first.
+pub const WIRE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How much of one packet is kept there, in bytes.
+pub const WIRE_PACKET_KEPT_MAX: usize = 64 * 1024;
+
+/// How much of a packet a row of their list is told, in bytes.
+pub const WIRE_HEAD_BYTES: usize = 192;
+
+/// Rows of that list that the page can look at at once.
+pub const WIRE_ROWS_MAX: usize = 512;
+
+/// How often the page is told of new packets, in milliseconds.
+pub const WIRE_INTERVAL_MS: f64 = 100.0;
+
+/// Bytes of a packet that are shown at first, and by which it grows.
+pub const WIRE_BYTES_SHOWN: usize = 1_024;

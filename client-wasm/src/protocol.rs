@@ -62,6 +62,12 @@ pub enum Command {
     Sys,
     /// The broker's page is not on the screen any more.
     CloseSys,
+    /// Say goodbye to the broker and connect again.
+    Reconnect,
+    /// Record the packets of the connection, and show these.
+    Wire(WireView),
+    /// The packets are not on the screen any more.
+    CloseWire,
     /// List the retained messages of this branch.
     ListRetained(NodeId),
     /// Make a file of all messages of the log that are to be seen, on the screen or not.
@@ -326,6 +332,8 @@ pub struct Frame {
     pub messages: Option<Messages>,
     /// What is new of what the broker tells of itself.
     pub sys: Option<Sys>,
+    /// The packets that the page looks at.
+    pub wire: Option<Wire>,
     /// Part of a list of retained messages.
     pub retained: Option<RetainedPart>,
     /// A file that was asked for.
@@ -353,6 +361,7 @@ impl Frame {
             && self.detail.is_none()
             && self.messages.is_none()
             && self.sys.is_none()
+            && self.wire.is_none()
             && self.retained.is_none()
             && self.file.is_none()
             && self.repeating.is_none()
@@ -822,6 +831,68 @@ pub struct Said {
     pub text: String,
     /// Whether the broker had it stored, so that it is older than that.
     pub retained: bool,
+}
+
+/// What the page shows of the packets of the connection.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct WireView {
+    /// The types to be shown: a bit for each by its number; 0 for all.
+    pub kinds: u16,
+    /// Just those that were sent, or just those that were received.
+    pub is_sent: Option<bool>,
+    /// Whether the list holds still, so that new packets wait.
+    pub is_held: bool,
+    /// The first row.
+    pub first: u32,
+    /// How many rows.
+    pub len: u32,
+    /// The packet of which all bytes are shown.
+    pub chosen: Option<u64>,
+}
+
+/// The packets of the connection that the page looks at, the newest first.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Wire {
+    /// Which row of all the first one is.
+    pub first: u32,
+    /// How many rows there are in all.
+    pub total: u32,
+    /// How many packets are kept.
+    pub kept: u64,
+    /// How many have gone to make room.
+    pub dropped: u64,
+    /// How many have come since the list holds still.
+    pub new: u64,
+    /// The rows.
+    pub rows: Vec<WireRow>,
+    /// The packet that was chosen, if it is still there.
+    pub chosen: Option<WirePacket>,
+}
+
+/// A row of the list of packets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WireRow {
+    /// Its number.
+    pub seq: u64,
+    /// When it was sent or received, in milliseconds since 1970.
+    pub at_ms: f64,
+    /// Whether it was sent.
+    pub is_sent: bool,
+    /// The protocol level of its connection: 3, 4 or 5.
+    pub level: u8,
+    /// Its length in bytes.
+    pub len: u64,
+    /// Its first bytes.
+    pub head: Vec<u8>,
+}
+
+/// A packet with its bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WirePacket {
+    /// What its row says.
+    pub row: WireRow,
+    /// Its bytes, as many as are kept.
+    pub bytes: Vec<u8>,
 }
 
 /// Part of a list of retained messages.

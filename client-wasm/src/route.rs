@@ -20,12 +20,20 @@ pub enum Route {
     Publish(Option<String>),
     /// What the broker tells of itself.
     Broker,
+    /// The packets of the connection as bytes.
+    Wire,
 }
 
 impl Route {
     /// The pages in the order of the navigation.
-    pub const PAGES: [Self; 5] =
-        [Self::Board, Self::Topics(None), Self::Messages, Self::Publish(None), Self::Broker];
+    pub const PAGES: [Self; 6] = [
+        Self::Board,
+        Self::Topics(None),
+        Self::Messages,
+        Self::Publish(None),
+        Self::Broker,
+        Self::Wire,
+    ];
 
     /// Reads what stands behind `#`; an address that is not known leads to the first page.
     pub fn parse(hash: &str) -> Self {
@@ -38,6 +46,7 @@ impl Route {
             "messages" => Self::Messages,
             "publish" => Self::Publish(rest),
             "broker" => Self::Broker,
+            "wire" => Self::Wire,
             _ => Self::Board,
         }
     }
@@ -50,6 +59,7 @@ impl Route {
             Self::Messages => ("messages", None),
             Self::Publish(topic) => ("publish", topic.as_deref()),
             Self::Broker => ("broker", None),
+            Self::Wire => ("wire", None),
         };
         match rest {
             Some(rest) => format!("#/{page}/{}", utf8_percent_encode(rest, QUOTED)),

@@ -34,6 +34,8 @@ extern crate alloc;
 #[cfg(all(test, target_arch = "wasm32"))]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 
+#[cfg(feature = "anatomy")]
+pub mod anatomy;
 mod decode;
 mod decoder;
 mod encode;

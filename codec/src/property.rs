@@ -20,7 +20,7 @@ pub enum PropertyOwner {
 
 /// How a property's value is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Layout {
+pub(crate) enum Layout {
     Byte,
     TwoBytes,
     FourBytes,
@@ -60,7 +60,7 @@ macro_rules! properties {
                 }
             }
 
-            const fn layout(self) -> Layout {
+            pub(crate) const fn layout(self) -> Layout {
                 match self {
                     $(Self::$name => Layout::$layout,)*
                 }

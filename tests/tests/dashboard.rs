@@ -612,3 +612,43 @@ fn retained_messages_are_listed_deleted_and_put_back_also_from_a_file() {
     let mut late = Subscriber::start(&broker, Version::V5, &arguments);
     assert_eq!(late.next_message().properties.user_properties, "unit:K");
 }
+
+#[test]
+fn every_packet_of_the_connection_is_shown_as_bytes_with_its_fields() {
+    let broker = Broker::start();
+    let page = Page::open(&broker);
+    page.go("wire");
+    let kinds = "[...document.querySelectorAll('[data-role=kind-name]')]
+        .map((kind) => kind.innerText).reverse().join(' ')";
+    let nothing = "document.querySelector('.wire .tree-nothing') !== null";
+    page.browser.wait_for("nothing that was before", nothing, &[]);
+
+    // The handshake, seen whole.
+    page.browser.click("[data-role=reconnect]");
+    let begins = format!("({kinds}).startsWith('DISCONNECT CONNECT CONNACK SUBSCRIBE')");
+    page.browser.wait_for("the handshake", &begins, &[]);
+    publish(&broker, Version::V5, &["-t", "line/speed", "-m", "7", "-q", "1"]);
+    let last = "document.querySelector('.wire-row .log-value')?.innerText === 'line/speed'";
+    page.browser.wait_for("the message", last, &[]);
+    page.browser.click(".wire-row");
+    let fields = "document.querySelector('[data-role=fields]')?.innerText";
+    for part in ["Topic Name", "line/speed", "MQTT 5.0 §3.3.2.1", "Remaining Length", "Payload"] {
+        page.browser.wait_for(part, &format!("{fields}?.includes(arguments[0])"), &[part]);
+    }
+    let bytes = "document.querySelector('[data-role=bytes]').innerText.replace(/\\s+/g, ' ')";
+    let hex = "00 0a 6c 69 6e 65 2f 73 70 65 65 64";
+    page.browser.wait_for("its bytes", &format!("({bytes}).includes(arguments[0])"), &[hex]);
+
+    // Who points at a field sees its bytes.
+    let point = "[...document.querySelectorAll('.wire-field')]
+        .find((field) => field.innerText.startsWith('Payload')).focus()";
+    page.browser.value(point, &[]);
+    let hot =
+        "[...document.querySelectorAll('.wire-hex .is-hot')].map((p) => p.innerText).join(' ')";
+    page.browser.wait_for("the bytes of the payload", &format!("{hot} === '37'"), &[]);
+    page.picture("packets");
+
+    // One type alone.
+    page.browser.choose("[data-role=kind]", "1");
+    page.browser.wait_for("CONNECT alone", &format!("({kinds}) === 'CONNECT'"), &[]);
+}

@@ -18,6 +18,7 @@ use super::publish::PublishPage;
 use super::rooms::{PAGE, PALETTE, Program};
 use super::shell::use_route;
 use super::topics::Topics;
+use super::wire::WirePage;
 use super::{Language, Surroundings};
 use crate::protocol;
 use crate::route::Route;
@@ -137,6 +138,7 @@ fn page(route: &Route, link: &Link, host: &AttrValue) -> Html {
             let topic = topic.clone().map(AttrValue::from);
             html! { <PublishPage {link} {topic} /> }
         }
+        Route::Wire => html! { <WirePage {link} /> },
         Route::Broker => html! { <Broker {link} {host} /> },
         Route::Board => Html::default(),
     }

@@ -10,6 +10,7 @@ pub(super) enum Icon {
     Messages,
     Publish,
     Broker,
+    Wire,
 }
 
 impl Icon {
@@ -20,6 +21,7 @@ impl Icon {
             Self::Topics => "M5 4v14h6M5 9h6M14 6.5h6v5h-6zM14 15.5h6v5h-6z",
             Self::Messages => "M4 6h16M4 10.7h11M4 15.3h16M4 20h8",
             Self::Publish => "M20 4 3.5 10.5l6.5 3 3 6.5zM10 13.5 20 4",
+            Self::Wire => "M3 12h4l2.5-7 5 14 2.5-7h4",
             Self::Broker => "M4 19V9M9.3 19V5M14.6 19v-7M20 19V8",
         }
     }

@@ -13,7 +13,7 @@ use crate::placeholder::Piece;
 use crate::protocol::{
     self, Beginning, Board, Card, Command, Connection, Counters, Detail, File, Frame, Head, Line,
     Messages, Outcome, Publish, Published, Repeating, Report, RetainedPart, Subscribed, Sys, Tape,
-    Tree,
+    Tree, Wire,
 };
 use crate::store::TopicId;
 
@@ -47,6 +47,7 @@ struct Inner {
     detail: Field<Option<Rc<Detail>>>,
     messages: Field<Rc<Messages>>,
     sys: Field<Option<Rc<Sys>>>,
+    wire: Field<Rc<Wire>>,
     retained: Field<Option<Rc<RetainedPart>>>,
     file: Field<Option<File>>,
     repeating: Field<Option<Repeating>>,
@@ -83,6 +84,7 @@ impl Link {
             detail: Field::new(None),
             messages: Field::new(Rc::default()),
             sys: Field::new(None),
+            wire: Field::new(Rc::default()),
             retained: Field::new(None),
             file: Field::new(None),
             repeating: Field::new(None),
@@ -240,6 +242,11 @@ impl Link {
         &self.0.sys
     }
 
+    /// The packets that the page looks at.
+    pub fn wire(&self) -> &Field<Rc<Wire>> {
+        &self.0.wire
+    }
+
     /// The last part of a list of retained messages; who listens gathers them.
     pub fn retained(&self) -> &Field<Option<Rc<RetainedPart>>> {
         &self.0.retained
@@ -331,6 +338,9 @@ impl Inner {
         }
         if let Some(sys) = frame.sys {
             self.sys.set(Some(Rc::new(sys)));
+        }
+        if let Some(wire) = frame.wire {
+            self.wire.set(Rc::new(wire));
         }
         if let Some(part) = frame.retained {
             self.retained.set(Some(Rc::new(part)));

@@ -30,6 +30,7 @@ mod tape;
 mod time;
 mod topics;
 pub mod watch;
+mod wire;
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -147,6 +147,7 @@ fn entry(page: &Route, route: &Route, rooms: &Rooms, texts: &Texts) -> Html {
         Route::Messages => Icon::Messages,
         Route::Publish(_) => Icon::Publish,
         Route::Broker => Icon::Broker,
+        Route::Wire => Icon::Wire,
     };
     html! {
         <li>
@@ -168,6 +169,7 @@ pub(super) fn name(page: &Route, texts: &Texts) -> &'static str {
         Route::Messages => texts.messages,
         Route::Publish(_) => texts.publish,
         Route::Broker => texts.broker,
+        Route::Wire => texts.wire,
     }
 }
 

@@ -107,6 +107,8 @@ Texts {
     pages,
     /// A page's name.
     broker,
+    /// A page's name: the packets as bytes.
+    wire,
     /// The list of keys.
     keys,
     /// Turns single keys on and off.
@@ -551,6 +553,42 @@ RoomsTexts on Texts {
     sys_others,
     /// Below it; how many messages.
     sys_not_kept,
+    /// Chooses a type of packet.
+    wire_filter,
+    /// All types, or both directions.
+    wire_all,
+    /// A direction.
+    wire_sent,
+    /// A direction.
+    wire_received,
+    /// Chooses a direction.
+    wire_direction,
+    /// There is no packet.
+    wire_nothing,
+    /// No packet matches the filter.
+    wire_no_match,
+    /// No packet is chosen.
+    wire_choose,
+    /// Packets that went; a count.
+    wire_gone,
+    /// The list of fields, for those who hear the page.
+    wire_fields,
+    /// The bytes, for those who hear the page.
+    wire_bytes,
+    /// What follows after a field that breaks off.
+    wire_rest,
+    /// The packet breaks a rule; with what is wrong.
+    wire_wrong,
+    /// Just the beginning of the packet is kept; kept, and all.
+    wire_cut,
+    /// In the place of a password.
+    wire_secret,
+    /// A button.
+    wire_reveal,
+    /// A button.
+    reconnect,
+    /// What the button does.
+    reconnect_explained,
     /// Below a decoded payload of which just the beginning is shown.
     decoded_more,
     /// A payload is not of the form that its topic promises; the form, the decoder’s words.

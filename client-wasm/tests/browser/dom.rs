@@ -24,6 +24,7 @@ const STYLE: &[&str] = &[
     include_str!("../../style/publish.css"),
     include_str!("../../style/palette.css"),
     include_str!("../../style/broker.css"),
+    include_str!("../../style/wire.css"),
     // Above what the test runner writes.
     "#page-under-test { position: fixed; inset: 0; overflow: auto; }",
 ];
