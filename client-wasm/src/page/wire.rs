@@ -329,7 +329,7 @@ fn Packet(props: &PacketProps) -> Html {
             <div class="wire-bytes" role="group" aria-label={texts.wire_bytes} data-role="bytes"
                 onmouseleave={let leave = point(None); move |_: MouseEvent| leave()}>
                 { for lines(&packet.bytes, &anatomy.fields, *shown, *is_revealed).map(|line| {
-                    line_of(line, span, &point)
+                    line_of(&line, span, &point)
                 }) }
             </div>
             if packet.bytes.len() > *shown {
@@ -462,7 +462,7 @@ fn lines<'a>(
 }
 
 fn line_of<F: Fn() + 'static>(
-    line: Line,
+    line: &Line,
     hot: Option<(usize, usize)>,
     point: &impl Fn(Option<usize>) -> F,
 ) -> Html {
