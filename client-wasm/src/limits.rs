@@ -196,3 +196,15 @@ pub const WIRE_INTERVAL_MS: f64 = 100.0;
 
 /// Bytes of a packet that are shown at first, and by which it grows.
 pub const WIRE_BYTES_SHOWN: usize = 1_024;
+
+/// Connections that are open at once: each has an engine with a store of its own.
+pub const CONNECTIONS_OPEN_MAX: usize = 8;
+
+/// Bytes that a file of connections may have: those of other programs hold messages too.
+pub const IMPORT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Notes on a file that are listed; the page says how many more there are.
+pub const NOTES_SHOWN: usize = 12;
+
+/// Connections that the browser keeps.
+pub const PROFILES_MAX: usize = 256;

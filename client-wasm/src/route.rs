@@ -22,6 +22,8 @@ pub enum Route {
     Broker,
     /// The packets of the connection as bytes.
     Wire,
+    /// Which brokers there are, and how to connect to them.
+    Connections,
 }
 
 impl Route {
@@ -47,6 +49,7 @@ impl Route {
             "publish" => Self::Publish(rest),
             "broker" => Self::Broker,
             "wire" => Self::Wire,
+            "connections" => Self::Connections,
             _ => Self::Board,
         }
     }
@@ -60,6 +63,7 @@ impl Route {
             Self::Publish(topic) => ("publish", topic.as_deref()),
             Self::Broker => ("broker", None),
             Self::Wire => ("wire", None),
+            Self::Connections => ("connections", None),
         };
         match rest {
             Some(rest) => format!("#/{page}/{}", utf8_percent_encode(rest, QUOTED)),
@@ -92,7 +96,7 @@ mod tests {
             let topic = Some((*topic).to_owned());
             [Route::Topics(topic.clone()), Route::Publish(topic)]
         });
-        for route in Route::PAGES.into_iter().chain(places) {
+        for route in Route::PAGES.into_iter().chain([Route::Connections]).chain(places) {
             assert_eq!(Route::parse(&route.href()), route, "{}", route.href());
         }
     }

@@ -5,7 +5,7 @@
 mod browser {
     use client_wasm::page::house::House;
     use client_wasm::page::rooms::Program as _;
-    use client_wasm::page::surroundings;
+    use client_wasm::page::texts_of_window;
     use js_sys::{Function, Uint8Array};
     use wasm_bindgen::prelude::*;
     use web_sys::Element;
@@ -15,14 +15,18 @@ mod browser {
     #[allow(unreachable_pub, reason = "JavaScript reaches it")]
     pub struct Opened(House);
 
-    /// Opens the program; its commands go to `send`.
+    /// Opens the program; its commands go to `send`, and what it asks of connections to `ask`.
     #[wasm_bindgen(js_name = openHouse)]
     #[allow(unreachable_pub, reason = "JavaScript reaches it")]
-    pub fn open_house(send: Function) -> Opened {
-        Opened(House::new(surroundings(), move |command| {
-            // Where the first program can't take a command any more, there is nobody to tell.
-            let _sent = send.call1(&JsValue::NULL, &Uint8Array::from(command));
-        }))
+    pub fn open_house(send: Function, ask: Function) -> Opened {
+        Opened(House::new(texts_of_window(), carry(send), carry(ask)))
+    }
+
+    fn carry(to: Function) -> impl Fn(&[u8]) {
+        move |bytes| {
+            // Where the first program can't take anything any more, there is nobody to tell.
+            let _carried = to.call1(&JsValue::NULL, &Uint8Array::from(bytes));
+        }
     }
 
     #[wasm_bindgen]
@@ -31,6 +35,11 @@ mod browser {
         /// Takes in what the engine says.
         pub fn receive(&self, report: &[u8]) {
             self.0.receive(report);
+        }
+
+        /// Takes in which connections are open.
+        pub fn tell(&self, told: &[u8]) {
+            self.0.tell(told);
         }
 
         /// Shows what belongs to a place in this element.

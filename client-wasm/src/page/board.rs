@@ -11,6 +11,7 @@ use super::link::Link;
 use super::search::SearchBox;
 use super::use_texts;
 use super::watch::Watch;
+use crate::connect::Subscription;
 use crate::limits::CARDS_STEP;
 use crate::number::grouped;
 use crate::protocol::{Board as Cards, Command, Connection, Group};
@@ -171,6 +172,7 @@ struct EmptyProps {
 fn Empty(props: &EmptyProps) -> Html {
     let texts = use_texts();
     let connection = use_field(props.link.connection());
+    let subscriptions = use_field(props.link.subscriptions());
     if !matches!(connection, Connection::Online { .. }) {
         return html! {
             <div class="empty">
@@ -178,6 +180,9 @@ fn Empty(props: &EmptyProps) -> Html {
                 <p>{ texts.waiting_advice }</p>
             </div>
         };
+    }
+    if subscriptions.is_empty() {
+        return unsubscribed(&props.link, texts);
     }
     let name = props.host.split(':').next().unwrap_or_default();
     html! {
@@ -188,6 +193,27 @@ fn Empty(props: &EmptyProps) -> Html {
                 { format!("mosquitto_pub -h {name} -t home/kitchen/temperature -m 21.5") }
             </code></pre>
             <p><a href={Route::Publish(None).href()}>{ texts.empty_form }</a></p>
+        </div>
+    }
+}
+
+/// Nothing was asked of the broker yet, so nothing comes: the person decides.
+fn unsubscribed(link: &Link, texts: &Texts) -> Html {
+    let subscribe = |filter: &'static str| {
+        let link = link.clone();
+        Callback::from(move |_: MouseEvent| {
+            link.send(Command::Subscribe(Subscription::new(filter)));
+        })
+    };
+    html! {
+        <div class="empty" data-role="unsubscribed">
+            <h3>{ texts.unsubscribed_heading }</h3>
+            <p>{ texts.unsubscribed_advice }</p>
+            <button type="button" class="button" data-role="everything"
+                onclick={subscribe(Subscription::EVERYTHING)}>
+                { texts.subscribe_everything }
+            </button>
+            <p><a href={Route::Connections.href()}>{ texts.subscribe_else }</a></p>
         </div>
     }
 }

@@ -8,6 +8,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Document, Element, HtmlLinkElement};
 
+use super::Carry;
 use super::rooms::{Fetched, Program};
 use crate::socket::words;
 
@@ -23,9 +24,9 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = default)]
     fn load(this: &Module) -> Result<Promise, JsValue>;
 
-    /// Opens the program; its commands go to `send`.
+    /// Opens the program; its commands go to `send`, and what it asks of connections to `ask`.
     #[wasm_bindgen(method, catch, js_name = openHouse)]
-    fn open_house(this: &Module, send: &JsValue) -> Result<Opened, JsValue>;
+    fn open_house(this: &Module, send: &JsValue, ask: &JsValue) -> Result<Opened, JsValue>;
 
     /// What the second program exports: see `bin/rooms.rs`.
     type Opened;
@@ -34,18 +35,22 @@ extern "C" {
     fn receive(this: &Opened, report: &[u8]) -> Result<(), JsValue>;
 
     #[wasm_bindgen(method, catch)]
+    fn tell(this: &Opened, told: &[u8]) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, catch)]
     fn show(this: &Opened, place: &str, element: &Element) -> Result<u32, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = takeAway)]
     fn take_away(this: &Opened, shown: u32) -> Result<(), JsValue>;
 }
 
-/// Fetches the second program; its commands go to `send`, in the form in which they travel.
-pub(super) async fn fetch(send: Rc<dyn Fn(Vec<u8>)>) -> Fetched {
-    try_fetch(send).await.map_err(|error| words(&error))
+/// Fetches the second program; its commands go to `send`, and what it asks of connections to `ask`, both in
+/// the form in which they travel.
+pub(super) async fn fetch(send: Carry, ask: Carry) -> Fetched {
+    try_fetch(send, ask).await.map_err(|error| words(&error))
 }
 
-async fn try_fetch(send: Rc<dyn Fn(Vec<u8>)>) -> Result<Rc<dyn Program>, JsValue> {
+async fn try_fetch(send: Carry, ask: Carry) -> Result<Rc<dyn Program>, JsValue> {
     let document = web_sys::window().and_then(|window| window.document()).ok_or("no document")?;
     let link = document.query_selector("link[rel=rooms]")?.ok_or("no link to it in the page")?;
     let link: HtmlLinkElement = link.dyn_into()?;
@@ -57,12 +62,17 @@ async fn try_fetch(send: Rc<dyn Fn(Vec<u8>)>) -> Result<Rc<dyn Program>, JsValue
     if let Some(style) = style {
         style.await?;
     }
-    let send = Closure::<dyn Fn(Vec<u8>)>::new(move |command| send(command)).into_js_value();
-    Ok(Rc::new(Imported(module.open_house(&send)?)))
+    let function =
+        |carry: Carry| Closure::<dyn Fn(Vec<u8>)>::new(move |bytes| carry(bytes)).into_js_value();
+    Ok(Rc::new(Imported(module.open_house(&function(send), &function(ask))?)))
 }
 
-/// Adds a style sheet to the page, and says when it is there.
+/// Adds a style sheet to the page, unless it is there, and says when it is.
 fn style(document: &Document, address: &str) -> Result<Promise, JsValue> {
+    // Another connection has brought it.
+    if document.query_selector(&format!("link[rel=stylesheet][href=\"{address}\"]"))?.is_some() {
+        return Ok(Promise::resolve(&JsValue::UNDEFINED));
+    }
     let sheet: HtmlLinkElement = document.create_element("link")?.dyn_into()?;
     sheet.set_rel("stylesheet");
     sheet.set_href(address);
@@ -81,6 +91,10 @@ struct Imported(Opened);
 impl Program for Imported {
     fn receive(&self, report: &[u8]) {
         let _received = self.0.receive(report);
+    }
+
+    fn tell(&self, told: &[u8]) {
+        let _told = self.0.tell(told);
     }
 
     fn show(&self, place: &str, element: &Element) -> u32 {

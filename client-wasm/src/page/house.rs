@@ -5,11 +5,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use web_sys::Element;
 use yew::prelude::*;
 
+use super::Language;
 use super::broker::Broker;
+use super::connections::{Connections, Switchboard};
+use super::field::{Field, use_field};
 use super::link::Link;
 use super::look::use_language;
 use super::messages::Messages;
@@ -19,10 +23,10 @@ use super::rooms::{PAGE, PALETTE, Program};
 use super::shell::use_route;
 use super::topics::Topics;
 use super::wire::WirePage;
-use super::{Language, Surroundings};
 use crate::protocol;
 use crate::route::Route;
-use crate::texts::{self, RoomsTexts};
+use crate::switchboard::Told;
+use crate::texts::{self, RoomsTexts, Texts};
 
 /// The texts of this program's pages in a form that components get from their context.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,18 +42,29 @@ pub(super) fn use_texts() -> &'static RoomsTexts {
 /// The second program.
 pub struct House {
     link: Link,
-    surroundings: Surroundings,
+    texts: &'static Texts,
+    switchboard: Switchboard,
+    /// Where the broker is, as a person writes it.
+    host: Field<AttrValue>,
     shown: RefCell<HashMap<u32, AppHandle<Room>>>,
     next: Cell<u32>,
 }
 
 impl House {
-    /// A program whose commands go to `send`, in the form in which they travel.
-    pub fn new(surroundings: Surroundings, send: impl Fn(&[u8]) + 'static) -> Self {
+    /// A program whose commands go to `send`, and what it asks of connections to `ask`, both in the form in
+    /// which they travel.
+    pub fn new(
+        texts: &'static Texts,
+        send: impl Fn(&[u8]) + 'static,
+        ask: impl Fn(&[u8]) + 'static,
+    ) -> Self {
         skip_first_root();
+        let ask = Callback::from(move |asked| ask(&protocol::encode(&asked)));
         Self {
             link: Link::new(move |command| send(&protocol::encode(&command))),
-            surroundings,
+            texts,
+            switchboard: Switchboard { ask, told: Field::new(Rc::default()) },
+            host: Field::new(AttrValue::default()),
             shown: RefCell::default(),
             next: Cell::new(0),
         }
@@ -78,12 +93,24 @@ impl Program for House {
         self.link.hear(report);
     }
 
+    fn tell(&self, told: &[u8]) {
+        let Ok(told) = protocol::decode::<Vec<Told>>(told) else { return };
+        let shown = told.iter().find(|told| told.is_shown);
+        let host = shown.map_or(AttrValue::default(), |told| told.host.clone().into());
+        if host != self.host.get() {
+            self.host.set(host);
+        }
+        self.switchboard.told.set(Rc::new(told));
+    }
+
     fn show(&self, place: &str, element: &Element) -> u32 {
         let key = self.next.get();
         self.next.set(key.wrapping_add(1));
         let props = RoomProps {
             link: self.link.clone(),
-            surroundings: self.surroundings.clone(),
+            texts: self.texts,
+            switchboard: self.switchboard.clone(),
+            host: self.host.clone(),
             place: place.to_owned().into(),
         };
         let room = yew::Renderer::<Room>::with_root_and_props(element.clone(), props).render();
@@ -102,7 +129,9 @@ impl Program for House {
 #[derive(PartialEq, Properties)]
 struct RoomProps {
     link: Link,
-    surroundings: Surroundings,
+    texts: &'static Texts,
+    switchboard: Switchboard,
+    host: Field<AttrValue>,
     place: AttrValue,
 }
 
@@ -110,12 +139,13 @@ struct RoomProps {
 #[component]
 fn Room(props: &RoomProps) -> Html {
     let route = use_route();
+    let host = use_field(&props.host);
     let content = match props.place.as_str() {
-        PAGE => page(&route, &props.link, &props.surroundings.host),
+        PAGE => page(&route, &props.link, &host, &props.switchboard),
         PALETTE => html! { <Palette link={props.link.clone()} /> },
         _ => Html::default(),
     };
-    let texts = use_language(props.surroundings.texts);
+    let texts = use_language(props.texts);
     html! {
         <ContextProvider<Language> context={Language(texts)}>
             <ContextProvider<RoomsLanguage> context={RoomsLanguage(texts::of_rooms(texts))}>
@@ -126,7 +156,7 @@ fn Room(props: &RoomProps) -> Html {
 }
 
 /// The page of an address; none for the board, which is the first program's.
-fn page(route: &Route, link: &Link, host: &AttrValue) -> Html {
+fn page(route: &Route, link: &Link, host: &AttrValue, switchboard: &Switchboard) -> Html {
     let (link, host) = (link.clone(), host.clone());
     match route {
         Route::Topics(topic) => {
@@ -140,6 +170,9 @@ fn page(route: &Route, link: &Link, host: &AttrValue) -> Html {
         }
         Route::Wire => html! { <WirePage {link} /> },
         Route::Broker => html! { <Broker {link} {host} /> },
+        Route::Connections => {
+            html! { <Connections {link} switchboard={switchboard.clone()} /> }
+        }
         Route::Board => Html::default(),
     }
 }

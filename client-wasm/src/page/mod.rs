@@ -5,6 +5,7 @@ mod broker;
 mod card;
 mod chart;
 mod clearing;
+pub mod connections;
 mod copy;
 mod decoded;
 mod detail;
@@ -12,6 +13,7 @@ mod fetch;
 pub mod field;
 mod figures;
 pub mod house;
+pub mod hub;
 mod icon;
 mod kept;
 mod keys;
@@ -23,8 +25,10 @@ mod publish;
 pub mod rooms;
 mod rows;
 mod search;
+mod shelf;
 mod shell;
 mod sparkline;
+mod startup;
 mod status;
 mod tape;
 mod time;
@@ -35,19 +39,15 @@ mod wire;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use web_sys::{Document, Location, Url};
 use yew::prelude::*;
 
+use self::hub::{Hub, Started};
 use self::link::Link;
 use self::rooms::Rooms;
 use self::shell::Shell;
-use crate::connect::{Connect, Subscription};
-use crate::protocol::{self, Command};
+use crate::protocol;
 use crate::texts::{self, Texts};
 use crate::worker::{self, Remote};
-
-/// The path that brokers take WebSocket connections on.
-const MQTT_PATH: &str = "/mqtt";
 
 /// The texts in a form that components get from their context.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,19 +62,8 @@ fn use_texts() -> &'static Texts {
 /// What the whole page is made of.
 #[derive(PartialEq, Properties)]
 pub struct AppProps {
-    /// The wire to the engine.
-    pub link: Link,
-    /// The second program.
-    pub rooms: Rooms,
-    /// Where and for whom the page is.
-    pub surroundings: Surroundings,
-}
-
-/// Where and for whom a page is.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Surroundings {
-    /// Where the broker is, as a person writes it.
-    pub host: AttrValue,
+    /// The connections that are open.
+    pub hub: Hub,
     /// What the page speaks.
     pub texts: &'static Texts,
 }
@@ -82,14 +71,10 @@ pub struct Surroundings {
 /// The whole page.
 #[component]
 pub fn App(props: &AppProps) -> Html {
-    let texts = look::use_language(props.surroundings.texts);
+    let texts = look::use_language(props.texts);
     html! {
         <ContextProvider<Language> context={Language(texts)}>
-            <Shell
-                link={props.link.clone()}
-                rooms={props.rooms.clone()}
-                host={props.surroundings.host.clone()}
-            />
+            <Shell hub={props.hub.clone()} />
         </ContextProvider<Language>>
     }
 }
@@ -101,58 +86,30 @@ pub fn App(props: &AppProps) -> Html {
 pub fn start(glue: &str) {
     let Some(window) = web_sys::window() else { return };
     let Some(document) = window.document() else { return };
-    let (tag, _) = look::language();
+    let (tag, texts) = look::language();
     look::apply();
     if let Some(root) = document.document_element() {
         // An attribute that the page has already can be changed.
         let _set = root.set_attribute("lang", tag);
     }
-    let (link, carry) = start_engine(glue);
-    let Broker { url, .. } = broker(&document, &window.location());
-    let everything = vec![Subscription::new(Subscription::EVERYTHING)];
-    link.send(Command::Open(Box::new(Connect { subscriptions: everything, ..Connect::new(&url) })));
-    let rooms = Rooms::new(link.clone(), move || Box::pin(fetch::fetch(Rc::clone(&carry))));
-    let surroundings = surroundings();
-    yew::Renderer::<App>::with_props(AppProps { link, rooms, surroundings }).render();
-}
-
-/// Where and for whom the page of this window is.
-pub fn surroundings() -> Surroundings {
-    let window = web_sys::window();
-    let host = window.as_ref().and_then(|window| {
-        let document = window.document()?;
-        Some(broker(&document, &window.location()).host)
-    });
-    let texts = look::language().1;
-    Surroundings { host: host.unwrap_or_default().into(), texts }
-}
-
-/// A broker, for the engine and for a person.
-struct Broker {
-    url: String,
-    host: String,
-}
-
-/// The broker is where the page came from, unless the page names one: trunk serves the page in
-/// development, and is no broker.
-fn broker(document: &Document, location: &Location) -> Broker {
-    let named = document.query_selector("link[rel=broker]").ok().flatten();
-    if let Some(url) = named.and_then(|link| link.get_attribute("href")) {
-        let host = Url::new(&url).map_or_else(|_| url.clone(), |url| url.host());
-        return Broker { url, host };
+    let glue = glue.to_owned();
+    let hub = Hub::new(move |hub| start_engine(&glue, hub));
+    for opening in startup::openings(&document, &window.location()) {
+        hub.open(opening);
     }
-    let host = location.host().unwrap_or_default();
-    let is_secure = location.protocol().is_ok_and(|protocol| protocol == "https:");
-    let scheme = if is_secure { "wss" } else { "ws" };
-    Broker { url: format!("{scheme}://{host}{MQTT_PATH}"), host }
+    yew::Renderer::<App>::with_props(AppProps { hub, texts }).render();
 }
 
-/// Takes commands to the engine, in the form in which they travel.
+/// What the page of this window speaks.
+pub fn texts_of_window() -> &'static Texts {
+    look::language().1
+}
+
+/// Takes bytes to another program, in the form in which they travel.
 type Carry = Rc<dyn Fn(Vec<u8>)>;
 
-/// A link to an engine in its worker, and the way for commands that are none of the link's; where the
-/// engine does not start, the page says so.
-fn start_engine(glue: &str) -> (Link, Carry) {
+/// An engine in its worker, with a second program for it; where it does not start, the page says so.
+fn start_engine(glue: &str, hub: &Hub) -> Started {
     let remote: Rc<RefCell<Option<Remote>>> = Rc::default();
     let carry: Carry = {
         let remote = Rc::clone(&remote);
@@ -178,5 +135,16 @@ fn start_engine(glue: &str) -> (Link, Carry) {
         }
         Err(words) => link.fail(&words),
     }
-    (link, carry)
+    // The worker's reports go to the link, and the link's commands to the worker: somebody must part them.
+    let stop = Rc::new(move || drop(remote.take()));
+    let asked = hub.clone();
+    let ask: Carry = Rc::new(move |bytes| {
+        if let Ok(ask) = protocol::decode(&bytes) {
+            asked.ask(ask);
+        }
+    });
+    let rooms = Rooms::new(link.clone(), move || {
+        Box::pin(fetch::fetch(Rc::clone(&carry), Rc::clone(&ask)))
+    });
+    Started { link, rooms, stop }
 }

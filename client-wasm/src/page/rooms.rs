@@ -4,6 +4,7 @@
 //! program of their own, which is fetched when somebody goes there. It is told every report of the
 //! engine, and its commands go to the engine as they are; the page itself understands neither.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -28,6 +29,8 @@ pub(super) const PALETTE: &str = "palette";
 pub trait Program {
     /// Takes in what the engine says, in the form in which it travels.
     fn receive(&self, report: &[u8]);
+    /// Takes in which connections are open, in the form in which that travels.
+    fn tell(&self, told: &[u8]);
     /// Shows what belongs to a place in this element, until it is taken away by the number returned.
     fn show(&self, place: &str, element: &Element) -> u32;
     /// Takes it away again.
@@ -57,6 +60,8 @@ struct Inner {
     link: Link,
     state: Field<State>,
     fetch: Box<dyn Fn() -> Fetching>,
+    /// Which connections are open, as the program is told.
+    told: RefCell<Vec<u8>>,
 }
 
 impl PartialEq for Rooms {
@@ -68,7 +73,16 @@ impl PartialEq for Rooms {
 impl Rooms {
     /// A handle to a program that `fetch` brings, and that hears what `link` hears.
     pub fn new(link: Link, fetch: impl Fn() -> Fetching + 'static) -> Self {
-        Self(Rc::new(Inner { link, state: Field::new(State::Away), fetch: Box::new(fetch) }))
+        let (state, told) = (Field::new(State::Away), RefCell::default());
+        Self(Rc::new(Inner { link, state, fetch: Box::new(fetch), told }))
+    }
+
+    /// Tells the program which connections are open, now or as soon as it is here.
+    pub(super) fn tell(&self, told: Vec<u8>) {
+        if let State::Here(program) = self.0.state.get() {
+            program.tell(&told);
+        }
+        self.0.told.replace(told);
     }
 
     /// Fetches the program, unless it is here or on its way.
@@ -82,6 +96,7 @@ impl Rooms {
             let state = match (inner.fetch)().await {
                 Ok(program) => {
                     let hears = Rc::clone(&program);
+                    program.tell(&inner.told.borrow());
                     inner.link.pass_on(move |report| hears.receive(report));
                     // What the engine has said already was not heard there.
                     inner.link.send(Command::Again);

@@ -5,10 +5,11 @@ use web_sys::HtmlElement;
 use yew::prelude::*;
 
 use super::board::Board;
+use super::field::use_field;
 use super::figures::Figures;
+use super::hub::{Hub, Opened, Switcher};
 use super::icon::{Icon, icon};
 use super::keys;
-use super::link::Link;
 use super::rooms::{PAGE, PALETTE, Rooms, Slot};
 use super::status::{Status, Trouble};
 use super::use_texts;
@@ -17,15 +18,31 @@ use crate::texts::{Texts, fill};
 
 #[derive(PartialEq, Properties)]
 pub(super) struct ShellProps {
-    pub(super) link: Link,
-    pub(super) rooms: Rooms,
-    pub(super) host: AttrValue,
+    pub(super) hub: Hub,
 }
 
 /// The whole window.
 #[component]
 pub(super) fn Shell(props: &ShellProps) -> Html {
-    let ShellProps { link, rooms, host } = props;
+    let shown = use_field(props.hub.shown());
+    match shown {
+        Some(opened) => html! { <Around hub={props.hub.clone()} {opened} /> },
+        None => Html::default(),
+    }
+}
+
+#[derive(PartialEq, Properties)]
+struct AroundProps {
+    hub: Hub,
+    /// The connection that is shown.
+    opened: Opened,
+}
+
+/// What stands around every page of a connection.
+#[component]
+fn Around(props: &AroundProps) -> Html {
+    let AroundProps { hub, opened } = props;
+    let Opened { id, title, host, link, rooms, .. } = opened;
     let texts = use_texts();
     let route = use_route();
     let main = use_node_ref();
@@ -36,9 +53,9 @@ pub(super) fn Shell(props: &ShellProps) -> Html {
     }
     {
         let main = main.clone();
-        let title = fill(texts.title, &[name(&route, texts), host]);
+        let title = fill(texts.title, &[name(&route, texts), title]);
         let is_first = use_mut_ref(|| true);
-        use_effect_with(route.page(), move |_| {
+        use_effect_with((route.page(), id.clone()), move |_| {
             if let Some(document) = web_sys::window().and_then(|window| window.document()) {
                 document.set_title(&title);
             }
@@ -87,9 +104,19 @@ pub(super) fn Shell(props: &ShellProps) -> Html {
                 <div class="rail-head">
                     <div class="brand">
                         <span class="brand-mark" aria-hidden="true"></span>
-                        <h1 class="brand-name">{ host.clone() }</h1>
+                        <h1 class="brand-name"><bdi>{ title.clone() }</bdi></h1>
                     </div>
                     <Status link={link.clone()} host={host.clone()} />
+                    <Switcher hub={hub.clone()} label={texts.connections} />
+                    <a class="connections-link" href={Route::Connections.href()}
+                        onpointerenter={{
+                            let rooms = rooms.clone();
+                            Callback::from(move |_: PointerEvent| rooms.fetch())
+                        }}
+                        aria-current={(route == Route::Connections).then_some("page")}>
+                        { icon(Icon::Connections) }
+                        <span>{ texts.connections }</span>
+                    </a>
                 </div>
                 <nav class="nav" aria-label={texts.pages}>
                     <ul class="nav-list">
@@ -111,12 +138,13 @@ pub(super) fn Shell(props: &ShellProps) -> Html {
                 </div>
             </header>
             <div class="stage">
-                <Trouble link={link.clone()} host={host.clone()} />
+                <Trouble key={&**id} link={link.clone()} host={host.clone()} />
                 <main class="main" id="main" ref={main} tabindex="-1">
+                    // With another connection the page begins anew.
                     if route == Route::Board {
-                        <Board link={link.clone()} host={host.clone()} />
+                        <Board key={&**id} link={link.clone()} host={host.clone()} />
                     } else {
-                        <Slot rooms={rooms.clone()} place={PAGE} />
+                        <Slot key={&**id} rooms={rooms.clone()} place={PAGE} />
                     }
                 </main>
             </div>
@@ -148,6 +176,7 @@ fn entry(page: &Route, route: &Route, rooms: &Rooms, texts: &Texts) -> Html {
         Route::Publish(_) => Icon::Publish,
         Route::Broker => Icon::Broker,
         Route::Wire => Icon::Wire,
+        Route::Connections => Icon::Connections,
     };
     html! {
         <li>
@@ -170,6 +199,7 @@ pub(super) fn name(page: &Route, texts: &Texts) -> &'static str {
         Route::Publish(_) => texts.publish,
         Route::Broker => texts.broker,
         Route::Wire => texts.wire,
+        Route::Connections => texts.connections,
     }
 }
 

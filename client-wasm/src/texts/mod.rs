@@ -88,6 +88,10 @@ macro_rules! texts {
     };
 }
 
+mod connections;
+
+pub use self::connections::{Connections, connections};
+
 texts! {
 /// Every text of the first load in one language.
 Texts {
@@ -109,6 +113,16 @@ Texts {
     broker,
     /// A page's name: the packets as bytes.
     wire,
+    /// A page's name.
+    connections,
+    /// Connected, and nothing was asked for.
+    unsubscribed_heading,
+    /// What to do then.
+    unsubscribed_advice,
+    /// A button.
+    subscribe_everything,
+    /// Leads to the page of connections.
+    subscribe_else,
     /// The list of keys.
     keys,
     /// Turns single keys on and off.

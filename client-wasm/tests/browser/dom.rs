@@ -1,12 +1,15 @@
 //! Looking at the document, and waiting for it.
 
+use client_wasm::connect::Connect;
 use client_wasm::page::house::House;
+use client_wasm::page::hub::{Hub, Started};
 use client_wasm::page::link::Link;
 use client_wasm::page::rooms::{Program, Rooms};
-use client_wasm::page::{App, AppProps, Surroundings};
+use client_wasm::page::{App, AppProps};
 use client_wasm::protocol::{self, Command, Frame, Report};
-use client_wasm::texts;
-use std::cell::RefCell;
+use client_wasm::switchboard::{OF_THE_PAGE, Opening};
+use client_wasm::texts::{self, Texts};
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -25,6 +28,7 @@ const STYLE: &[&str] = &[
     include_str!("../../style/palette.css"),
     include_str!("../../style/broker.css"),
     include_str!("../../style/wire.css"),
+    include_str!("../../style/connections.css"),
     // Above what the test runner writes.
     "#page-under-test { position: fixed; inset: 0; overflow: auto; }",
 ];
@@ -51,10 +55,38 @@ pub(crate) async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T
     panic!("never: {what}");
 }
 
+/// What an engine was told.
+pub(crate) type Commands = Rc<RefCell<Vec<Command>>>;
+
+/// The page's end of an engine that the test stands in for.
+#[derive(Clone, Default)]
+pub(crate) struct Engine {
+    pub(crate) link: Option<Link>,
+    pub(crate) commands: Commands,
+    pub(crate) is_stopped: Rc<Cell<bool>>,
+}
+
+impl Engine {
+    /// Hands over a frame.
+    pub(crate) fn says(&self, frame: Frame) {
+        let report = protocol::encode(&Report::Frame(Box::new(frame)));
+        self.link.as_ref().unwrap().receive(report);
+    }
+
+    pub(crate) fn connect(&self) -> Option<Connect> {
+        self.commands.borrow().iter().rev().find_map(|command| match command {
+            Command::Open(connect) => Some((**connect).clone()),
+            _ => None,
+        })
+    }
+}
+
 /// The page in an element of its own, with the commands that it sends.
 pub(crate) struct Page {
     pub(crate) link: Link,
-    pub(crate) commands: Rc<RefCell<Vec<Command>>>,
+    pub(crate) commands: Commands,
+    /// The engines that were started, that of the page's own broker first.
+    pub(crate) engines: Rc<RefCell<Vec<Engine>>>,
     root: Element,
     app: Option<yew::AppHandle<App>>,
 }
@@ -77,15 +109,25 @@ impl Page {
         root.append_child(&style).unwrap();
         let app_root = document.create_element("div").unwrap();
         root.append_child(&app_root).unwrap();
-        let commands = Rc::<RefCell<Vec<Command>>>::default();
-        let sent = Rc::clone(&commands);
-        let link = Link::new(move |command| sent.borrow_mut().push(command));
-        let surroundings =
-            Surroundings { host: "broker.lan:9001".into(), texts: texts::choose([language]).1 };
-        let rooms = rooms(&link, &commands, &surroundings);
-        let props = AppProps { link: link.clone(), rooms, surroundings };
-        let app = yew::Renderer::<App>::with_root_and_props(app_root, props).render();
-        Self { link, commands, root, app: Some(app) }
+        let texts = texts::choose([language]).1;
+        let engines = Rc::<RefCell<Vec<Engine>>>::default();
+        let started = Rc::clone(&engines);
+        let hub = Hub::new(move |hub| {
+            let engine = Engine::default();
+            let started_now = start(&engine.commands, hub, texts, Rc::clone(&engine.is_stopped));
+            let link = Some(started_now.link.clone());
+            started.borrow_mut().push(Engine { link, ..engine });
+            started_now
+        });
+        hub.open(Opening {
+            id: OF_THE_PAGE.into(),
+            title: "broker.lan:9001".into(),
+            connect: Connect::new("ws://broker.lan:9001/mqtt"),
+        });
+        let first = engines.borrow()[0].clone();
+        let (link, commands) = (first.link.unwrap(), first.commands);
+        let app = yew::Renderer::<App>::with_root_and_props(app_root, AppProps { hub, texts });
+        Self { link, commands, engines, root, app: Some(app.render()) }
     }
 
     /// Hands over a frame, as the engine does.
@@ -138,16 +180,26 @@ impl Page {
     }
 }
 
-/// The second program without a module of its own: it speaks in bytes all the same.
-fn rooms(link: &Link, commands: &Rc<RefCell<Vec<Command>>>, surroundings: &Surroundings) -> Rooms {
-    let (commands, surroundings) = (Rc::clone(commands), surroundings.clone());
-    Rooms::new(link.clone(), move || {
-        let commands = Rc::clone(&commands);
-        let house = House::new(surroundings.clone(), move |command| {
+/// An engine that is the test's, and the second program without a module of its own: it speaks in bytes
+/// all the same.
+fn start(
+    commands: &Commands,
+    hub: &Hub,
+    texts: &'static Texts,
+    is_stopped: Rc<Cell<bool>>,
+) -> Started {
+    let (sent, commands, hub) = (Rc::clone(commands), Rc::clone(commands), hub.clone());
+    let link = Link::new(move |command| sent.borrow_mut().push(command));
+    let rooms = Rooms::new(link.clone(), move || {
+        let (commands, hub) = (Rc::clone(&commands), hub.clone());
+        let send = move |command: &[u8]| {
             commands.borrow_mut().push(protocol::decode(command).unwrap());
-        });
+        };
+        let ask = move |ask: &[u8]| hub.ask(protocol::decode(ask).unwrap());
+        let house = House::new(texts, send, ask);
         Box::pin(async move { Ok(Rc::new(house) as Rc<dyn Program>) })
-    })
+    });
+    Started { link, rooms, stop: Rc::new(move || is_stopped.set(true)) }
 }
 
 impl Drop for Page {

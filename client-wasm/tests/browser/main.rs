@@ -11,6 +11,7 @@
 )]
 
 mod connection;
+mod connections;
 mod dom;
 mod faces;
 mod messages;

@@ -1,9 +1,10 @@
 //! The page shows what the engine says, and asks for what is on the screen.
 
+use client_wasm::connect::Subscription;
 use client_wasm::history::{Column, Sparkline};
 use client_wasm::protocol::{
     Board, Card, Command, Connection, Counters, Failure, Frame, Group, Line, Outcome, Problem,
-    Properties, Published, Repeating, SignIn, Title, Value,
+    Properties, Published, Repeating, SignIn, Subscribed, Title, Value,
 };
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -189,7 +190,13 @@ async fn an_engine_that_does_not_run_is_said() {
 #[test]
 async fn an_empty_board_says_what_to_do_next() {
     let page = Page::open("en");
-    page.receive(Frame { connection: online(), board: Some(Board::default()), ..Frame::default() });
+    let subscription = Subscription::new(Subscription::EVERYTHING);
+    page.receive(Frame {
+        connection: online(),
+        subscriptions: Some(vec![Subscribed { subscription, answer: None }]),
+        board: Some(Board::default()),
+        ..Frame::default()
+    });
     page.shows(".command code", "mosquitto_pub -h broker.lan -t home/kitchen/temperature -m 21.5")
         .await;
 }
