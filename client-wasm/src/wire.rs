@@ -275,7 +275,7 @@ mod tests {
         let shown = wire.changed(500.0).unwrap();
         assert_eq!((shown.total, shown.new, shown.kept), (2, 1, 3));
         assert_eq!(shown.chosen.unwrap().bytes, PONG);
-        wire.show(WireView { kinds: 1 << 12, is_held: false, ..held.clone() });
+        wire.show(WireView { kinds: 1 << 12, is_held: false, ..held });
         assert_eq!(seen(&mut wire).len(), 2);
         wire.show(WireView { is_sent: Some(false), is_held: false, ..held });
         assert_eq!(seen(&mut wire), [(false, 2, PONG.to_vec())]);
