@@ -211,13 +211,15 @@ impl Drop for Page {
     }
 }
 
-/// Types into a field, as a person does.
+/// Types into a field, or chooses from a list, and goes on to the next, as a person does.
 pub(crate) fn fill(element: &HtmlElement, text: &str) {
     js_sys::Reflect::set(element, &"value".into(), &JsValue::from_str(text)).unwrap();
     let init = web_sys::EventInit::new();
     init.set_bubbles(true);
-    let event = web_sys::Event::new_with_event_init_dict("input", &init).unwrap();
-    element.dispatch_event(&event).unwrap();
+    for kind in ["input", "change"] {
+        let event = web_sys::Event::new_with_event_init_dict(kind, &init).unwrap();
+        element.dispatch_event(&event).unwrap();
+    }
 }
 
 /// Presses a key on an element, or on the page.
