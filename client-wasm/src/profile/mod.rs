@@ -1,7 +1,7 @@
 //! A connection as a person sets it up and keeps it: what can be wrong with it, and the forms in which
 //! it travels.
 //!
-//! [`file`] is our own file, which is also what the browser keeps; `explorer.rs` and `mqttx.rs` read those
+//! [`mod@file`] is our own file, which is also what the browser keeps; `explorer.rs` and `mqttx.rs` read those
 //! of MQTT Explorer and MQTTX. [`link`] is what fits into an address, and [`draft`] what stands in a form.
 
 pub mod draft;
