@@ -23,6 +23,12 @@ use crate::{PATIENCE, Program, ports};
 /// The environment variable that names the driver; without it, it is looked for on the `PATH`.
 pub const CHROMEDRIVER_VARIABLE: &str = "CHROMEDRIVER";
 
+/// Control and A, and then neither any more.
+const SELECT_ALL: &str = "\u{e009}a\u{e000}";
+
+/// The key.
+const BACKSPACE: char = '\u{e003}';
+
 /// How often the page is asked whether it has come to what a test waits for.
 const PAGE_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -140,9 +146,9 @@ impl Browser {
     #[track_caller]
     pub fn fill(&self, selector: &str, text: &str) {
         self.run(async {
-            let field = self.find(selector).await?;
-            field.clear().await?;
-            field.send_keys(text).await
+            // As a person does it: WebDriver's own way to clear a field tells the page nothing of it.
+            let keys = format!("{SELECT_ALL}{BACKSPACE}{text}");
+            self.find(selector).await?.send_keys(&keys).await
         });
     }
 

@@ -194,7 +194,8 @@ impl Writer {
 
     /// Wins room back.
     fn tidy(&mut self) {
-        if self.has_given_up {
+        // What a worker could not write is in the batch still.
+        if self.has_given_up || !self.unwritten.is_empty() {
             return;
         }
         self.batch.clear();
