@@ -1,5 +1,6 @@
 //! Finding a topic by a few of its letters: for the command palette, which shows the likeliest first.
 
+use crate::case;
 use crate::limits::{FOUND_MAX, SEARCH_CHARS_MAX};
 use crate::search::Search;
 
@@ -14,7 +15,7 @@ pub fn find<'a>(topics: impl Iterator<Item = &'a str>, text: &str) -> Vec<String
     if search.is_all() {
         return Vec::new();
     }
-    let letters: Vec<char> = text.to_lowercase().chars().filter(|c| !c.is_whitespace()).collect();
+    let letters: Vec<char> = case::lower(&text).chars().filter(|c| !c.is_whitespace()).collect();
     let mut found: Vec<(Rank, &str)> = Vec::with_capacity(FOUND_MAX.saturating_add(1));
     for topic in topics {
         let Some(rank) = rank(topic, &search, &letters) else { continue };
@@ -39,7 +40,7 @@ fn rank(topic: &str, search: &Search, letters: &[char]) -> Option<Rank> {
 /// Whether all letters are there, in their order, whatever stands between them.
 fn has_in_order(text: &str, letters: &[char]) -> bool {
     let mut letters = letters.iter().peekable();
-    for c in text.chars().flat_map(char::to_lowercase) {
+    for c in case::lower(text).chars() {
         letters.next_if(|letter| **letter == c);
     }
     letters.peek().is_none()

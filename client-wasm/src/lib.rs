@@ -17,6 +17,7 @@ pub mod diff;
 pub mod draft;
 pub mod export;
 pub mod find;
+pub mod float;
 pub mod format;
 pub mod history;
 pub mod json;

@@ -3,6 +3,7 @@
 //! A chart needs a number of the machine, which holds 53 bits of precision. A card does not: it
 //! shows the very text that arrived, so `127.0` stays `127.0` and a 64-bit integer is not rounded.
 
+use crate::float;
 use crate::limits::NUMBER_LEN_MAX;
 
 /// Text that is a number and nothing else.
@@ -28,37 +29,61 @@ pub enum Style {
 /// Significant decimal digits that an `f64` always holds.
 const EXACT_DIGITS: usize = 15;
 
+/// Significant decimal digits that a `u64` always holds.
+const DIGITS_HELD: usize = 19;
+
 /// Reads text that is a number: sign, digits, point, exponent, with space around it.
+///
+/// It is done for nearly every message, so each byte is looked at once.
 pub fn parse(text: &str) -> Option<Number<'_>> {
     let text = text.trim_ascii();
     if text.len() > NUMBER_LEN_MAX {
         return None;
     }
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
-        None => (unsigned, None),
-    };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if (whole.is_empty() && fraction.is_empty()) || !digits(whole) || !digits(fraction) {
-        return None;
-    }
-    if let Some(exponent) = exponent {
-        let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
-        if exponent.is_empty() || !digits(exponent) {
-            return None;
+    let (mut integer, mut digits, mut significant) = (0u64, 0usize, 0usize);
+    let mut decimals = None;
+    let mut exponent = None;
+    for (at, byte) in unsigned.bytes().enumerate() {
+        match byte {
+            b'0'..=b'9' => {
+                // One that does not fit is read otherwise.
+                integer = integer.wrapping_mul(10).wrapping_add(u64::from(byte.wrapping_sub(b'0')));
+                digits = digits.saturating_add(1);
+                decimals = decimals.map(|decimals: usize| decimals.saturating_add(1));
+                if decimals.is_some() || significant > 0 || byte != b'0' {
+                    significant = significant.saturating_add(1);
+                }
+            }
+            b'.' if decimals.is_none() => decimals = Some(0),
+            b'e' | b'E' => {
+                exponent = Some(unsigned.get(at.saturating_add(1)..)?);
+                break;
+            }
+            _ => return None,
         }
     }
-    let value = value(text, whole, fraction, exponent)?;
-    let significant = whole.trim_start_matches('0').len().saturating_add(fraction.len());
-    let style = match u8::try_from(fraction.len()) {
+    if digits == 0 || exponent.is_some_and(|exponent| !is_exponent(exponent)) {
+        return None;
+    }
+    let decimals = decimals.unwrap_or(0);
+    let integer = (significant <= DIGITS_HELD).then_some(integer);
+    let value = integer
+        .and_then(|integer| exact(integer, decimals, exponent))
+        .map(|value| if text.starts_with('-') { -value } else { value })
+        .or_else(|| float::parse(text))?;
+    let style = match u8::try_from(decimals) {
         Ok(decimals) if exponent.is_none() && significant <= EXACT_DIGITS => {
             Style::Decimals(decimals)
         }
         _ => Style::Near,
     };
     value.is_finite().then_some(Number { text, value, style })
+}
+
+fn is_exponent(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The powers of ten that an `f64` holds exactly.
@@ -69,45 +94,28 @@ const POWERS: [f64; 23] = [
 
 /// The nearest `f64` of a number that is taken apart already. Where the digits and the power of ten are
 /// both exact, which is nearly always, one rounding multiplication or division makes it.
-fn value(text: &str, whole: &str, fraction: &str, exponent: Option<&str>) -> Option<f64> {
-    exact(whole, fraction, exponent)
-        .map(|value| if text.starts_with('-') { -value } else { value })
-        .or_else(|| any(text))
-}
-
-fn exact(whole: &str, fraction: &str, exponent: Option<&str>) -> Option<f64> {
+fn exact(integer: u64, decimals: usize, exponent: Option<&str>) -> Option<f64> {
     /// From here on not every integer is an `f64`.
     const INTEGERS_MAX: u64 = 1 << 53;
-    let mut digits = whole.bytes().chain(fraction.bytes());
-    let integer = digits.try_fold(0u64, |integer, digit| {
-        integer.checked_mul(10)?.checked_add(u64::from(digit.wrapping_sub(b'0')))
-    });
-    let integer = integer.filter(|integer| *integer <= INTEGERS_MAX)? as f64;
+    let integer = Some(integer).filter(|integer| *integer <= INTEGERS_MAX)? as f64;
     let exponent: i32 = exponent.map_or(Some(0), |exponent| exponent.parse().ok())?;
-    let power = exponent.checked_sub(i32::try_from(fraction.len()).ok()?)?;
+    let power = exponent.checked_sub(i32::try_from(decimals).ok()?)?;
     let factor = POWERS.get(power.unsigned_abs() as usize)?;
     Some(if power < 0 { integer / factor } else { integer * factor })
-}
-
-/// Any number: a browser reads it with what it has for that, which need not be loaded once more.
-#[cfg(target_arch = "wasm32")]
-fn any(text: &str) -> Option<f64> {
-    Some(js_sys::parse_float(text))
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-fn any(text: &str) -> Option<f64> {
-    text.parse().ok()
 }
 
 /// Writes a number that [`parse`] read: the same digits, or marked with `≈` where they are near.
 pub fn write(value: f64, style: Style) -> String {
     match style {
-        Style::Decimals(decimals) => format!("{value:.*}", usize::from(decimals)),
-        Style::Near if value != 0.0 && !(1e-4..1e15).contains(&value.abs()) => {
-            format!("≈ {value:.3e}")
+        Style::Decimals(decimals) => {
+            // Not every writer of numbers knows a zero with a sign.
+            let sign = if value.is_sign_negative() { "-" } else { "" };
+            format!("{sign}{}", float::fixed(value.abs(), decimals))
         }
-        Style::Near => format!("≈ {value}"),
+        Style::Near if value != 0.0 && !(1e-4..1e15).contains(&value.abs()) => {
+            format!("≈ {}", float::exponential(value, 3))
+        }
+        Style::Near => format!("≈ {}", float::shortest(value)),
     }
 }
 
@@ -141,7 +149,7 @@ fn with_prefix(value: f64, suffix: &str) -> String {
         size if size < 99.95 => 1,
         _ => 0,
     };
-    format!("{scaled:.decimals$} {prefix}{suffix}")
+    format!("{} {prefix}{suffix}", float::fixed(scaled, decimals))
 }
 
 fn duration(seconds: f64) -> String {

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::export;
+use crate::float;
 
 /// What stands before a placeholder, and behind it.
 const OPEN: &str = "{{";
@@ -187,7 +188,7 @@ impl Filler {
                 Piece::Walk { step, range: (low, high), decimals, .. } => {
                     if count > 0 {
                         let by = (chance(&mut self.random) * 2.0 - 1.0) * step;
-                        *at = (*at + by).clamp(*low, *high);
+                        *at = (*at + by).max(*low).min(*high);
                     }
                     out.push_str(&written(*at, *decimals));
                 }
@@ -204,7 +205,7 @@ impl Filler {
 
 /// A number with as many digits; never a zero with a sign.
 fn written(value: f64, decimals: u8) -> String {
-    let text = format!("{value:.*}", usize::from(decimals));
+    let text = float::fixed(value, decimals);
     let is_zero = text.bytes().all(|byte| matches!(byte, b'-' | b'0' | b'.'));
     if is_zero { text.trim_start_matches('-').to_owned() } else { text }
 }

@@ -30,7 +30,8 @@ pub(super) fn Status(props: &StatusProps) -> Html {
         Connection::Online { .. } => ("online", texts.online.to_owned()),
         Connection::Offline { retry_at_ms: None, .. } => ("offline", texts.offline.to_owned()),
         Connection::Offline { retry_at_ms: Some(at_ms), .. } => {
-            let seconds = ((at_ms - now_ms) / 1_000.0).ceil().max(0.0);
+            // A cast from a float keeps to the range of the integer.
+            let seconds = ((at_ms - now_ms) / 1_000.0).ceil() as u32;
             ("offline", fill(texts.retry_in, &[&seconds.to_string()]))
         }
     };
