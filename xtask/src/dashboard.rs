@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::page::{self, Link};
-use crate::{command, workspace};
+use crate::{command, glue, workspace};
 
 /// Kinds of file that compression makes smaller.
 const COMPRESSIBLE: &[&str] =
@@ -38,12 +38,6 @@ pub(crate) fn build() -> Result<PathBuf> {
         let text = match link.require("rel")? {
             _ if link.get("data-development").is_some() => String::new(),
             "rust" => program(&mut site, &link, &styles, &mut first_load)?,
-            "icon" => {
-                let file = linked_file(&link)?;
-                let name = site.put_hashed(&file_name(&file)?, &read(&file)?)?;
-                first_load.push(name.clone());
-                format!(r#"<link rel="icon" href="./{name}">"#)
-            }
             "copy-file" => {
                 let file = linked_file(&link)?;
                 let name = file_name(&file)?;
@@ -93,7 +87,10 @@ fn styles(site: &mut Site, links: &[Link]) -> Result<BTreeMap<String, String>> {
     let mut texts = BTreeMap::<String, String>::new();
     for link in links.iter().filter(|link| link.get("rel") == Some("css")) {
         let program = link.get("data-program").unwrap_or(FIRST_PROGRAM);
-        texts.entry(program.to_owned()).or_default().push_str(&read_text(&linked_file(link)?)?);
+        let text = texts.entry(program.to_owned()).or_default();
+        for line in glue::without_comments(&read_text(&linked_file(link)?)?) {
+            text.extend([line, "\n"]);
+        }
     }
     let named = texts.into_iter().map(|(program, text)| {
         let name = site.put_hashed(&format!("{program}.css"), text.as_bytes())?;
@@ -118,7 +115,7 @@ fn program(
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| cannot("empty", &folder))?;
     }
-    Bindgen::new()
+    let mut output = Bindgen::new()
         .input_path(&wasm)
         .out_name(name)
         .web(true)?
@@ -126,12 +123,15 @@ fn program(
         .omit_default_module_path(false)
         .remove_producers_section(true)
         .remove_name_section(true)
-        .generate(&folder)
+        .generate_output()
         .with_context(|| format!("wasm-bindgen failed on {}", wasm.display()))?;
+    let names = glue::shorten(&mut output);
+    output.emit(&folder).with_context(|| cannot("write into", &folder))?;
 
     let inner = format!("{name}_bg.wasm");
     let module = site.put_hashed(&format!("{name}.wasm"), &read(&folder.join(&inner))?)?;
     let glue = read_text(&folder.join(name).with_extension("js"))?;
+    let glue = glue::slim(&glue, &names)?;
     if !glue.contains(&inner) {
         bail!(
             "wasm-bindgen's {name}.js does not name {inner}: dashboard.rs has to learn its new way"

@@ -8,6 +8,7 @@ mod binaries;
 mod command;
 mod crash;
 mod dashboard;
+mod glue;
 mod page;
 mod run;
 mod setup;
