@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use bytes::{Bytes, BytesMut};
+use codec::PublishView;
 use gloo_timers::callback::Timeout;
 use session::{Action, Client, Event, Millis, Options};
 
@@ -27,6 +28,12 @@ pub trait Owner {
     /// The address is not one that the browser opens a WebSocket to; with its words. There will be no
     /// further try.
     fn bad_address(&self, words: &str);
+
+    /// A message of QoS 0 without properties came, as nearly all do; says whether it was taken. One that
+    /// was not is an event. The connection is at work meanwhile: only `event` may change it.
+    fn plain(&self, _message: &PublishView<'_>, _at_ms: f64) -> bool {
+        false
+    }
 
     /// A socket is being opened: what was sent and received before was on another one.
     fn opened(&self) {}
@@ -113,6 +120,10 @@ impl Inner {
             }
             let Some(event) = self.next_event() else { break };
             self.owner.event(event);
+            // Events come in crowds, and asking the socket what it holds costs as much as one of them.
+            while let Some(event) = self.next_event() {
+                self.owner.event(event);
+            }
         }
         self.owner.settled();
         self.running.set(false);
@@ -191,13 +202,15 @@ impl Inner {
         let mut partial = self.partial.borrow_mut();
         self.owner.bytes(false, &bytes, partial.is_empty());
         let mut client = self.client.borrow_mut();
+        let at_ms = clock::now_ms();
+        let take = |message: &PublishView<'_>| self.owner.plain(message, at_ms);
         if partial.is_empty() {
             // The usual frame holds whole packets, which are then slices of it.
-            client.on_bytes(now, &mut bytes);
+            client.on_bytes_with(now, &mut bytes, take);
             partial.extend_from_slice(&bytes);
         } else {
             partial.extend_from_slice(&bytes);
-            client.on_bytes(now, &mut *partial);
+            client.on_bytes_with(now, &mut *partial, take);
         }
     }
 

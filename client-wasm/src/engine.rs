@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
-use codec::{QoS, ReasonCode, TopicError, TopicFilter, TopicName};
+use codec::{PublishView, QoS, ReasonCode, TopicError, TopicFilter, TopicName};
 use gloo_timers::callback::Interval;
 use hashbrown::HashMap;
 use session::{DisconnectReason, Event, PublishError, State, Token};
@@ -464,6 +464,11 @@ impl Inner {
         }
     }
 
+    fn message(&self, message: Message<'_>, at_ms: f64) {
+        self.tape.take(&message);
+        self.desk.borrow_mut().take(message, at_ms);
+    }
+
     fn event(self: &Rc<Self>, event: Event) {
         match event {
             Event::Message(message) => {
@@ -479,8 +484,7 @@ impl Inner {
                     properties: message.properties.as_bytes(),
                     unit: unit.as_deref(),
                 };
-                self.tape.take(&message);
-                self.desk.borrow_mut().take(message, clock::now_ms());
+                self.message(message, clock::now_ms());
             }
             Event::Connected(_) => {
                 self.probe.take();
@@ -636,6 +640,14 @@ impl connection::Owner for Owner {
         if let Some(inner) = self.0.upgrade() {
             inner.event(event);
         }
+    }
+
+    fn plain(&self, message: &PublishView<'_>, at_ms: f64) -> bool {
+        let Some(inner) = self.0.upgrade() else { return false };
+        let Ok(topic) = std::str::from_utf8(message.topic) else { return false };
+        let (payload, retain) = (message.payload, message.retain);
+        inner.message(Message { topic, payload, retain, ..Message::default() }, at_ms);
+        true
     }
 
     fn bad_address(&self, words: &str) {

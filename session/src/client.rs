@@ -4,7 +4,7 @@
 use bytes::BytesMut;
 use codec::{
     Ack, ConnAck, Decoder, Disconnect, EncodeError, Input, MqttString, Packet, PacketType,
-    PropertyId, ProtocolVersion, Publish, QoS, ReasonCode, Subscription, TopicFilter,
+    PropertyId, ProtocolVersion, Publish, PublishView, QoS, ReasonCode, Subscription, TopicFilter,
 };
 use core::num::NonZeroU16;
 use std::collections::VecDeque;
@@ -277,9 +277,28 @@ impl Client {
     /// Bytes came. Whole packets are taken off `input`; what is left must be there again, in front of
     /// what comes next.
     pub fn on_bytes<I: Input>(&mut self, now: Millis, input: &mut I) {
+        self.on_bytes_with(now, input, |_| false);
+    }
+
+    /// [`on_bytes`](Self::on_bytes) for who takes in very many messages: plain ones of QoS 0 are offered to
+    /// `take` where they lie, and those that it takes are no events.
+    ///
+    /// None is offered while events wait to be polled, so messages keep their order.
+    pub fn on_bytes_with<I: Input>(
+        &mut self,
+        now: Millis,
+        input: &mut I,
+        mut take: impl FnMut(&PublishView<'_>) -> bool,
+    ) {
         self.now = now;
         self.last_received = now;
         while matches!(self.state, State::Handshake | State::Connected) {
+            if self.state == State::Connected && self.events.is_empty() {
+                let taken = self.offer(input.as_slice(), &mut take);
+                if taken > 0 {
+                    input.take(taken);
+                }
+            }
             let done = match self.decoder.decode(input) {
                 Ok(Some(packet)) => self.on_packet(packet),
                 Ok(None) => return,
@@ -293,6 +312,21 @@ impl Client {
         }
         // Nothing that follows the end of a connection has a meaning.
         input.take(input.as_slice().len());
+    }
+
+    /// Offers the messages at the start of `bytes`; returns the length of those that were taken.
+    fn offer(&self, bytes: &[u8], take: &mut impl FnMut(&PublishView<'_>) -> bool) -> usize {
+        let mut taken = 0usize;
+        while let Some(view) = bytes
+            .get(taken..)
+            .and_then(|rest| PublishView::peek(rest, self.options.version))
+            .filter(|view| view.qos == QoS::AtMostOnce)
+            .filter(|view| view.packet.len() <= self.options.packet_size_max as usize)
+            && take(&view)
+        {
+            taken = taken.saturating_add(view.packet.len());
+        }
+        taken
     }
 
     /// The transport is closed, by the other end or by an error, or it could not be opened.

@@ -6,7 +6,7 @@ use codec::{
     EncodeError, Packet, PacketId, Properties, Property, ProtocolVersion, ReasonCode, Subscribe,
     Subscription, SubscriptionOptions, TopicFilter, Unsubscribe,
 };
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::{Event, ServerLimits, SubscribeError, Token};
 
@@ -133,22 +133,33 @@ impl Operations {
         ids
     }
 
-    /// The server knows none of the subscriptions: all of them are asked for again.
+    /// The server knows none of the subscriptions: all of them are asked for again, and together where
+    /// they were before.
     pub(crate) fn session_lost(&mut self) {
-        let waiting: BTreeSet<Token> = self.waiting.iter().map(|waiting| waiting.token).collect();
-        let mut again: BTreeMap<Token, (Option<u32>, Vec<Subscription>)> = BTreeMap::new();
+        // They wait in the order of their tokens.
+        let waiting: Vec<Token> = self.waiting.iter().map(|waiting| waiting.token).collect();
         for (filter, wanted) in &self.wanted {
-            if !waiting.contains(&wanted.token) {
+            if waiting.binary_search(&wanted.token).is_err() {
                 let line = Subscription { filter: filter.clone(), options: wanted.options };
-                again.entry(wanted.token).or_insert((wanted.identifier, Vec::new())).1.push(line);
+                let (identifier, lines) = (wanted.identifier, vec![line]);
+                let kind = Kind::Subscribe { identifier, lines };
+                self.waiting.push_back(Operation {
+                    token: wanted.token,
+                    kind,
+                    refused: Vec::new(),
+                });
             }
         }
-        self.waiting.extend(again.into_iter().map(|(token, (identifier, lines))| Operation {
-            token,
-            kind: Kind::Subscribe { identifier, lines },
-            refused: Vec::new(),
-        }));
         self.sort();
+        for operation in core::mem::take(&mut self.waiting) {
+            match (self.waiting.back_mut(), operation.kind) {
+                (
+                    Some(Operation { token, kind: Kind::Subscribe { lines, .. }, .. }),
+                    Kind::Subscribe { lines: more, .. },
+                ) if *token == operation.token => lines.extend(more),
+                (_, kind) => self.waiting.push_back(Operation { kind, ..operation }),
+            }
+        }
     }
 
     /// The order in which they were asked for is the order in which they mean something.

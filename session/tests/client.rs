@@ -671,3 +671,47 @@ fn nothing_meant_for_one_transport_reaches_the_next() {
     assert_eq!(wired.client.poll_action(), Some(Action::Close));
     wired.open();
 }
+
+#[test]
+fn plain_messages_are_offered_where_they_lie_and_all_keep_their_order() {
+    let mut wired = Wired::connected(options(V5), &[]);
+    let mut bytes = BytesMut::new();
+    let mut say = |topic: &str, qos: QoS, property: Option<Property>| {
+        let publish = Publish {
+            dup: false,
+            qos,
+            retain: false,
+            topic: Some(TopicName::new(topic).expect("a topic")),
+            packet_id: (qos != QoS::AtMostOnce).then_some(id(1)),
+            properties: Properties::new(property).expect("small"),
+            payload: Bytes::from_static(b"1"),
+        };
+        let start = bytes.len();
+        Packet::Publish(publish).encode(V5, &mut bytes).expect("the test makes packets");
+        start
+    };
+    say("taken/1", QoS::AtMostOnce, None);
+    say("taken/2", QoS::AtMostOnce, None);
+    say("with a property", QoS::AtMostOnce, Some(Property::ContentType(text("text/plain"))));
+    say("behind it", QoS::AtMostOnce, None);
+    say("of QoS 1", QoS::AtLeastOnce, None);
+    let whole = say("cut off", QoS::AtMostOnce, None);
+    bytes.truncate(whole + 5);
+
+    let mut heard = Vec::new();
+    wired.client.on_bytes_with(wired.now, &mut bytes, |view| {
+        heard.push(String::from_utf8_lossy(view.topic).into_owned());
+        true
+    });
+    assert_eq!(heard, ["taken/1", "taken/2"], "nothing overtakes an event");
+    assert_eq!(bytes.len(), 5, "what is not whole yet stays");
+    heard.clear();
+    for event in wired.events() {
+        match event {
+            Event::Message(message) => heard.push(message.topic.as_str().to_owned()),
+            other => panic!("{other:?} instead of a message"),
+        }
+    }
+    assert_eq!(heard, ["with a property", "behind it", "of QoS 1"]);
+    assert!(matches!(wired.sent()[..], [Packet::PubAck(_)]), "as ever");
+}
