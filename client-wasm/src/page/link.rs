@@ -1,7 +1,7 @@
 //! What the page knows: the engine's frames, taken apart into fields that components look at.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use gloo_timers::callback::{Interval, Timeout};
@@ -379,8 +379,10 @@ impl Inner {
 
     /// What is not on the board any more need not be remembered.
     fn forget_all_but(&self, board: &Board) {
-        let ids: BTreeSet<TopicId> =
-            board.groups.iter().flat_map(|group| &group.cards).map(|title| title.id).collect();
-        self.cards.borrow_mut().retain(|id, _| ids.contains(id));
+        let mut cards = self.cards.borrow_mut();
+        let mut before = std::mem::take(&mut *cards);
+        for title in board.groups.iter().flat_map(|group| &group.cards) {
+            cards.extend(before.remove_entry(&title.id));
+        }
     }
 }

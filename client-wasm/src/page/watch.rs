@@ -1,7 +1,6 @@
 //! Which cards are on the screen: the engine is asked for the changes of these alone.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use gloo_events::EventListener;
@@ -31,7 +30,7 @@ pub struct Watch(Rc<Inner>);
 
 struct Inner {
     link: Link,
-    visible: RefCell<BTreeSet<TopicId>>,
+    visible: RefCell<Vec<TopicId>>,
     width: Cell<u16>,
     observer: RefCell<Option<(IntersectionObserver, Observed)>>,
     later: RefCell<Option<Timeout>>,
@@ -96,7 +95,7 @@ impl Watch {
         if let Some((observer, _)) = self.0.observer.borrow().as_ref() {
             observer.unobserve(card);
         }
-        if self.0.visible.borrow_mut().remove(&id) {
+        if self.0.set_visible(id, false) {
             self.0.tell_soon();
         }
     }
@@ -104,19 +103,30 @@ impl Watch {
 
 impl Inner {
     fn observed(&self, entries: &js_sys::Array) {
-        let mut visible = self.visible.borrow_mut();
         for entry in entries.iter() {
             let entry: IntersectionObserverEntry = entry.unchecked_into();
             let target = entry.target();
             let id = target.get_attribute(ID_ATTRIBUTE).and_then(|id| id.parse().ok());
             let Some(id) = id else { continue };
+            self.set_visible(id, entry.is_intersecting());
             if entry.is_intersecting() {
-                visible.insert(id);
                 self.measure(&target);
-            } else {
-                visible.remove(&id);
             }
         }
+    }
+
+    /// Says whether that is a change. There are never more than a screen is full of.
+    fn set_visible(&self, id: TopicId, is_visible: bool) -> bool {
+        let mut visible = self.visible.borrow_mut();
+        let place = visible.iter().position(|other| *other == id);
+        match place {
+            Some(place) if !is_visible => {
+                visible.swap_remove(place);
+            }
+            None if is_visible => visible.push(id),
+            _ => return false,
+        }
+        true
     }
 
     /// All cards have the same width.
@@ -142,7 +152,7 @@ impl Inner {
     }
 
     fn tell(&self) {
-        let ids: Vec<TopicId> = self.visible.borrow().iter().copied().collect();
+        let ids = self.visible.borrow().clone();
         let first = ids.first().and_then(|id| {
             let document = web_sys::window()?.document()?;
             document.query_selector(&format!("[{ID_ATTRIBUTE}=\"{id}\"]")).ok()?
