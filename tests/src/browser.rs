@@ -48,6 +48,10 @@ const ARGUMENTS: [&str; 11] = [
     "--window-size=1280,900",
 ];
 
+/// How the connection that the page shows is, as the page says it.
+pub const CONNECTION_STATE: &str =
+    r#"document.querySelector('[data-role="connection"]')?.dataset.state"#;
+
 /// What a card shows: the text of an element of it, with the card brought into sight, because a card
 /// out of sight is not kept up to date; topic and `data-role` are its arguments. `null` while there is no such card, or nothing on it.
 pub const ON_CARD: &str = r#"((topic, role) => {

@@ -12,13 +12,10 @@ use std::process::Command;
 use std::time::Instant;
 
 use tempfile::TempDir;
-use tests::browser::ON_CARD;
+use tests::browser::{CONNECTION_STATE, ON_CARD};
 use tests::mosquitto::publish;
 use tests::program::{Program, Signal};
 use tests::{Broker, Browser, PATIENCE, POLL_INTERVAL, Version, ports};
-
-/// What the page says of the connection that it shows.
-const STATE: &str = r#"document.querySelector('[data-role="connection"]')?.dataset.state"#;
 
 /// Mosquitto with a WebSocket listener, and one user who may come in.
 struct Mosquitto {
@@ -77,7 +74,7 @@ impl Drop for Mosquitto {
 fn wait_for_state(browser: &Browser, state: &str) {
     browser.wait_for(
         &format!("the connection is {state}"),
-        &format!("{STATE} === arguments[0]"),
+        &format!("{CONNECTION_STATE} === arguments[0]"),
         &[state],
     );
 }

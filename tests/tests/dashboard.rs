@@ -11,13 +11,10 @@
 use std::collections::BTreeMap;
 
 use tests::broker::Ports;
-use tests::browser::ON_CARD;
+use tests::browser::{CONNECTION_STATE, ON_CARD};
 use tests::mosquitto::{Message, Properties, Subscriber, message, publish, publish_input};
 use tests::program::{Program, Signal};
 use tests::{Broker, Browser, Version};
-
-/// What the page says of its connection.
-const CONNECTION: &str = r#"document.querySelector('[data-role="connection"]')?.dataset.state"#;
 
 /// What everything that the first screen needs may weigh over the wire, in bytes: page, style, JavaScript,
 /// wasm and icons, compressed as they are served.
@@ -43,7 +40,7 @@ impl Page {
 
     #[track_caller]
     fn wait_for_connection(&self, state: &str) {
-        let expression = format!("{CONNECTION} === arguments[0]");
+        let expression = format!("{CONNECTION_STATE} === arguments[0]");
         self.browser.wait_for(&format!("the connection is {state}"), &expression, &[state]);
     }
 

@@ -21,18 +21,13 @@ pub(super) fn read(file: &Value, read: &mut Read) -> bool {
     ordered.sort_by_key(|(_, value)| value.get("order").and_then(Value::as_u64));
     for (key, value) in ordered {
         let place = format!("{CONNECTIONS}[{key}]");
-        if let Some(profile) = Reader::new(place, value, &mut read.notes).and_then(connection) {
-            read.profiles.push(profile);
-        }
+        read.add(place, value, connection);
     }
     true
 }
 
 fn connection(mut reader: Reader<'_, '_>) -> Option<Profile> {
-    let Some(host) = reader.some_text("host") else {
-        reader.note("host", What::NoHost);
-        return None;
-    };
+    let host = reader.host()?;
     let is_encrypted = reader.flag("encryption").unwrap_or(false);
     let protocol = reader.some_text("protocol").unwrap_or_else(|| "mqtt".to_owned());
     let scheme = if is_encrypted { format!("{protocol}s") } else { protocol };

@@ -40,6 +40,18 @@ pub struct Read {
     pub notes: Vec<Note>,
 }
 
+impl Read {
+    /// Adds the connection that another program has put at this place, if it is one.
+    pub(super) fn add(
+        &mut self,
+        place: String,
+        value: &Value,
+        connection: impl FnOnce(Reader<'_, '_>) -> Option<Profile>,
+    ) {
+        self.profiles.extend(Reader::new(place, value, &mut self.notes).and_then(connection));
+    }
+}
+
 /// Why a file could not be read at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Broken {

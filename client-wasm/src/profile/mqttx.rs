@@ -23,18 +23,13 @@ pub(super) fn read(file: &Value, read: &mut Read) -> bool {
     };
     for (index, value) in connections.iter().enumerate() {
         let place = format!("[{index}]");
-        if let Some(profile) = Reader::new(place, value, &mut read.notes).and_then(connection) {
-            read.profiles.push(profile);
-        }
+        read.add(place, value, connection);
     }
     true
 }
 
 fn connection(mut reader: Reader<'_, '_>) -> Option<Profile> {
-    let Some(host) = reader.some_text("host") else {
-        reader.note("host", What::NoHost);
-        return None;
-    };
+    let host = reader.host()?;
     let is_encrypted = reader.flag("ssl").unwrap_or(false);
     let scheme = match reader.some_text("protocol") {
         Some(scheme) => scheme,

@@ -100,6 +100,15 @@ impl<'a, 'n> Reader<'a, 'n> {
         (!text.is_empty()).then(|| text.to_owned())
     }
 
+    /// The host, without which there is no connection.
+    pub(super) fn host(&mut self) -> Option<String> {
+        let host = self.some_text("host");
+        if host.is_none() {
+            self.note("host", What::NoHost);
+        }
+        host
+    }
+
     /// A truth.
     pub(super) fn flag(&mut self, key: &str) -> Option<bool> {
         self.read(key, What::NotFlag, Value::as_bool)
