@@ -1,17 +1,19 @@
-//! How much memory the program holds: every allocation is counted on its way to the system.
+//! How much memory the program holds: every allocation is counted on its way to the allocator.
 //!
 //! Each thread adds up for itself and tells the sum when it has become worth telling, because one counter
 //! for all, touched by every allocation, would cost more than the allocations: each of them then waits for
 //! the other threads' memory bus. So the figure is off by [`SLACK`] for each thread at most.
 //!
 //! **Why unsafe code:** an allocator is that by its nature (`GlobalAlloc`), and a counting one from a
-//! library has the one counter for all. Here every call is passed on to the system's allocator as it came.
-//! And only the C library can be told to give back what it holds.
+//! library has the one counter for all. Here every call is passed on to mimalloc as it came. And only
+//! mimalloc can be told to give back what it holds.
 #![allow(unsafe_code, reason = "see above: none of this can be written without")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicIsize, Ordering};
+
+use mimalloc::MiMalloc;
 
 /// Bytes that a thread may hold or have freed without telling.
 const SLACK: usize = 16 * 1024;
@@ -42,14 +44,11 @@ pub(crate) fn settle() {
     let _ = UNTOLD.try_with(|untold| tell(untold.replace(0)));
 }
 
-/// Gives memory that was freed back to the system, where the C library keeps it for itself otherwise.
+/// Gives back memory of this thread that was freed, by whichever thread. It would keep that for itself
+/// until it needs some.
 pub(crate) fn give_back() {
     // SAFETY: it may be called at any time, from any thread.
-    #[cfg(target_env = "gnu")]
-    unsafe {
-        // Whether there was anything to give back does not matter.
-        libc::malloc_trim(0);
-    }
+    unsafe { libmimalloc_sys::mi_collect(true) }
 }
 
 fn tell(bytes: isize) {
@@ -85,25 +84,25 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         note(bytes(layout));
         // SAFETY: the caller keeps to what `alloc` asks for.
-        unsafe { System.alloc(layout) }
+        unsafe { MiMalloc.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         note(bytes(layout));
         // SAFETY: the caller keeps to what `alloc_zeroed` asks for.
-        unsafe { System.alloc_zeroed(layout) }
+        unsafe { MiMalloc.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         note(bytes(layout).wrapping_neg());
-        // SAFETY: the caller keeps to what `dealloc` asks for, and the memory came from `System`.
-        unsafe { System.dealloc(pointer, layout) }
+        // SAFETY: the caller keeps to what `dealloc` asks for, and the memory came from mimalloc.
+        unsafe { MiMalloc.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         note(new_size.cast_signed().wrapping_sub(bytes(layout)));
-        // SAFETY: the caller keeps to what `realloc` asks for, and the memory came from `System`.
-        unsafe { System.realloc(pointer, layout, new_size) }
+        // SAFETY: the caller keeps to what `realloc` asks for, and the memory came from mimalloc.
+        unsafe { MiMalloc.realloc(pointer, layout, new_size) }
     }
 }
 

@@ -98,7 +98,7 @@ async fn serve(cli: &Cli, settings: Arc<Settings>, bridges: Vec<Arc<Plan>>) -> R
     for start in starts.iter().take(threads.len()) {
         start.context("a worker could not be started")?;
     }
-    // What was read from the store was taken apart, and its pieces lie in many places.
+    // What was read from the store was taken apart here, and its pieces were freed by the workers.
     memory::give_back();
     if !orphans.is_empty() {
         let places = orphans.into_iter().map(|delivery| delivery.place).collect();
