@@ -358,6 +358,12 @@ impl<M> SendFlow<M> {
         taken
     }
 
+    /// The messages that were not yet sent, the newest first, each with how many are sent before it.
+    pub fn queued_from_newest(&mut self) -> impl Iterator<Item = (usize, &mut M)> {
+        let queued = self.queue.iter_mut().enumerate().rev();
+        queued.map(|(before, queued)| (before, &mut queued.message))
+    }
+
     /// All messages: those in flight that the other end has not taken over, then those queued.
     pub fn iter(&self) -> impl Iterator<Item = &M> {
         let in_flight = self.slots.iter().filter_map(|slot| slot.message.as_ref());

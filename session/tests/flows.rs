@@ -189,6 +189,8 @@ fn a_flow_taken_apart_says_what_may_have_arrived() {
 fn limits_take_from_the_queue_and_never_from_what_is_in_flight() {
     let mut flow = flow(1, &[(ONE, 1), (ONE, 2), (ONE, 3), (TWO, 4)]);
     sends(&mut flow);
+    let from_newest: Vec<_> = flow.queued_from_newest().map(|(before, it)| (before, *it)).collect();
+    assert_eq!(from_newest, [(2, 4), (1, 3), (0, 2)]);
     assert_eq!(flow.pop_oldest_queued(), Some(2));
     assert_eq!(flow.extract_queued(|message| *message == 4), [4]);
     assert_eq!(flow.pop_oldest_queued(), Some(3));

@@ -212,6 +212,10 @@ pub(crate) const STORE_SLOW_PERIOD: Duration = Duration::from_secs(1);
 /// Values that it writes again for that at once.
 pub(crate) const STORE_TIDY_VALUES_MAX: usize = 64;
 
+/// Messages that a session whose client is away holds in memory: those that the client gets first. The
+/// others of its queue are in the store alone, where there is one.
+pub(crate) const QUEUED_HERE_MAX: usize = 128;
+
 /// Parcels whose messages a worker has read last and holds in memory, while it sends them.
 pub(crate) const STORE_READ_PARCELS_MAX: usize = 4;
 

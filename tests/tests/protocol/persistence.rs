@@ -57,6 +57,39 @@ fn a_session_and_its_messages_outlive_the_broker() {
     }
 }
 
+/// What waits for a client who is away lies in the store and not in memory, and comes in its order all the
+/// same, before and after a kill.
+#[test]
+fn what_waits_for_who_is_away_takes_little_memory() {
+    const MESSAGES: usize = 2_500;
+    const BYTES: usize = 128 * 1024;
+    let payload = |number: usize| number.to_string() + &"x".repeat(BYTES);
+    let limits = "max_queued_messages 0\nmax_queued_bytes 0";
+    let mut broker = Broker::durable("os", limits);
+    let subscribers = ["now", "later"];
+    for name in subscribers {
+        let mut subscriber = Client::connect(&broker, persistent(V5, name));
+        subscriber.subscribe_qos("t", AtLeastOnce);
+        subscriber.disconnect();
+    }
+    let before_kib = broker.resident_kib();
+    let mut publisher = Client::clean(&broker, V5, "publisher");
+    for number in 0..MESSAGES {
+        publisher.publish("t", payload(number));
+    }
+    let growth_kib = broker.resident_kib().saturating_sub(before_kib);
+    let all_kib = (MESSAGES * BYTES / 1024) as u64;
+    assert!(growth_kib < all_kib / 2, "{all_kib} KiB wait, and take {growth_kib} KiB of memory");
+    for name in subscribers {
+        let mut subscriber = Client::connect(&broker, persistent(V5, name));
+        for number in 0..MESSAGES {
+            assert!(subscriber.take_any().payload == payload(number), "not message {number}");
+        }
+        subscriber.expect_nothing();
+        broker.die_and_start_again();
+    }
+}
+
 /// A message in flight comes again under its Packet Identifier, with DUP, and a PUBREL as a PUBREL, in
 /// their order and before all that waits.
 /// [MQTT-3.3.1-1, MQTT-4.4.0-1, MQTT-4.6.0-1]

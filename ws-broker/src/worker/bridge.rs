@@ -39,6 +39,7 @@ use crate::worker::connection::{self, Connection};
 use crate::worker::keeper::Waiting;
 use crate::worker::link::{Cause, Link, SharedLink};
 use crate::worker::out::{OutBuffer, SpareBuffers};
+use crate::worker::session::Which;
 use crate::worker::sessions::FOREVER_S;
 use crate::worker::transport::{Incoming, Transport};
 use crate::worker::{Connected, State, Worker};
@@ -490,14 +491,14 @@ impl State {
         // What came from there is not sent back, and what waits already is not sent twice.
         if let Some(session) = self.sessions.get_mut(slot) {
             let key = session.key;
-            let waiting: HashSet<_> = session
-                .send
-                .iter()
-                .filter_map(|held| held.message.here().map(Arc::as_ptr))
-                .collect();
+            let waiting: HashSet<_> =
+                session.send.iter().map(|held| held.message.which()).collect();
             session.retained.retain(|held| {
-                held.message.publisher != Some(key)
-                    && !waiting.contains(&Arc::as_ptr(&held.message))
+                let message = &held.message;
+                let stored = message.stored_at().map(Which::Stored);
+                message.publisher != Some(key)
+                    && !waiting.contains(&Which::Here(Arc::as_ptr(message)))
+                    && !stored.is_some_and(|stored| waiting.contains(&stored))
             });
         }
     }

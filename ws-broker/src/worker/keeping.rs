@@ -6,7 +6,7 @@ use std::sync::Arc;
 use codec::{Ack, Packet, PacketId, QoS, ReasonCode};
 
 use crate::broker::Message;
-use crate::limits::STORE_READ_PARCELS_MAX;
+use crate::limits::{QUEUED_HERE_MAX, STORE_READ_PARCELS_MAX};
 use crate::store::{
     self, NewDelivery, Place, SavedDelivery, SavedSession, SessionState, Store, Surroundings as _,
 };
@@ -123,8 +123,15 @@ impl State {
     /// A parcel is stored: what waited for it goes on.
     pub(super) fn on_stored(&mut self, parcel: u64) {
         for key in self.keeper.stored(parcel) {
-            if self.sessions.get(key.slot as usize).is_some_and(|session| session.key == key) {
-                self.pump(key.slot as usize);
+            let slot = key.slot as usize;
+            let Some(session) = self.sessions.get_mut(slot) else { continue };
+            if session.key != key {
+                continue;
+            }
+            if session.link.is_some() {
+                self.pump(slot);
+            } else {
+                session.leave_to_store(|place| self.keeper.is_stored(place));
             }
         }
     }
@@ -237,10 +244,11 @@ impl State {
         // Who is there is likely to acknowledge at once; anybody else is waited for in vain. With QoS 2
         // nothing is sent before it is stored, lest its identifier be used for another message.
         let is_there = session.link.is_some();
-        if qos == QoS::ExactlyOnce {
+        let is_long = !is_there && session.send.queued_len() >= QUEUED_HERE_MAX;
+        if qos == QoS::ExactlyOnce || is_long {
             self.keeper.resume_when_stored(session.key);
-            self.keeper.hurry();
-        } else if !is_there && routed.waiting != Waiting::Nobody {
+        }
+        if qos == QoS::ExactlyOnce || !is_there && routed.waiting != Waiting::Nobody {
             self.keeper.hurry();
         }
     }

@@ -11,7 +11,7 @@ use session::{ReceiveFlow, SendFlow};
 
 use crate::access::{Identity, Rights};
 use crate::broker::{Message, SessionKey};
-use crate::limits::Limits;
+use crate::limits::{Limits, QUEUED_HERE_MAX};
 use crate::store::{Place, SessionNumber};
 use crate::time::Ms;
 use crate::worker::link::SharedLink;
@@ -75,6 +75,8 @@ pub(crate) struct Kept {
     pub received: BTreeSet<PacketId>,
     /// Subscriptions whose retained messages are on their way, as the store knows.
     pub owed: Vec<TopicFilter>,
+    /// The number of the newest message that was left to the store.
+    pub left_to: u64,
 }
 
 impl Kept {
@@ -86,6 +88,7 @@ impl Kept {
             released: BTreeMap::new(),
             received: BTreeSet::new(),
             owed: Vec::new(),
+            left_to: 0,
         }
     }
 }
@@ -171,6 +174,25 @@ impl Session {
         match delivery.kept {
             Some(kept) => self.send.push_numbered(kept.number, qos, delivery),
             None => self.send.push(qos, delivery),
+        }
+    }
+
+    /// Leaves to the store what it holds of the queue, but for the messages that are sent first. Each is
+    /// looked at once.
+    pub(crate) fn leave_to_store(&mut self, is_stored: impl Fn(Place) -> bool) {
+        let Some(kept) = &mut self.kept else { return };
+        let left_to = kept.left_to;
+        for (before, delivery) in self.send.queued_from_newest() {
+            let Some(by) = delivery.kept else { continue };
+            if before < QUEUED_HERE_MAX || by.number.get() <= left_to {
+                break;
+            }
+            if let Held::Here(message) = &delivery.message
+                && let Some(place) = message.stored_at().filter(|_| is_stored(by.place))
+            {
+                delivery.message = Held::Stored(StoredMessage::new(message, place));
+                kept.left_to = kept.left_to.max(by.number.get());
+            }
         }
     }
 
@@ -267,6 +289,13 @@ pub(crate) enum Held {
     Stored(StoredMessage),
 }
 
+/// Tells messages apart, while they are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Which {
+    Here(*const Message),
+    Stored(Place),
+}
+
 /// What is known of a message without reading it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StoredMessage {
@@ -274,6 +303,19 @@ pub(crate) struct StoredMessage {
     pub size: u32,
     pub payload_len: u32,
     pub expires_at: Option<Ms>,
+}
+
+impl StoredMessage {
+    /// What is known of a message that stands there in the store.
+    fn new(message: &Message, place: Place) -> Self {
+        let bytes = |len| u32::try_from(len).unwrap_or(u32::MAX);
+        Self {
+            place,
+            size: bytes(message.size()),
+            payload_len: bytes(message.payload.len()),
+            expires_at: message.expires_at,
+        }
+    }
 }
 
 impl Held {
@@ -296,6 +338,14 @@ impl Held {
         match self {
             Self::Here(message) => message.expires_at,
             Self::Stored(stored) => stored.expires_at,
+        }
+    }
+
+    /// Which message it is.
+    pub(crate) fn which(&self) -> Which {
+        match self {
+            Self::Here(message) => Which::Here(Arc::as_ptr(message)),
+            Self::Stored(stored) => Which::Stored(stored.place),
         }
     }
 
