@@ -233,6 +233,10 @@ pub(crate) struct StoreLimits {
     pub journal_bytes_max: u64,
     /// Bytes of the tables that are kept in memory.
     pub cache_bytes: usize,
+    /// Bytes of a value from which on it stands in a file beside the tables.
+    pub long_value_min: usize,
+    /// Bytes of such a file from which on the next one is begun.
+    pub values_bytes_max: u64,
     /// Bytes of all keys and values up to which the tables' file is made smaller while it is in use,
     /// which keeps readers waiting.
     pub compact_live_max: u64,
@@ -240,7 +244,13 @@ pub(crate) struct StoreLimits {
 
 impl Default for StoreLimits {
     fn default() -> Self {
-        Self { journal_bytes_max: 16 << 20, cache_bytes: 8 << 20, compact_live_max: 32 << 20 }
+        Self {
+            journal_bytes_max: 16 << 20,
+            cache_bytes: 8 << 20,
+            long_value_min: 256,
+            values_bytes_max: 32 << 20,
+            compact_live_max: 32 << 20,
+        }
     }
 }
 

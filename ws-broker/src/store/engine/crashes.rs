@@ -20,8 +20,13 @@ use crate::limits::StoreLimits;
 const SEEDS: std::ops::Range<u64> = 0..4;
 
 /// Small, so that the journal is brought into the tables again and again.
-const LIMITS: StoreLimits =
-    StoreLimits { journal_bytes_max: 6_000, cache_bytes: 1 << 20, compact_live_max: u64::MAX };
+const LIMITS: StoreLimits = StoreLimits {
+    journal_bytes_max: 6_000,
+    cache_bytes: 1 << 20,
+    long_value_min: 150,
+    values_bytes_max: 3_000,
+    compact_live_max: u64::MAX,
+};
 
 type Pairs = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -304,7 +309,7 @@ fn last_batch(bytes: &[u8], first: u64) -> usize {
 #[test]
 fn a_disk_that_refuses_to_write_loses_nothing_and_is_used_again() {
     for_each_seed(|rng| {
-        let refused = *rng.choice(&[20, 100, 300]).unwrap();
+        let refused = *rng.choice(&[20, 100, 200]).unwrap();
         let history = History::new(rng, 40, &[Reach::System, Reach::Disk], refused);
         for _ in 0..60 {
             let done = rng.usize(0..=history.disk.ops());
@@ -350,8 +355,70 @@ fn what_came_and_went_takes_no_room() {
     let size = |disk: &SimDisk| disk.files().values().map(Vec::len).sum::<usize>();
     assert!(size(&disk) < 2_000_000, "{}", size(&disk));
     drop(engine);
-    let names: Vec<_> = disk.files().into_keys().collect();
-    assert_eq!(names, ["journal.00000000000000003001", "tables.redb"]);
+    let files = disk.files();
+    let names: Vec<_> = files.keys().map(|name| name.trim_end_matches(char::is_numeric)).collect();
+    assert_eq!(names, ["journal.", "tables.redb", "values."]);
+    let values = files.last_key_value().map_or(0, |(_, bytes)| bytes.len());
+    assert!(values < 5_000, "five values of 500 bytes are left in {values} bytes");
+}
+
+#[test]
+fn what_is_left_of_long_values_is_written_again_when_it_is_little() {
+    let disk = SimDisk::default();
+    let engine = open(&disk).unwrap();
+    let mut batch = Batch::default();
+    let mut commit = |number: u32, value: Option<&[u8]>| {
+        batch.clear();
+        match value {
+            Some(value) => batch.put(&number.to_be_bytes(), value),
+            None => batch.delete(&number.to_be_bytes()),
+        }
+        engine.commit(&batch, Reach::System).unwrap();
+    };
+    (0..200).for_each(|number| commit(number, Some(&[number as u8; 500])));
+    let is_left = |number: &u32| number.is_multiple_of(20);
+    (0..200).filter(|number| !is_left(number)).for_each(|number| commit(number, None));
+    // One file is done away with each time that the journal is brought into the tables.
+    (0..2_000).for_each(|number| commit(1_000, Some(&[number as u8; 100])));
+    let files = disk.files();
+    let values = files.iter().filter(|(name, _)| name.starts_with("values."));
+    let bytes: usize = values.map(|(_, bytes)| bytes.len()).sum();
+    assert!(bytes < 15_000, "ten values of 500 bytes are left in {bytes} bytes");
+    for number in (0..200).filter(is_left) {
+        let value = engine.get(&number.to_be_bytes()).unwrap();
+        assert_eq!(value.as_deref(), Some(&[number as u8; 500][..]));
+    }
+}
+
+#[test]
+fn a_folder_of_the_version_before_is_opened_and_one_of_a_later_version_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |key: &[u8], value: &[u8]| {
+        let mut batch = Batch::default();
+        batch.put(key, value);
+        super::open(folder.path()).unwrap().commit(&batch, Reach::System).unwrap();
+    };
+    let make_version = |version: u64| {
+        let database = redb::Database::open(folder.path().join("tables.redb")).unwrap();
+        let transaction = database.begin_write().unwrap();
+        for table in ["long", "files"] {
+            let table = redb::TableDefinition::<&[u8], &[u8]>::new(table);
+            transaction.delete_table(table).unwrap();
+        }
+        let state = redb::TableDefinition::<&str, u64>::new("state");
+        transaction.open_table(state).unwrap().insert("version", version).unwrap();
+        transaction.commit().unwrap();
+    };
+    put(b"m1", b"short");
+    make_version(1);
+    put(b"m2", &[7; 1000]);
+    let engine = super::open(folder.path()).unwrap();
+    assert_eq!(engine.get(b"m1").unwrap().as_deref(), Some(&b"short"[..]));
+    assert_eq!(engine.get(b"m2").unwrap().as_deref(), Some(&[7; 1000][..]));
+    drop(engine);
+    make_version(3);
+    let error = super::open(folder.path()).map(|_| ()).unwrap_err();
+    assert!(matches!(error, EngineError::Version { found: 3, known: 2, .. }), "{error}");
 }
 
 #[test]

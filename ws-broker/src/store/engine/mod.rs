@@ -24,6 +24,7 @@ mod recent;
 #[cfg(test)]
 mod simulated;
 mod tables;
+mod values;
 
 use std::fmt;
 use std::io;
@@ -91,6 +92,18 @@ pub(crate) enum EngineError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// A later program wrote it.
+    #[error(
+        "{} is of version {found}, and this program knows version {known}: use the program that wrote \
+         it, or another folder (persistence_location)",
+        path.display()
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        found: u64,
+        known: u64,
     },
     /// What is there is not what was written.
     #[error("{} is damaged: {what}", path.display())]

@@ -1,8 +1,10 @@
 //! The tables: what has left the journal, in one file of `redb`.
 //!
-//! One table holds the pairs, each value with a CRC-32 of key and value behind it; the other says with
-//! which batch of the journal they go on. A change of the tables is on the disk when it is done, or
-//! else has not happened. `redb` gives up after an error of the disk; then it is opened once more.
+//! One table holds the pairs, each value with a CRC-32 of key and value behind it; another says where
+//! in the files of [`Values`] a long value stands instead, and one how much of these is used. The
+//! last says with which batch of the journal they go on. A change of the tables is on the disk when it is
+//! done, or else has not happened. `redb` gives up after an error of the disk; then it is opened once
+//! more.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,26 +16,35 @@ use bytes::Bytes;
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use redb::{
     CommitError, CompactionError, Database, DatabaseError, ReadTransaction, ReadableDatabase,
-    ReadableTable, StorageError, TableDefinition, TableError, TransactionError,
+    ReadableTable, StorageError, Table, TableDefinition, TableError, TransactionError,
+    WriteTransaction,
 };
 
 use super::EngineError;
 use super::disk::Disk;
 use super::held::Backend;
+use super::values::{Appending, Files, Spot, SpotColumns, Use, Used, Values};
 use crate::limits::StoreLimits;
 
 const PAIRS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("pairs");
+const LONG: TableDefinition<'_, &[u8], SpotColumns> = TableDefinition::new("long");
+const FILES: TableDefinition<'_, u64, (u64, u64)> = TableDefinition::new("files");
 const STATE: TableDefinition<'_, &str, u64> = TableDefinition::new("state");
 
 /// In `STATE`: what this is a version of.
 const VERSION: &str = "version";
 /// In `STATE`: the last batch of the journal that is in the tables.
 const LAST: &str = "last";
-/// In `STATE`: bytes of all keys and values.
+/// In `STATE`: bytes of all keys and values that are not elsewhere.
 const LIVE: &str = "live";
 
-/// The version of the tables that is written, and the only one that is read.
-const OUR_VERSION: u64 = 1;
+/// The version of the tables that is written.
+const OUR_VERSION: u64 = 2;
+/// The one before it, which has no long values. It is read, and made one of ours.
+const EARLIER_VERSION: u64 = 1;
+
+/// Bytes of what says where a long value stands.
+const SPOT_BYTES: usize = 24;
 
 /// The file's name, and while it is made.
 pub(super) const FILE: &str = "tables.redb";
@@ -46,6 +57,8 @@ pub(super) struct Tables {
     /// Where the file is, for people.
     path: PathBuf,
     cache_bytes: usize,
+    long_value_min: usize,
+    values: Values,
     /// None after an error, until the file is opened again.
     database: RwLock<Option<Database>>,
     /// The last batch that has been in the tables.
@@ -83,12 +96,21 @@ impl Tables {
         let file = Backend::holding(tables.guard(|| Ok(disk.open(FILE)?))?);
         tables.check_pages(&file)?;
         let version = tables.state(VERSION)?;
-        if version != OUR_VERSION {
-            let what = format!("it is of version {version}, and this is {OUR_VERSION}");
-            return Err(tables.damaged(&what));
-        }
+        let used = match version {
+            OUR_VERSION => tables.check_values()?,
+            EARLIER_VERSION => Used::new(),
+            _ => {
+                let (path, known) = (tables.path.clone(), OUR_VERSION);
+                return Err(EngineError::Version { path, found: version, known });
+            }
+        };
         tables.guard(|| Ok(file.release()?))?;
-        tables.known_last.store(tables.last()?, Ordering::Relaxed);
+        let last = tables.last()?;
+        tables.known_last.store(last, Ordering::Relaxed);
+        if version == EARLIER_VERSION {
+            tables.apply(&[], last)?;
+        }
+        tables.values.remove_unused(&used)?;
         tables.compact(u64::MAX)?;
         Ok(tables)
     }
@@ -104,10 +126,37 @@ impl Tables {
         }
     }
 
+    /// Makes sure that the long values are what was written, and says what is used of their files.
+    fn check_values(&self) -> Result<Used, EngineError> {
+        let used = self.guard(|| {
+            let reading = self.begin_read()?;
+            let mut used = Used::new();
+            for file in reading.transaction.open_table(FILES)?.iter()? {
+                let (number, file) = file?;
+                let (bytes, live) = file.value();
+                used.insert(number.value(), Use { bytes, live });
+            }
+            Ok(used)
+        })?;
+        self.values.open(&used)?;
+        self.guard(|| {
+            let reading = self.begin_read()?;
+            for pair in reading.transaction.open_table(LONG)?.iter()? {
+                let (key, spot) = pair?;
+                reading.long(key.value(), spot.value())?;
+            }
+            Ok(())
+        })?;
+        Ok(used)
+    }
+
     fn unopened(disk: &Arc<dyn Disk>, path: PathBuf, limits: &StoreLimits) -> Self {
+        let folder = path.parent().map(Path::to_owned).unwrap_or_default();
         Self {
             disk: disk.clone(),
             path,
+            values: Values::new(disk, folder, limits),
+            long_value_min: limits.long_value_min,
             cache_bytes: limits.cache_bytes,
             database: RwLock::new(None),
             known_last: AtomicU64::new(0),
@@ -126,16 +175,17 @@ impl Tables {
 
     /// The value of a key.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
-        let found = self.guard(|| {
+        self.guard(|| {
             let reading = self.begin_read()?;
-            let table = reading.transaction.open_table(PAIRS)?;
-            Ok(table.get(key)?.map(|value| checked(key, value.value()).map(Bytes::copy_from_slice)))
-        })?;
-        match found {
-            None => Ok(None),
-            Some(Some(value)) => Ok(Some(value)),
-            Some(None) => Err(self.bad_value(key)),
-        }
+            let pairs = reading.transaction.open_table(PAIRS)?;
+            if let Some(stored) = pairs.get(key)? {
+                let value = checked(key, stored.value()).ok_or_else(|| self.bad_value(key))?;
+                return Ok(Some(Bytes::copy_from_slice(value)));
+            }
+            let long = reading.transaction.open_table(LONG)?;
+            let spot = long.get(key)?.map(|spot| spot.value());
+            spot.map(|spot| reading.long(key, spot)).transpose()
+        })
     }
 
     /// The pairs as they are now, for a scan.
@@ -151,39 +201,99 @@ impl Tables {
             let mut transaction = database.as_ref().ok_or(Failure::Closed)?.begin_write()?;
             transaction.set_two_phase_commit(true);
             transaction.set_quick_repair(true);
-            {
-                let mut state = transaction.open_table(STATE)?;
-                let mut live = state.get(LIVE)?.map_or(0, |live| live.value());
-                let mut pairs = transaction.open_table(PAIRS)?;
-                let mut stored = Vec::new();
-                for &(key, value) in changes {
-                    let replaced = match value {
-                        Some(value) => {
-                            stored.clear();
-                            stored.extend_from_slice(value);
-                            stored.extend_from_slice(&checksum(key, value).to_le_bytes());
-                            live =
-                                live.saturating_add(key.len().saturating_add(stored.len()) as u64);
-                            pairs.insert(key, stored.as_slice())?
-                        }
-                        None => pairs.remove(key)?,
-                    };
-                    if let Some(replaced) = replaced {
-                        let bytes = key.len().saturating_add(replaced.value().len());
-                        live = live.saturating_sub(bytes as u64);
-                    }
-                }
-                state.insert(VERSION, OUR_VERSION)?;
-                state.insert(LAST, last)?;
-                state.insert(LIVE, live)?;
-            }
-            Ok(transaction.commit()?)
+            let used = self.change(&transaction, changes, last)?;
+            transaction.commit()?;
+            Ok(used)
         });
         match applied {
-            Ok(()) => self.known_last.store(last, Ordering::Relaxed),
-            Err(_) => close(&mut self.database.write()),
+            Ok(used) => {
+                self.known_last.store(last, Ordering::Relaxed);
+                self.values.forget(&used);
+                Ok(())
+            }
+            Err(error) => {
+                close(&mut self.database.write());
+                Err(error)
+            }
         }
-        applied
+    }
+
+    /// Makes the changes, and says what is used of the files of values then.
+    fn change(
+        &self,
+        transaction: &WriteTransaction,
+        changes: &[Change<'_>],
+        last: u64,
+    ) -> Result<Used, Failure> {
+        let mut state = transaction.open_table(STATE)?;
+        let mut files = transaction.open_table(FILES)?;
+        let mut pairs = Pairs {
+            here: transaction.open_table(PAIRS)?,
+            long: transaction.open_table(LONG)?,
+            live: state.get(LIVE)?.map_or(0, |live| live.value()),
+            stored: Vec::new(),
+        };
+        let mut used = Used::new();
+        for file in files.iter()? {
+            let (number, file) = file?;
+            let (bytes, live) = file.value();
+            used.insert(number.value(), Use { bytes, live });
+        }
+        let before = used.clone();
+        let mut values = self.values.append(&mut used);
+        for &(key, value) in changes {
+            pairs.remove(key, &mut values)?;
+            match value {
+                Some(value) if value.len() >= self.long_value_min => {
+                    pairs.insert_long(key, value, &mut values)?;
+                }
+                Some(value) => pairs.insert(key, value)?,
+                None => {}
+            }
+        }
+        if let Some(number) = Values::mostly_unused(values.used) {
+            self.write_again(number, &mut pairs, &mut values)?;
+        }
+        values.finish()?;
+        used.retain(|_, used| used.live > 0);
+        for number in before.keys().filter(|number| !used.contains_key(number)) {
+            files.remove(number)?;
+        }
+        for (number, now) in &used {
+            if before.get(number) != Some(now) {
+                files.insert(number, (now.bytes, now.live))?;
+            }
+        }
+        state.insert(VERSION, OUR_VERSION)?;
+        state.insert(LAST, last)?;
+        state.insert(LIVE, pairs.live)?;
+        Ok(used)
+    }
+
+    /// Writes what is left in a file of values behind others.
+    fn write_again(
+        &self,
+        number: u64,
+        pairs: &mut Pairs<'_>,
+        values: &mut Appending<'_>,
+    ) -> Result<(), Failure> {
+        let mut left = Vec::new();
+        for pair in pairs.long.iter()? {
+            let (key, spot) = pair?;
+            let spot = Spot::of(spot.value());
+            if spot.file == number {
+                left.push((spot.offset, key.value().to_vec(), spot));
+            }
+        }
+        left.sort_unstable_by_key(|(offset, ..)| *offset);
+        let files = self.values.files();
+        for (_, key, spot) in left {
+            let value = self.values.read(&files, &key, spot)?;
+            values.release(spot);
+            let spot = values.append(&key, &value)?;
+            pairs.long.insert(key.as_slice(), spot.columns())?;
+        }
+        Ok(())
     }
 
     /// Makes the file smaller where most of it is empty and what is in it is not more than
@@ -221,9 +331,17 @@ impl Tables {
     }
 
     fn begin_read(&self) -> Result<Reading<'_>, Failure> {
-        let database = self.database()?;
-        let transaction = database.as_ref().ok_or(Failure::Closed)?.begin_read()?;
-        Ok(Reading { transaction, _database: database })
+        loop {
+            let before = self.values.files().generation;
+            let database = self.database()?;
+            let transaction = database.as_ref().ok_or(Failure::Closed)?.begin_read()?;
+            let files = self.values.files();
+            // Otherwise one that is pointed at may just have gone.
+            if files.generation == before {
+                let values = &self.values;
+                return Ok(Reading { transaction, files, values, _database: database });
+            }
+        }
     }
 
     /// The database; it is opened again if that is to be.
@@ -236,7 +354,7 @@ impl Tables {
         drop(database);
         let mut database = self.database.write();
         if database.is_none() {
-            let opened = self.open_file(FILE).map_err(Failure::Told)?;
+            let opened = self.open_file(FILE)?;
             self.check_last(&opened)?;
             *database = Some(opened);
         }
@@ -312,7 +430,65 @@ pub(super) struct Snapshot<'a> {
 #[derive(Debug)]
 struct Reading<'a> {
     transaction: ReadTransaction,
+    files: Files,
+    values: &'a Values,
     _database: RwLockReadGuard<'a, Option<Database>>,
+}
+
+impl Reading<'_> {
+    /// A long value.
+    fn long(&self, key: &[u8], spot: SpotColumns) -> Result<Bytes, Failure> {
+        Ok(self.values.read(&self.files, key, Spot::of(spot))?)
+    }
+}
+
+/// The pairs while they are changed.
+struct Pairs<'a> {
+    here: Table<'a, &'static [u8], &'static [u8]>,
+    long: Table<'a, &'static [u8], SpotColumns>,
+    /// Bytes of all keys and values that are not elsewhere.
+    live: u64,
+    /// A value with its checksum.
+    stored: Vec<u8>,
+}
+
+impl Pairs<'_> {
+    fn insert(&mut self, key: &[u8], value: &[u8]) -> Result<(), Failure> {
+        self.stored.clear();
+        self.stored.extend_from_slice(value);
+        self.stored.extend_from_slice(&checksum(key, value).to_le_bytes());
+        self.live = self.live.saturating_add(bytes(key, self.stored.len()));
+        self.here.insert(key, self.stored.as_slice())?;
+        Ok(())
+    }
+
+    fn insert_long(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        values: &mut Appending<'_>,
+    ) -> Result<(), Failure> {
+        let spot = values.append(key, value)?;
+        self.live = self.live.saturating_add(bytes(key, SPOT_BYTES));
+        self.long.insert(key, spot.columns())?;
+        Ok(())
+    }
+
+    /// Removes a key, if it is there.
+    fn remove(&mut self, key: &[u8], values: &mut Appending<'_>) -> Result<(), Failure> {
+        if let Some(stored) = self.here.remove(key)? {
+            self.live = self.live.saturating_sub(bytes(key, stored.value().len()));
+        } else if let Some(spot) = self.long.remove(key)? {
+            self.live = self.live.saturating_sub(bytes(key, SPOT_BYTES));
+            values.release(Spot::of(spot.value()));
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of a key and what stands beside it.
+fn bytes(key: &[u8], value_len: usize) -> u64 {
+    key.len().saturating_add(value_len) as u64
 }
 
 impl Snapshot<'_> {
@@ -323,23 +499,46 @@ impl Snapshot<'_> {
         each: &mut super::Visit<'_>,
     ) -> Result<(), EngineError> {
         self.tables.guard(|| {
-            let table = self.reading.transaction.open_table(PAIRS)?;
-            for pair in table.range(prefix..)? {
-                let (key, value) = pair?;
+            let transaction = &self.reading.transaction;
+            let (here, long) = (transaction.open_table(PAIRS)?, transaction.open_table(LONG)?);
+            let mut long = long.range(prefix..)?;
+            let mut next_long = long.next().transpose()?;
+            for pair in here.range(prefix..)? {
+                let (key, stored) = pair?;
                 let key = key.value();
                 if !key.starts_with(prefix) {
                     break;
                 }
-                let value = checked(key, value.value())
-                    .ok_or_else(|| Failure::Told(self.tables.bad_value(key)))?;
-                each(key, value).map_err(Failure::Told)?;
+                while let Some((before, spot)) = next_long.take_if(|(long, _)| long.value() < key) {
+                    self.show_long(before.value(), spot.value(), each)?;
+                    next_long = long.next().transpose()?;
+                }
+                let value = checked(key, stored.value());
+                let value = value.ok_or_else(|| self.tables.bad_value(key))?;
+                each(key, value)?;
+            }
+            while let Some((key, spot)) =
+                next_long.take_if(|(key, _)| key.value().starts_with(prefix))
+            {
+                self.show_long(key.value(), spot.value(), each)?;
+                next_long = long.next().transpose()?;
             }
             Ok(())
         })
     }
+
+    fn show_long(
+        &self,
+        key: &[u8],
+        spot: SpotColumns,
+        each: &mut super::Visit<'_>,
+    ) -> Result<(), Failure> {
+        Ok(each(key, &self.reading.long(key, spot)?)?)
+    }
 }
 
-fn checksum(key: &[u8], value: &[u8]) -> u32 {
+/// What tells that a value is the one that was stored for a key.
+pub(super) fn checksum(key: &[u8], value: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(key);
     hasher.update(value);
@@ -359,6 +558,12 @@ enum Failure {
     /// An earlier error of the disk made `redb` give up.
     Closed,
     Told(EngineError),
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        Self::Told(error)
+    }
 }
 
 impl From<io::Error> for Failure {
