@@ -282,6 +282,25 @@ fn start_configured(file: &Path, ports: Ports) -> Program {
     program
 }
 
+/// Runs the broker with a configuration file of this text and these further arguments until it ends by
+/// itself: its exit status, and all that it said.
+#[track_caller]
+pub fn run_until_it_ends(text: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let file = folder.path().join("mosquitto.conf");
+    std::fs::write(&file, text).expect("the folder can be written to");
+    run_file_until_it_ends(&file, arguments)
+}
+
+/// The same with a file that is there.
+#[track_caller]
+pub fn run_file_until_it_ends(file: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = bare_command();
+    let mut program = Program::start("ws-broker", command.arg("-c").arg(file).args(arguments));
+    let status = program.wait_exit();
+    (status.code(), program.text(Stream::Out) + &program.text(Stream::Err))
+}
+
 /// The broker's binary with no arguments.
 #[must_use]
 pub fn bare_command() -> Command {

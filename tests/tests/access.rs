@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use tests::broker::bare_command;
+use tests::broker::{bare_command, run_until_it_ends};
 use tests::program::{Program, Stream};
 use tests::wire::{
     self, Client, Connect, DISCONNECT, PINGREQ, PINGRESP, Packet, Version, Will, first_byte,
@@ -643,16 +643,12 @@ fn fail_open_with_an_empty_password_file() {
 fn fail_open_with_a_password_file_that_can_not_be_read() {
     for unreadable in ["passwords", "."] {
         let folder = tempfile::tempdir().unwrap();
-        let config = folder.path().join("mosquitto.conf");
         let file = folder.path().join(unreadable);
         let lines = "dashboard_port 0\nallow_anonymous true\nlistener";
         let text =
             format!("password_file {}\n{lines} {}", file.display(), tests::ports::free_port());
-        std::fs::write(&config, text).unwrap();
-        let mut command = bare_command();
-        let mut program = Program::start("ws-broker", command.arg("-c").arg(&config));
-        assert!(!program.wait_exit().success(), "it does not run without its users");
-        let said = program.text(Stream::Err);
+        let (status, said) = run_until_it_ends(&text, &[]);
+        assert_eq!(status, Some(1), "it does not run without its users: {said}");
         assert!(said.contains("password file") && said.contains("can't be read"), "{said}");
     }
 }
@@ -681,17 +677,15 @@ fn fail_open_where_each_listener_has_settings_of_its_own() {
 fn fail_open_with_an_acl_file_that_is_missing_or_makes_no_sense() {
     for acl in [None, Some("topic read #\npattern rw a\n"), Some("topic a/#/b\n")] {
         let folder = tempfile::tempdir().unwrap();
-        let (config, file) = (folder.path().join("mosquitto.conf"), folder.path().join("acl"));
+        let file = folder.path().join("acl");
         if let Some(acl) = acl {
             std::fs::write(&file, acl).unwrap();
         }
         let lines = "dashboard_port 0\nallow_anonymous true\nlistener";
         let port = tests::ports::free_port();
-        std::fs::write(&config, format!("acl_file {}\n{lines} {port}", file.display())).unwrap();
-        let mut command = bare_command();
-        let mut program = Program::start("ws-broker", command.arg("-c").arg(&config));
-        assert!(!program.wait_exit().success(), "it does not run without its rights: {acl:?}");
-        let said = program.text(Stream::Err);
+        let text = format!("acl_file {}\n{lines} {port}", file.display());
+        let (status, said) = run_until_it_ends(&text, &[]);
+        assert_eq!(status, Some(1), "it does not run without its rights: {acl:?}: {said}");
         assert!(said.contains("ACL file"), "{said}");
     }
 }

@@ -9,33 +9,16 @@
 
 use std::path::Path;
 
-use tests::broker::{Ports, bare_command};
+use tests::broker::{Ports, bare_command, run_file_until_it_ends, run_until_it_ends};
 use tests::program::Stream;
 use tests::wire::{Client, Connect};
 use tests::{Broker, Program, Version};
 
-/// Runs the broker with a file of this text and these further arguments until it ends by itself: its
-/// exit status, and all that it said.
-#[track_caller]
-fn run(text: &str, arguments: &[&str]) -> (Option<i32>, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("mosquitto.conf");
-    std::fs::write(&file, text).unwrap();
-    run_file(&file, arguments)
-}
-
-#[track_caller]
-fn run_file(file: &Path, arguments: &[&str]) -> (Option<i32>, String) {
-    let mut command = bare_command();
-    let mut program = Program::start("ws-broker", command.arg("-c").arg(file).args(arguments));
-    let status = program.wait_exit();
-    (status.code(), program.text(Stream::Out) + &program.text(Stream::Err))
-}
-
 #[test]
 fn a_file_that_makes_no_sense_says_where_and_ends_with_status_3() {
     for arguments in [&[][..], &["--test-config"]] {
-        let (status, said) = run("# my broker\nlistener 1883\nalow_anonymous true\n", arguments);
+        let (status, said) =
+            run_until_it_ends("# my broker\nlistener 1883\nalow_anonymous true\n", arguments);
         assert_eq!(status, Some(3), "{said}");
         for part in ["mosquitto.conf:3", "alow_anonymous", "\"allow_anonymous\""] {
             assert!(said.contains(part), "{part}: {said}");
@@ -45,14 +28,15 @@ fn a_file_that_makes_no_sense_says_where_and_ends_with_status_3() {
 
 #[test]
 fn a_file_that_is_not_there_ends_it_with_status_3() {
-    let (status, said) = run_file(Path::new("/no/such/file.conf"), &[]);
+    let (status, said) = run_file_until_it_ends(Path::new("/no/such/file.conf"), &[]);
     assert_eq!(status, Some(3), "{said}");
     assert!(said.contains("/no/such/file.conf"), "{said}");
 }
 
 #[test]
 fn a_good_file_can_be_tried_without_starting() {
-    let (status, said) = run("listener 1883\nallow_anonymous true\n", &["--test-config"]);
+    let (status, said) =
+        run_until_it_ends("listener 1883\nallow_anonymous true\n", &["--test-config"]);
     assert_eq!(status, Some(0), "{said}");
     assert!(said.contains("OK"), "{said}");
 }
@@ -94,7 +78,8 @@ fn files_of_a_folder_are_included() {
 fn a_fault_in_an_included_file_is_found_there() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("part.conf"), "\nmax_qos 3\n").unwrap();
-    let (status, said) = run(&format!("include_dir {}", folder.path().display()), &[]);
+    let (status, said) =
+        run_until_it_ends(&format!("include_dir {}", folder.path().display()), &[]);
     assert_eq!(status, Some(3), "{said}");
     assert!(said.contains("part.conf:2") && said.contains("max_qos"), "{said}");
 }

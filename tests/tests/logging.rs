@@ -10,7 +10,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use tests::broker::{Ports, bare_command};
+use tests::broker::{Ports, bare_command, run_until_it_ends};
 use tests::mosquitto::{Subscriber, publish};
 use tests::program::{Program, Signal, Stream};
 use tests::wire::{Client, Connect};
@@ -132,13 +132,10 @@ fn a_log_file_is_closed_and_opened_anew_when_it_is_asked_to() {
 
 #[test]
 fn a_log_file_that_can_not_be_opened_is_said() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("mosquitto.conf");
     let text = format!("{}log_dest file /no/such/folder/log", listener(Ports::free()));
-    std::fs::write(&file, text).unwrap();
-    let mut program = Program::start("ws-broker", bare_command().arg("-c").arg(&file));
-    assert!(!program.wait_exit().success());
-    assert!(program.text(Stream::Err).contains("/no/such/folder/log"));
+    let (status, said) = run_until_it_ends(&text, &[]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("/no/such/folder/log"), "{said}");
 }
 
 #[test]

@@ -7,11 +7,12 @@
     reason = "a test tells its failure by panicking"
 )]
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Instant;
 
-use tests::broker::{Ports, bare_command};
-use tests::program::{Signal, Stream};
+use tests::broker::{Ports, bare_command, run_until_it_ends};
+use tests::program::Signal;
 use tests::{Broker, PATIENCE, POLL_INTERVAL, Program, Version};
 
 /// Waits until `look` finds something.
@@ -57,15 +58,12 @@ fn a_pid_file_is_there_as_long_as_the_broker() {
 
 #[test]
 fn a_pid_file_that_can_not_be_written_is_said() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("mosquitto.conf");
     // It is said where its starter looks, wherever the log goes.
     let pid_file = "pid_file /no/such/folder/pid\nlog_dest none";
     let text = format!("dashboard_port 0\n{}{pid_file}", listener(Ports::free()));
-    std::fs::write(&file, text).unwrap();
-    let mut program = Program::start("ws-broker", bare_command().arg("-c").arg(&file));
-    assert_eq!(program.wait_exit().code(), Some(1));
-    assert!(program.text(Stream::Err).contains("/no/such/folder/pid"));
+    let (status, said) = run_until_it_ends(&text, &[]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("/no/such/folder/pid"), "{said}");
 }
 
 #[test]
@@ -98,14 +96,28 @@ fn started_by_root_it_becomes_another_user() {
         assert_eq!(user_of(broker.program().pid()) == 0, is_root, "{line:?}");
         drop(broker.connect(Version::V311, "client"));
     }
-    let (status, said) = {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("mosquitto.conf");
-        let text = format!("dashboard_port 0\nuser no-such-user\n{}", listener(Ports::free()));
-        std::fs::write(&file, text).unwrap();
-        let mut program = Program::start("ws-broker", bare_command().arg("-c").arg(&file));
-        (program.wait_exit(), program.text(Stream::Err))
-    };
-    assert_eq!(status.code(), Some(1), "{said}");
+    let text = format!("dashboard_port 0\nuser no-such-user\n{}", listener(Ports::free()));
+    let (status, said) = run_until_it_ends(&text, &[]);
+    assert_eq!(status, Some(1), "{said}");
     assert!(said.contains("no-such-user"), "{said}");
+}
+
+/// Whoever starts it may write where the one that it becomes may not even look.
+#[test]
+fn what_keeps_the_other_user_from_the_store_is_said() {
+    if !am_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let only_root = std::fs::Permissions::from_mode(0o700);
+    std::fs::set_permissions(folder.path(), only_root).unwrap();
+    let text = format!(
+        "dashboard_port 0\nuser nobody\n{}persistence true\npersistence_location {}/\n",
+        listener(Ports::free()),
+        folder.path().display()
+    );
+    let (status, said) = run_until_it_ends(&text, &[]);
+    assert_eq!(status, Some(1), "{said}");
+    let way_out = format!("chmod a+x {}", folder.path().display());
+    assert!(said.contains("user nobody") && said.contains(&way_out), "{said}");
 }

@@ -12,9 +12,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use tests::broker::{Ports, bare_command, connect};
+use tests::broker::{Ports, connect, run_until_it_ends};
 use tests::certificates::{Authority, Owner, Pair};
-use tests::program::Stream;
 use tests::{Broker, PATIENCE, Program, python};
 
 /// How long a Python program may take.
@@ -242,15 +241,12 @@ fn what_tls_can_not_be_made_of_is_said() {
         (&*certificate, &*key, "ciphers AES128-SHA", "AES128-SHA"),
         (&*certificate, &*key, "tls_version ssl3", "ssl3"),
     ] {
-        let file = folder.path().join("mosquitto.conf");
         let port = Ports::free().mqtt;
         let text = format!(
             "dashboard_port 0\nuser root\nlistener {port}\ncertfile {certfile}\nkeyfile {keyfile}\n{more}"
         );
-        std::fs::write(&file, text).unwrap();
-        let mut program = Program::start("ws-broker", bare_command().arg("-c").arg(&file));
-        assert!(!program.wait_exit().success(), "{part}");
-        let said = program.text(Stream::Err);
+        let (status, said) = run_until_it_ends(&text, &[]);
+        assert_ne!(status, Some(0), "{part}: {said}");
         assert!(said.contains(part), "{part}: {said}");
     }
 }

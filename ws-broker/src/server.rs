@@ -164,17 +164,21 @@ fn open_store(settings: &Settings, clock: Clock) -> Result<Option<Opened>> {
     let begun = Instant::now();
     let opened = match Store::open(folder, persistence.durability, Wall::now(clock)) {
         Ok(opened) => opened,
-        // Where nobody asked for it, a folder that is not to be had is no reason not to start.
-        Err(error) if !persistence.is_asked_for && store::home::is_out_of_reach(folder) => {
-            tracing::warn!("Nothing is kept on disk: {error:#}.");
-            return Ok(None);
-        }
         Err(error) if store::is_damage(&error) => bail!(
             "Sessions and messages can't be stored: {error:#}. Nothing was changed: put back a copy of \
              {} that was made while no broker used it, or move it away to begin with nothing",
             folder.display()
         ),
-        Err(error) => return Err(error.context("Sessions and messages can't be stored")),
+        Err(error) => {
+            let obstacle = store::home::what_is_in_the_way(folder);
+            let why = obstacle.unwrap_or_else(|| format!("{error:#}"));
+            // Where nobody asked for it, a folder that is not to be had is no reason not to start.
+            if persistence.is_asked_for || !store::home::is_out_of_reach(folder) {
+                bail!("Sessions and messages can't be stored: {why}");
+            }
+            tracing::warn!("Nothing is kept on disk: {why}.");
+            return Ok(None);
+        }
     };
     let restored = &opened.restored;
     tracing::info!(

@@ -11,9 +11,9 @@ use codec::{
     Ack, Disconnect, Packet, Properties, Property, Publish, QoS, ReasonCode, RetainHandling,
     SubscriptionOptions,
 };
-use tests::broker::bare_command;
-use tests::program::{Signal, Stream};
-use tests::{Broker, PATIENCE, Program};
+use tests::broker::run_file_until_it_ends;
+use tests::program::Signal;
+use tests::{Broker, PATIENCE};
 
 use crate::client::*;
 
@@ -470,7 +470,7 @@ fn a_folder_belongs_to_one_broker() {
         broker.store().display()
     );
     fs::write(&config, text).unwrap();
-    let (status, said) = run(&config);
+    let (status, said) = run_file_until_it_ends(&config, &[]);
     assert_ne!(status, Some(0));
     assert!(said.contains("in use") || said.contains("another"), "{said}");
     assert!(said.contains(&broker.store().display().to_string()), "{said}");
@@ -479,14 +479,6 @@ fn a_folder_belongs_to_one_broker() {
     let mut client = Client::clean(&broker, V5, "c");
     client.subscribe_qos("t", AtLeastOnce);
     client.take("kept");
-}
-
-/// Runs a broker with this configuration until it ends by itself: its status, and what it said.
-#[track_caller]
-fn run(config: &Path) -> (Option<i32>, String) {
-    let mut program = Program::start("ws-broker", bare_command().arg("-c").arg(config));
-    let status = program.wait_exit();
-    (status.code(), program.text(Stream::Err))
 }
 
 /// All files under a folder, and what is in them.

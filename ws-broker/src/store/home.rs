@@ -39,6 +39,33 @@ pub(crate) fn is_out_of_reach(folder: &Path) -> bool {
     access(folder, AccessFlags::W_OK).is_err()
 }
 
+/// What keeps the user that the broker runs as from a folder, and what to do about it; `None` where
+/// rights are not what is in the way.
+pub(crate) fn what_is_in_the_way(folder: &Path) -> Option<String> {
+    use nix::errno::Errno;
+    use nix::unistd::{AccessFlags, User, access, geteuid};
+    let user = User::from_uid(geteuid()).ok().flatten();
+    let user = user.map_or_else(|| geteuid().to_string(), |user| user.name);
+    let is_denied = |path: &Path, flags| access(path, flags) == Err(Errno::EACCES);
+    let above: Vec<_> = folder.ancestors().skip(1).collect();
+    // What is behind a closed door can't be seen, so the first one from the top is looked for.
+    let closed = above.iter().rev().find(|above| is_denied(above, AccessFlags::X_OK));
+    if let Some(closed) = closed {
+        let closed = closed.display();
+        return Some(format!(
+            "user {user} may not pass through {closed}: allow it (chmod a+x {closed}), or name another \
+             folder with persistence_location"
+        ));
+    }
+    let folder = folder.display();
+    is_denied(folder.to_string().as_ref(), AccessFlags::R_OK | AccessFlags::W_OK).then(|| {
+        format!(
+            "user {user} may not write to {folder}: give it to that user (chown -R {user} {folder}), or \
+             name another folder with persistence_location"
+        )
+    })
+}
+
 fn user_state() -> Result<PathBuf> {
     let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || absolute("HOME").map(|home| home.join(".local/state"));

@@ -309,7 +309,7 @@ fn last_batch(bytes: &[u8], first: u64) -> usize {
 #[test]
 fn a_disk_that_refuses_to_write_loses_nothing_and_is_used_again() {
     for_each_seed(|rng| {
-        let refused = *rng.choice(&[20, 100, 200]).unwrap();
+        let refused = *rng.choice(&[20, 100, 300]).unwrap();
         let history = History::new(rng, 40, &[Reach::System, Reach::Disk], refused);
         for _ in 0..60 {
             let done = rng.usize(0..=history.disk.ops());

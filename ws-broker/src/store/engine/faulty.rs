@@ -92,7 +92,7 @@ impl State {
 }
 
 fn failure(kind: io::ErrorKind) -> EngineError {
-    EngineError::Io { path: PathBuf::from("/store"), source: kind.into() }
+    EngineError::Io { path: PathBuf::from("/store"), why: kind.into() }
 }
 
 impl Engine for Faulty {

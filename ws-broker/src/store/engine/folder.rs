@@ -22,14 +22,14 @@ pub(super) struct Folder {
 impl Folder {
     /// Takes the folder, which is made where it is not there.
     pub(super) fn open(path: &Path) -> Result<Self, EngineError> {
-        let failed = |source| EngineError::Io { path: path.to_owned(), source };
+        let failed = |why| EngineError::Io { path: path.to_owned(), why };
         fs::create_dir_all(path).map_err(failed)?;
         let lock = File::options().create(true).truncate(false).write(true).open(path.join(LOCK));
         let lock = lock.map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(EngineError::InUse { folder: path.to_owned() }),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
+            Err(TryLockError::Error(why)) => Err(failed(why)),
         }
     }
 }

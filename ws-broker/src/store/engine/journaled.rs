@@ -209,7 +209,7 @@ impl Layers {
 
 impl Shared {
     fn open(disk: Arc<dyn Disk>, folder: &Path, limits: &StoreLimits) -> Result<Self, EngineError> {
-        let failed = |source| EngineError::Io { path: folder.to_owned(), source };
+        let failed = |why| EngineError::Io { path: folder.to_owned(), why };
         let files = prepare(&disk, folder, limits)?;
         let tables = Tables::open(&disk, folder.join(tables::FILE), limits)?;
         let on_disk = tables.known_last();
@@ -244,7 +244,7 @@ impl Shared {
         }
         let number = committer.last.saturating_add(1);
         let written = committer.writer.append(number, committer.on_disk, batch.as_bytes());
-        written.map_err(|source| self.failed_at(committer, source))?;
+        written.map_err(|why| self.failed_at(committer, why))?;
         committer.last = number;
         Ok(())
     }
@@ -253,7 +253,7 @@ impl Shared {
     fn begin_file(&self, committer: &mut Committer) -> Result<(), EngineError> {
         let first = committer.last.saturating_add(1);
         let created = Writer::create(&*self.disk, first, committer.on_disk);
-        let writer = created.map_err(|source| self.failed_at(committer, source))?;
+        let writer = created.map_err(|why| self.failed_at(committer, why))?;
         let closed = std::mem::replace(&mut committer.writer, writer);
         let settled = self.tables.known_last();
         committer.unsynced.retain(|(last, _)| *last > settled);
@@ -269,10 +269,10 @@ impl Shared {
                 committer.on_disk = committer.last;
                 Ok(())
             }
-            Err(source) => {
+            Err(why) => {
                 // The system may forget what it could not write, and say next time that all is well.
                 committer.is_suspect = true;
-                Err(self.failed_at(committer, source))
+                Err(self.failed_at(committer, why))
             }
         }
     }
@@ -379,7 +379,7 @@ impl Shared {
             frozen.recent.under(&[]).map(|(key, value)| (key, value.as_deref())).collect();
         changes.sort_unstable_by_key(|&(key, _)| key);
         self.tables.apply(&changes, frozen.last)?;
-        self.remove_files(frozen.last).map_err(|source| self.failed(source))?;
+        self.remove_files(frozen.last).map_err(|why| self.failed(why))?;
         self.layers.write().frozen = None;
         self.tables.compact(self.limits.compact_live_max)
     }
@@ -398,13 +398,13 @@ impl Shared {
         Ok(())
     }
 
-    fn failed_at(&self, committer: &Committer, source: io::Error) -> EngineError {
+    fn failed_at(&self, committer: &Committer, why: io::Error) -> EngineError {
         let path = self.folder.join(journal::name(committer.writer.first()));
-        EngineError::Io { path, source }
+        EngineError::Io { path, why }
     }
 
-    fn failed(&self, source: io::Error) -> EngineError {
-        EngineError::Io { path: self.folder.clone(), source }
+    fn failed(&self, why: io::Error) -> EngineError {
+        EngineError::Io { path: self.folder.clone(), why }
     }
 
     /// What the thread does.
@@ -453,7 +453,7 @@ fn start_thread(shared: Arc<Shared>) -> Result<JoinHandle<()>, EngineError> {
     let folder = shared.folder.clone();
     shared.signal.lock().has_thread = true;
     let thread = std::thread::Builder::new().name("store".to_owned());
-    thread.spawn(move || shared.run()).map_err(|source| EngineError::Io { path: folder, source })
+    thread.spawn(move || shared.run()).map_err(|why| EngineError::Io { path: folder, why })
 }
 
 /// The first batches of all files of the journal, in their order.
@@ -471,7 +471,7 @@ fn prepare(
     folder: &Path,
     limits: &StoreLimits,
 ) -> Result<Vec<u64>, EngineError> {
-    let failed = |source| EngineError::Io { path: folder.to_owned(), source };
+    let failed = |why| EngineError::Io { path: folder.to_owned(), why };
     let path = folder.join(tables::FILE);
     let has_tables = disk.list().map_err(failed)?.iter().any(|name| name == tables::FILE);
     let mut files = journal_files(&**disk).map_err(failed)?;
@@ -515,7 +515,7 @@ fn replay(
         if chain.is_broken() {
             in_vain.push(name.clone());
         }
-        let failed = |source| EngineError::Io { path: path.clone(), source };
+        let failed = |why| EngineError::Io { path: path.clone(), why };
         let bytes = read_file(disk, &name).map_err(failed)?;
         let next_first = files.get(index.saturating_add(1)).copied();
         chain.read(&name, first, &bytes, next_first, &mut |changes| recent.apply(changes));
@@ -539,7 +539,7 @@ fn replay(
     // From the last to the first, so that none is left behind a gap.
     for name in in_vain.iter().rev() {
         let removed = disk.remove(name);
-        removed.map_err(|source| EngineError::Io { path: folder.join(name), source })?;
+        removed.map_err(|why| EngineError::Io { path: folder.join(name), why })?;
     }
     Ok((recent, batch))
 }

@@ -86,12 +86,12 @@ pub(crate) enum EngineError {
         folder: PathBuf,
     },
     /// The operating system refused something.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {why}", path.display())]
     Io {
         /// The file, or the folder where the engine does not say which file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        why: io::Error,
     },
     /// A later program wrote it.
     #[error(
@@ -118,8 +118,8 @@ pub(crate) enum EngineError {
 impl EngineError {
     /// Whether there is no room, which someone can make.
     pub(crate) fn is_full(&self) -> bool {
-        matches!(self, Self::Io { source, .. } if matches!(
-            source.kind(),
+        matches!(self, Self::Io { why, .. } if matches!(
+            why.kind(),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
         ))
     }
@@ -134,7 +134,7 @@ mod tests {
         let folder = PathBuf::from("/store");
         let full = EngineError::Io {
             path: folder.join("1.jnl"),
-            source: io::Error::from(io::ErrorKind::StorageFull),
+            why: io::Error::from(io::ErrorKind::StorageFull),
         };
         assert!(full.is_full());
         assert_eq!(full.to_string(), "/store/1.jnl: no storage space");

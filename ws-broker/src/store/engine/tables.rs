@@ -75,7 +75,7 @@ impl Tables {
         path: &Path,
         limits: &StoreLimits,
     ) -> Result<(), EngineError> {
-        let failed = |source| EngineError::Io { path: path.to_owned(), source };
+        let failed = |why| EngineError::Io { path: path.to_owned(), why };
         drop(disk.create(NEW_FILE).map_err(failed)?);
         let tables = Self::unopened(disk, path.to_owned(), limits);
         let database = tables.open_file(NEW_FILE)?;
@@ -388,11 +388,11 @@ impl Tables {
         let result = catch_unwind(AssertUnwindSafe(run))
             .unwrap_or_else(|_| Err(Failure::Damaged("reading it failed".to_owned())));
         result.map_err(|failure| match failure {
-            Failure::Io(source) => EngineError::Io { path: self.path.clone(), source },
+            Failure::Io(why) => EngineError::Io { path: self.path.clone(), why },
             Failure::Damaged(what) => self.damaged(&what),
             Failure::Closed => {
-                let source = io::Error::other("it was closed after an error");
-                EngineError::Io { path: self.path.clone(), source }
+                let why = io::Error::other("it was closed after an error");
+                EngineError::Io { path: self.path.clone(), why }
             }
             Failure::Told(error) => error,
         })

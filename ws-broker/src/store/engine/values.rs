@@ -100,9 +100,9 @@ impl Values {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     return Err(self.damaged(number, "it is missing"));
                 }
-                file => file.map_err(|source| self.failed(number, source))?,
+                file => file.map_err(|why| self.failed(number, why))?,
             };
-            if file.len().map_err(|source| self.failed(number, source))? < used.bytes {
+            if file.len().map_err(|why| self.failed(number, why))? < used.bytes {
                 return Err(self.damaged(number, "its end is missing"));
             }
             by_number.insert(number, file);
@@ -113,11 +113,11 @@ impl Values {
 
     /// Removes files that are not used: somebody was killed before they were, or before they were gone.
     pub(super) fn remove_unused(&self, used: &Used) -> Result<(), EngineError> {
-        let failed = |source| EngineError::Io { path: self.folder.clone(), source };
+        let failed = |why| EngineError::Io { path: self.folder.clone(), why };
         let names = self.disk.list().map_err(failed)?;
         let numbers = names.iter().filter_map(|name| number_of(name));
         for number in numbers.filter(|number| !used.contains_key(number)) {
-            self.disk.remove(&name(number)).map_err(|source| self.failed(number, source))?;
+            self.disk.remove(&name(number)).map_err(|why| self.failed(number, why))?;
         }
         Ok(())
     }
@@ -174,7 +174,7 @@ impl Values {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 return Err(self.damaged(number, "its end is missing"));
             }
-            read => read.map_err(|source| self.failed(number, source))?,
+            read => read.map_err(|why| self.failed(number, why))?,
         }
         if super::tables::checksum(key, &value) != spot.crc {
             let what = format!(
@@ -193,8 +193,8 @@ impl Values {
         *open = Files { generation, by_number: Arc::new(by_number) };
     }
 
-    fn failed(&self, number: u64, source: io::Error) -> EngineError {
-        EngineError::Io { path: self.folder.join(name(number)), source }
+    fn failed(&self, number: u64, why: io::Error) -> EngineError {
+        EngineError::Io { path: self.folder.join(name(number)), why }
     }
 
     fn damaged(&self, number: u64, what: &str) -> EngineError {
@@ -244,10 +244,10 @@ impl Appending<'_> {
     pub(super) fn finish(mut self) -> Result<(), EngineError> {
         self.flush()?;
         for (number, file) in &self.unsynced {
-            file.sync().map_err(|source| self.values.failed(*number, source))?;
+            file.sync().map_err(|why| self.values.failed(*number, why))?;
         }
         if self.has_new {
-            let failed = |source| EngineError::Io { path: self.values.folder.clone(), source };
+            let failed = |why| EngineError::Io { path: self.values.folder.clone(), why };
             self.values.disk.sync().map_err(failed)?;
         }
         Ok(())
@@ -271,7 +271,7 @@ impl Appending<'_> {
             None => {
                 let number = newest.map_or(0, |(number, _)| number).saturating_add(1);
                 let created = self.values.disk.create(&name(number));
-                let file = created.map_err(|source| self.values.failed(number, source))?;
+                let file = created.map_err(|why| self.values.failed(number, why))?;
                 self.has_new = true;
                 // Who sees it in the tables must find it open.
                 let mut by_number = (*open.by_number).clone();
@@ -288,7 +288,7 @@ impl Appending<'_> {
     fn flush(&mut self) -> Result<(), EngineError> {
         let Some((number, file, offset)) = &mut self.current else { return Ok(()) };
         let written = file.write(*offset, &self.buffer);
-        written.map_err(|source| self.values.failed(*number, source))?;
+        written.map_err(|why| self.values.failed(*number, why))?;
         *offset = offset.saturating_add(self.buffer.len() as u64);
         self.buffer.clear();
         Ok(())
