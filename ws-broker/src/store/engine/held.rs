@@ -40,7 +40,10 @@ impl Backend {
         for change in held.take().into_iter().flatten() {
             match change {
                 Held::Write { offset, bytes } => self.file.write(offset, &bytes)?,
-                Held::SetLen(len) => self.file.set_len(len)?,
+                Held::SetLen(len) => {
+                    self.file.set_len(len)?;
+                    self.file.sync()?;
+                }
                 Held::Sync => self.file.sync()?,
             }
         }
@@ -116,7 +119,13 @@ impl redb::StorageBackend for Backend {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.change(|| Held::SetLen(len), || self.file.set_len(len))
+        // What is written there next must not be on the disk without the room around it: a file of a
+        // length that `redb` never asked for it takes for a damaged one.
+        let set = || {
+            self.file.set_len(len)?;
+            self.file.sync()
+        };
+        self.change(|| Held::SetLen(len), set)
     }
 
     fn sync_data(&self) -> io::Result<()> {

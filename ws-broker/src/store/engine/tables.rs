@@ -354,6 +354,7 @@ impl Tables {
         drop(database);
         let mut database = self.database.write();
         if database.is_none() {
+            self.make_length_last()?;
             let opened = self.open_file(FILE)?;
             self.check_last(&opened)?;
             *database = Some(opened);
@@ -369,6 +370,13 @@ impl Tables {
             return Err(Failure::Damaged("it has lost its last changes".to_owned()));
         }
         Ok(())
+    }
+
+    /// Makes sure that the file's length is on the disk: a sync that was to see to it may have failed.
+    fn make_length_last(&self) -> io::Result<()> {
+        let file = self.disk.open(FILE)?;
+        file.set_len(file.len()?)?;
+        file.sync()
     }
 
     fn open_file(&self, name: &str) -> Result<Database, EngineError> {
