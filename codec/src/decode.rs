@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::{Buf, Bytes};
+use core::ops::Range;
 
 use crate::decoder::Input;
 use crate::error::{DecodeError, DecodeErrorKind as Kind};
@@ -41,32 +42,37 @@ impl<'a> Reader<'a> {
         Ok(u16::from_be_bytes(*bytes))
     }
 
-    fn take(&mut self, len: usize) -> Result<Bytes, Kind> {
-        let end = self.at.saturating_add(len);
-        if end > self.frame.len() {
+    /// Goes on by so many bytes, and says where in the frame they lie.
+    fn pass(&mut self, len: usize) -> Result<Range<usize>, Kind> {
+        let passed = self.at..self.at.saturating_add(len);
+        if passed.end > self.frame.len() {
             return Err(Kind::Truncated);
         }
-        let taken = self.frame.slice(self.at..end);
-        self.at = end;
-        Ok(taken)
+        self.at = passed.end;
+        Ok(passed)
+    }
+
+    /// Where a field lies that begins with its length in two bytes.
+    fn field(&mut self) -> Result<Range<usize>, Kind> {
+        let len = self.u16()?;
+        self.pass(usize::from(len))
     }
 
     /// Binary Data (MQTT 5.0 §1.5.6).
     fn binary(&mut self) -> Result<Bytes, Kind> {
-        let len = self.u16()?;
-        self.take(usize::from(len))
+        Ok(self.frame.slice(self.field()?))
     }
 
     fn string(&mut self) -> Result<MqttString, Kind> {
-        Ok(MqttString::from_bytes(self.binary()?)?)
+        Ok(MqttString::decode(self.frame, self.field()?)?)
     }
 
     fn topic_name(&mut self) -> Result<TopicName, Kind> {
-        Ok(TopicName::from_bytes(self.binary()?)?)
+        Ok(TopicName::decode(self.frame, self.field()?)?)
     }
 
     fn topic_filter(&mut self) -> Result<TopicFilter, Kind> {
-        Ok(TopicFilter::from_bytes(self.binary()?)?)
+        Ok(TopicFilter::from_string(self.string()?)?)
     }
 
     fn packet_id(&mut self) -> Result<PacketId, Kind> {
@@ -87,7 +93,8 @@ impl<'a> Reader<'a> {
             return Err(Kind::VarintNotMinimal);
         }
         self.at = self.at.saturating_add(usize::from(len_len));
-        Properties::decode(self.take(len as usize)?, owner)
+        let section = self.pass(len as usize)?;
+        Properties::decode(self.frame.slice(section), owner)
     }
 
     fn reason_code(&mut self, packet: PacketType) -> Result<ReasonCode, Kind> {
@@ -163,7 +170,7 @@ pub(crate) fn decode_body(
 
 /// Takes the short way to a PUBLISH that [`PublishView`] knows. `None` for any other, and for whatever is
 /// wrong: then nothing is taken, and the long way by [`decode_body`] finds out what there is.
-#[inline]
+#[inline(always)]
 pub(crate) fn plain_publish<I: Input>(
     buf: &mut I,
     version: ProtocolVersion,
@@ -179,14 +186,14 @@ pub(crate) fn plain_publish<I: Input>(
     // The header is longer by a byte where the rest has more bytes than seven bits count.
     let topic_at = if view.packet.get(1).is_some_and(|len| *len < 0x80) { 4 } else { 5 };
     let mut frame = buf.take(packet_len);
-    let topic = frame.slice(topic_at..topic_len.saturating_add(topic_at));
+    let topic = TopicName::part_of(&frame, topic_at..topic_len.saturating_add(topic_at));
     // What is left of the frame becomes the payload: one reference count less than a slice of it.
     frame.advance(packet_len.saturating_sub(payload_len));
     Some(Publish {
         dup,
         qos,
         retain,
-        topic: Some(TopicName::from_checked(topic)),
+        topic: Some(topic),
         packet_id,
         properties: Properties::EMPTY,
         payload: frame,
@@ -200,12 +207,12 @@ fn publish(header: FixedHeader, frame: Bytes, version: ProtocolVersion) -> Resul
     let r = &mut reader;
     let flags = header.flags;
     let qos = QoS::from_u8(flags >> 1 & 0b11).ok_or(Kind::QoS3)?;
-    let topic = r.binary()?;
+    let topic = r.field()?;
     // Before MQTT 5.0 a topic of no length is wrong in itself (MQTT 3.1.1 §4.7.3).
     let topic = if topic.is_empty() && version.is_v5() {
         None
     } else {
-        Some(TopicName::from_bytes(topic)?)
+        Some(TopicName::decode(&frame, topic)?)
     };
     let packet_id = if qos == QoS::AtMostOnce { None } else { Some(r.packet_id()?) };
     let properties = r.properties(version, PropertyOwner::Packet(PacketType::Publish))?;

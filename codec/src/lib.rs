@@ -1,8 +1,9 @@
 //! The packets of MQTT 3.1, 3.1.1 and 5.0: what the bytes mean, and nothing else.
 //!
 //! The crate is shared by the broker and by the dashboard in the browser. It opens no socket, reads no
-//! clock and knows nothing of sessions. It is `no_std` with `alloc`, and every payload, topic and
-//! string it hands out is a slice of the [`Bytes`](bytes::Bytes) it arrived in.
+//! clock and knows nothing of sessions. It is `no_std` with `alloc`, and every payload and every text it
+//! hands out is a slice of the [`Bytes`](bytes::Bytes) it arrived in; only a text that is shorter than what it
+//! takes to share it is copied.
 //!
 //! Three families of items:
 //!

@@ -1,15 +1,56 @@
-//! The UTF-8 Encoded String (MQTT 5.0 §1.5.4): text that is a slice of the packet it came in.
+//! The UTF-8 Encoded String (MQTT 5.0 §1.5.4): text that is a slice of the packet it came in, or so short
+//! that a copy costs less.
 
 use bytes::Bytes;
 use core::borrow::Borrow;
+use core::cmp::Ordering;
 use core::fmt;
-use core::ops::Deref;
+use core::hash::{Hash, Hasher};
+use core::ops::{Deref, Range};
 
 use crate::STRING_LEN_MAX;
 
 /// Text of at most [`STRING_LEN_MAX`] bytes without U+0000, shared rather than copied when cloned.
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MqttString(Bytes);
+///
+/// Text of few bytes, as most topics and Client Identifiers are, lies in the value itself. Then it owns no
+/// memory, keeps no packet in memory, and nobody has to count who shares it.
+#[derive(Clone)]
+pub struct MqttString(Text);
+
+#[derive(Clone)]
+enum Text {
+    Short(Short),
+    Shared(Bytes),
+}
+
+/// The longest text that lies in the value itself, in bytes.
+const SHORT_LEN_MAX: usize = 31;
+
+/// Aligned so that it is moved in few pieces.
+#[derive(Clone, Copy)]
+#[repr(align(8))]
+struct Short {
+    /// The text, and behind it whatever there was.
+    bytes: [u8; SHORT_LEN_MAX],
+    len: u8,
+}
+
+impl Short {
+    const EMPTY: Self = Self { bytes: [0; SHORT_LEN_MAX], len: 0 };
+
+    /// A copy of the first `len` bytes, if they are few enough. More of them are copied where there are more: a
+    /// move of a known length costs less than one of any length.
+    #[inline]
+    fn copy(bytes: &[u8], len: usize) -> Option<Self> {
+        let short_len = u8::try_from(len).ok().filter(|_| len <= SHORT_LEN_MAX)?;
+        if let Some(bytes) = bytes.first_chunk() {
+            return Some(Self { bytes: *bytes, len: short_len });
+        }
+        let mut short = Self { len: short_len, ..Self::EMPTY };
+        short.bytes.get_mut(..len)?.copy_from_slice(bytes.get(..len)?);
+        Some(short)
+    }
+}
 
 /// Why some bytes are no UTF-8 Encoded String.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +70,7 @@ impl MqttString {
     /// Says which of the three rules is broken.
     pub fn from_bytes(bytes: Bytes) -> Result<Self, StringError> {
         check(&bytes)?;
-        Ok(Self(bytes))
+        Ok(Self::from_checked(bytes))
     }
 
     /// Checks and copies `text`.
@@ -38,7 +79,7 @@ impl MqttString {
     /// When it is too long or holds U+0000.
     pub fn new(text: &str) -> Result<Self, StringError> {
         check_text(text)?;
-        Ok(Self(Bytes::copy_from_slice(text.as_bytes())))
+        Ok(Self::copied(text.as_bytes()))
     }
 
     /// Checks and shares text that lives as long as the program.
@@ -47,7 +88,7 @@ impl MqttString {
     /// When it is too long or holds U+0000.
     pub fn from_static(text: &'static str) -> Result<Self, StringError> {
         check_text(text)?;
-        Ok(Self(Bytes::from_static(text.as_bytes())))
+        Ok(Self::from_checked(Bytes::from_static(text.as_bytes())))
     }
 
     /// The text.
@@ -55,36 +96,100 @@ impl MqttString {
         // SAFETY: every constructor checks that the bytes are UTF-8, and nothing changes them after.
         #[allow(unsafe_code, reason = "checked once, when the text arrives, not at every look")]
         unsafe {
-            core::str::from_utf8_unchecked(&self.0)
+            core::str::from_utf8_unchecked(self.as_bytes())
         }
     }
 
     /// The bytes of the text, without the length before it.
-    pub fn as_bytes(&self) -> &Bytes {
-        &self.0
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            // It is never longer than there is room.
+            Text::Short(Short { bytes, len }) => bytes.get(..usize::from(*len)).unwrap_or(bytes),
+            Text::Shared(bytes) => bytes,
+        }
     }
 
     /// The bytes of the text, without the length before it.
     pub fn into_bytes(self) -> Bytes {
-        self.0
+        match self.0 {
+            Text::Short(_) => Bytes::copy_from_slice(self.as_bytes()),
+            Text::Shared(bytes) => bytes,
+        }
     }
 
-    /// A copy of its own. The text of a packet is a slice of the buffer it arrived in, and what is
+    /// A copy of its own. Longer text of a packet is a slice of the buffer it arrived in, and what is
     /// kept for long would keep all of that in memory.
     #[must_use]
     pub fn detached(&self) -> Self {
-        Self(Bytes::copy_from_slice(&self.0))
+        Self::copied(self.as_bytes())
     }
 
     /// Whether there is no text at all.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.as_bytes().is_empty()
     }
 
     /// Bytes that a caller has checked already.
     pub(crate) fn from_checked(bytes: Bytes) -> Self {
         debug_assert!(check(&bytes).is_ok());
-        Self(bytes)
+        match Short::copy(&bytes, bytes.len()) {
+            Some(short) => Self(Text::Short(short)),
+            None => Self(Text::Shared(bytes)),
+        }
+    }
+
+    /// Checks a part of a packet, which is there.
+    pub(crate) fn decode(packet: &Bytes, range: Range<usize>) -> Result<Self, StringError> {
+        check(packet.get(range.clone()).unwrap_or_default())?;
+        Ok(Self::part_of(packet, range))
+    }
+
+    /// A part of a packet that a caller has checked already, and that is there.
+    #[inline]
+    pub(crate) fn part_of(packet: &Bytes, range: Range<usize>) -> Self {
+        let from = packet.get(range.start..).unwrap_or_default();
+        let short = Short::copy(from, range.len());
+        Self(short.map_or_else(|| Text::Shared(packet.slice(range)), Text::Short))
+    }
+
+    /// A copy of text that a caller has checked already.
+    pub(crate) fn copied(text: &[u8]) -> Self {
+        let short = Short::copy(text, text.len()).map(Text::Short);
+        Self(short.unwrap_or_else(|| Text::Shared(Bytes::copy_from_slice(text))))
+    }
+}
+
+impl Default for MqttString {
+    fn default() -> Self {
+        Self(Text::Short(Short::EMPTY))
+    }
+}
+
+impl PartialEq for MqttString {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for MqttString {}
+
+impl PartialOrd for MqttString {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for MqttString {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl Hash for MqttString {
+    /// As its bytes, by which it may be looked up.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
     }
 }
 
@@ -112,7 +217,7 @@ impl Deref for MqttString {
 
 impl Borrow<[u8]> for MqttString {
     fn borrow(&self) -> &[u8] {
-        &self.0
+        self.as_bytes()
     }
 }
 
@@ -143,13 +248,13 @@ impl fmt::Display for MqttString {
 
 impl PartialEq<str> for MqttString {
     fn eq(&self, other: &str) -> bool {
-        self.0 == other.as_bytes()
+        self.as_bytes() == other.as_bytes()
     }
 }
 
 impl PartialEq<&str> for MqttString {
     fn eq(&self, other: &&str) -> bool {
-        self.0 == other.as_bytes()
+        self.as_bytes() == other.as_bytes()
     }
 }
 
@@ -186,6 +291,15 @@ mod tests {
             (over.as_str(), Err(StringError::TooLong)),
         ] {
             assert_eq!(MqttString::new(text).map(|_| ()), want, "{}", text.len());
+        }
+        // As a copy in the value itself, and as what is shared, text is the same.
+        for len in [0, 1, 15, 16, 17, SHORT_LEN_MAX, SHORT_LEN_MAX + 1, 100] {
+            let text: String = ('!'..).take(len).collect();
+            let bytes = Bytes::copy_from_slice(text.as_bytes());
+            let (copied, shared) =
+                (MqttString::new(&text).unwrap(), MqttString(Text::Shared(bytes)));
+            assert_eq!((copied.as_str(), shared.as_str()), (text.as_str(), text.as_str()));
+            assert_eq!((&copied, copied.cmp(&shared)), (&shared, Ordering::Equal));
         }
         // A surrogate, an over-long form and a lone continuation byte.
         for bytes in [&b"\xed\xa0\x80"[..], b"\xc0\x80", b"\x80"] {

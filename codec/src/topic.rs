@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use core::fmt;
+use core::ops::Range;
 
 use crate::string::{MqttString, StringError};
 
@@ -62,9 +63,19 @@ impl TopicName {
         Ok(Self(text))
     }
 
-    /// A topic that [`is_plain`] has found to be one.
-    pub(crate) fn from_checked(bytes: Bytes) -> Self {
-        Self(MqttString::from_checked(bytes))
+    /// Checks a part of a packet, which is there.
+    pub(crate) fn decode(packet: &Bytes, range: Range<usize>) -> Result<Self, TopicError> {
+        let text = packet.get(range.clone()).unwrap_or_default();
+        if !text.is_empty() && text.len() <= crate::STRING_LEN_MAX && is_plain(text) {
+            return Ok(Self::part_of(packet, range));
+        }
+        Self::from_string(MqttString::decode(packet, range)?)
+    }
+
+    /// The part of a packet that [`is_plain`] has found to be a topic.
+    #[inline]
+    pub(crate) fn part_of(packet: &Bytes, range: Range<usize>) -> Self {
+        Self(MqttString::part_of(packet, range))
     }
 
     /// The levels, which `/` separates; a level may be empty.
@@ -131,6 +142,14 @@ impl TopicFilter {
             .strip_prefix("$share/")
             .and_then(|shared| shared.split_once('/'))
             .map_or(self.as_str(), |(_, filter)| filter)
+    }
+
+    /// The same as a string: without a share name it is shared with the filter.
+    pub fn matching_string(&self) -> MqttString {
+        if self.share_name().is_none() {
+            return self.0.clone();
+        }
+        MqttString::copied(self.matching_part().as_bytes())
     }
 
     /// The levels of [`matching_part`](Self::matching_part).
@@ -240,7 +259,7 @@ macro_rules! text {
             }
 
             /// The text's bytes.
-            pub fn as_bytes(&self) -> &Bytes {
+            pub fn as_bytes(&self) -> &[u8] {
                 self.0.as_bytes()
             }
         }

@@ -58,13 +58,14 @@ fn allocations(work: impl FnOnce()) -> usize {
     ALLOCATIONS.get() - before
 }
 
+/// With texts that are longer than what lies in a value itself.
 fn publish(version: ProtocolVersion) -> Publish {
     let text = |text| codec::MqttString::new(text).unwrap();
     let properties = [
         Property::PayloadFormatIndicator(true),
-        Property::ContentType(text("text/plain")),
-        Property::ResponseTopic(TopicName::new("answers").unwrap()),
-        Property::UserProperty(text("room"), text("kitchen")),
+        Property::ContentType(text("application/vnd.example.reading+json")),
+        Property::ResponseTopic(TopicName::new("answers/house/kitchen/pi/temperature").unwrap()),
+        Property::UserProperty(text(ROOM), text(ROOM)),
     ];
     Publish {
         qos: QoS::AtLeastOnce,
@@ -73,9 +74,13 @@ fn publish(version: ProtocolVersion) -> Publish {
             ProtocolVersion::V5 => Properties::new(properties).unwrap(),
             _ => Properties::EMPTY,
         },
-        ..Publish::new(TopicName::new("sensors/pi/temperature").unwrap(), vec![b'x'; 64])
+        ..Publish::new(TopicName::new(LONG_TOPIC).unwrap(), vec![b'x'; 64])
     }
 }
+
+const LONG_TOPIC: &str = "sensors/house/kitchen/pi/temperature";
+
+const ROOM: &str = "the small room behind the kitchen";
 
 const VERSIONS: [ProtocolVersion; 3] =
     [ProtocolVersion::V31, ProtocolVersion::V311, ProtocolVersion::V5];
@@ -139,6 +144,20 @@ fn what_is_decoded_is_a_slice_of_what_arrived() {
             }
         }
     }
+}
+
+#[test]
+fn short_text_owns_no_memory() {
+    let mut wire = BytesMut::new();
+    let publish = Publish::new(TopicName::new("sensors/pi/temperature").unwrap(), "21.5");
+    Packet::Publish(publish).encode(ProtocolVersion::V311, &mut wire).unwrap();
+    let wire = wire.freeze();
+    let count = allocations(|| {
+        let packet = Packet::decode(&wire, ProtocolVersion::V311);
+        let Ok(Packet::Publish(Publish { topic: Some(topic), .. })) = packet else { panic!() };
+        assert_eq!(topic.detached(), topic);
+    });
+    assert_eq!(count, 0);
 }
 
 #[test]

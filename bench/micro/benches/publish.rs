@@ -1,8 +1,9 @@
 //! PUBLISH of MQTT 3.1.1, decoded and encoded by our codec and by its peers: the same packets for all.
 //!
-//! Decoding begins with a buffer that holds a thousand packets, as a busy connection's does, and ends
-//! with a thousand packets; where a codec takes bytes in another shape, bringing them into that shape
-//! is not measured. Encoding goes into one buffer that is used again where the codec allows that.
+//! Decoding begins with a buffer full of packets, as a busy connection's is, and ends with all of them
+//! decoded. Where a codec can be given packets that were cut out of that buffer before, `cut` measures it so
+//! by itself. Encoding fills one buffer again and again. What is decoded from or encoded into was in use just
+//! before: of memory that has to be fetched first, nobody's codec is to be measured.
 
 use bytes::{Bytes, BytesMut};
 use divan::counter::ItemsCount;
@@ -12,8 +13,8 @@ use divan::{AllocProfiler, Bencher, black_box};
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
 
-/// Packets in one buffer.
-const PACKETS: usize = 1000;
+/// Bytes in one buffer, as many as a processor has in its nearer caches.
+const BUFFER_BYTES: usize = 32 * 1024;
 
 /// Bytes of payload.
 const PAYLOADS: [usize; 2] = [64, 4096];
@@ -33,24 +34,40 @@ fn one(payload: usize) -> Bytes {
     out.freeze()
 }
 
-/// A thousand packets in one buffer.
-fn stream(payload: usize) -> BytesMut {
-    BytesMut::from(one(payload).repeat(PACKETS).as_slice())
+/// What follows the fixed header of one packet.
+fn body(payload: usize) -> Bytes {
+    let packet = one(payload);
+    let len = payload + TOPIC.len() + 2;
+    packet.slice(packet.len() - len..)
 }
 
-/// A buffer that a thousand packets fit into.
-fn room(payload: usize) -> BytesMut {
-    BytesMut::with_capacity(one(payload).len() * PACKETS + 1024)
+/// How many packets one buffer has room for.
+fn packets(payload: usize) -> usize {
+    BUFFER_BYTES / one(payload).len()
+}
+
+fn count(payload: usize) -> ItemsCount {
+    ItemsCount::new(packets(payload))
+}
+
+/// A buffer full of packets.
+fn stream(payload: usize) -> BytesMut {
+    BytesMut::from(one(payload).repeat(packets(payload)).as_slice())
+}
+
+/// An empty buffer.
+fn room() -> BytesMut {
+    BytesMut::with_capacity(BUFFER_BYTES)
 }
 
 #[divan::bench_group]
 mod decode {
     use super::*;
 
-    #[divan::bench(args = PAYLOADS)]
+    #[divan::bench(args = PAYLOADS, sample_size = 8, sample_count = 1000)]
     fn ours(bencher: Bencher, payload: usize) {
         let input = || stream(payload).freeze();
-        bencher.counter(ItemsCount::new(PACKETS)).with_inputs(input).bench_refs(|input| {
+        bencher.counter(count(payload)).with_inputs(input).bench_refs(|input| {
             let mut decoder = codec::Decoder::client(codec::ProtocolVersion::V311, 1 << 20);
             while let Some(packet) = decoder.decode(input).unwrap() {
                 black_box(packet);
@@ -59,10 +76,10 @@ mod decode {
     }
 
     /// Looked at where it lies: what the broker does with the messages of a round.
-    #[divan::bench(args = PAYLOADS)]
+    #[divan::bench(args = PAYLOADS, sample_size = 8, sample_count = 1000)]
     fn ours_in_place(bencher: Bencher, payload: usize) {
         let input = || stream(payload).freeze();
-        bencher.counter(ItemsCount::new(PACKETS)).with_inputs(input).bench_refs(|input| {
+        bencher.counter(count(payload)).with_inputs(input).bench_refs(|input| {
             let mut rest = input.as_ref();
             let version = codec::ProtocolVersion::V311;
             while let Some(view) = codec::PublishView::peek(rest, version) {
@@ -72,21 +89,21 @@ mod decode {
         });
     }
 
-    #[divan::bench(args = PAYLOADS)]
+    #[divan::bench(args = PAYLOADS, sample_size = 8, sample_count = 1000)]
     fn rumqttc(bencher: Bencher, payload: usize) {
         let input = || stream(payload);
-        bencher.counter(ItemsCount::new(PACKETS)).with_inputs(input).bench_refs(|input| {
+        bencher.counter(count(payload)).with_inputs(input).bench_refs(|input| {
             while !input.is_empty() {
                 black_box(rumqttc::Packet::read(input, 1 << 20).unwrap());
             }
         });
     }
 
-    #[divan::bench(args = PAYLOADS)]
+    #[divan::bench(args = PAYLOADS, sample_size = 8, sample_count = 1000)]
     fn rmqtt_codec(bencher: Bencher, payload: usize) {
         use tokio_util::codec::Decoder as _;
         let input = || stream(payload);
-        bencher.counter(ItemsCount::new(PACKETS)).with_inputs(input).bench_refs(|input| {
+        bencher.counter(count(payload)).with_inputs(input).bench_refs(|input| {
             let mut codec = rmqtt_codec::v3::Codec::new(1 << 20);
             while let Some(packet) = codec.decode(input).unwrap() {
                 black_box(packet);
@@ -94,12 +111,12 @@ mod decode {
         });
     }
 
-    #[divan::bench(args = PAYLOADS)]
+    #[divan::bench(args = PAYLOADS, sample_size = 8, sample_count = 1000)]
     fn mqtt5_protocol(bencher: Bencher, payload: usize) {
         use mqtt5_protocol::FixedHeader;
         use mqtt5_protocol::packet::publish::PublishPacket;
         let input = || stream(payload).freeze();
-        bencher.counter(ItemsCount::new(PACKETS)).with_inputs(input).bench_refs(|input| {
+        bencher.counter(count(payload)).with_inputs(input).bench_refs(|input| {
             while !input.is_empty() {
                 let header = FixedHeader::decode(input).unwrap();
                 let mut body = input.split_to(header.remaining_length as usize);
@@ -109,29 +126,69 @@ mod decode {
         });
     }
 
-    #[divan::bench(args = PAYLOADS)]
+    #[divan::bench(args = PAYLOADS, sample_size = 8, sample_count = 1000)]
     fn mqtt_protocol_core(bencher: Bencher, payload: usize) {
-        use mqtt_protocol_core::mqtt::Arc;
+        use mqtt_protocol_core::mqtt::common::Cursor;
+        use mqtt_protocol_core::mqtt::connection::{PacketBuildResult, PacketBuilder, PacketData};
         use mqtt_protocol_core::mqtt::packet::v3_1_1::Publish;
-        let packet = one(payload);
-        let header = packet.len() - payload - TOPIC.len() - 2;
-        let body: Arc<[u8]> = Arc::from(&packet[header..]);
-        let input = || vec![body.clone(); PACKETS];
-        bencher.counter(ItemsCount::new(PACKETS)).with_inputs(input).bench_refs(|input| {
-            for body in input.drain(..) {
-                black_box(Publish::parse(0, body).unwrap());
+        let input = || stream(payload);
+        bencher.counter(count(payload)).with_inputs(input).bench_refs(|input| {
+            let mut builder = PacketBuilder::new();
+            let mut rest = Cursor::new(&input[..]);
+            while let PacketBuildResult::Complete(packet) = builder.feed(&mut rest) {
+                let flags = packet.flags();
+                let PacketData::Publish(body) = packet.data else { unreachable!() };
+                black_box(Publish::parse(flags, body).unwrap());
+            }
+        });
+    }
+
+    #[divan::bench(args = PAYLOADS, sample_size = 8, sample_count = 1000)]
+    fn ntex_mqtt(bencher: Bencher, payload: usize) {
+        use ntex_codec::Decoder as _;
+        let input = || ntex_bytes::BytesMut::from(&stream(payload)[..]);
+        bencher.counter(count(payload)).with_inputs(input).bench_refs(|input| {
+            let codec = ntex_mqtt::v3::codec::Codec::new();
+            while let Some(packet) = codec.decode(input).unwrap() {
+                black_box(packet);
+            }
+        });
+    }
+}
+
+/// Packets that were cut out of the buffer before, each with a memory of its own or a share of one.
+#[divan::bench_group(sample_size = 8, sample_count = 1000)]
+mod decode_cut {
+    use super::*;
+
+    #[divan::bench(args = PAYLOADS)]
+    fn ours(bencher: Bencher, payload: usize) {
+        let one_len = one(payload).len();
+        let input = || {
+            let mut stream = stream(payload).freeze();
+            let cut = (0..packets(payload)).map(|_| stream.split_to(one_len));
+            cut.collect::<Vec<_>>()
+        };
+        bencher.counter(count(payload)).with_inputs(input).bench_refs(|input| {
+            let mut decoder = codec::Decoder::client(codec::ProtocolVersion::V311, 1 << 20);
+            for mut frame in input.drain(..) {
+                black_box(decoder.decode(&mut frame).unwrap());
             }
         });
     }
 
     #[divan::bench(args = PAYLOADS)]
-    fn ntex_mqtt(bencher: Bencher, payload: usize) {
-        use ntex_codec::Decoder as _;
-        let input = || ntex_bytes::BytesMut::from(&stream(payload)[..]);
-        bencher.counter(ItemsCount::new(PACKETS)).with_inputs(input).bench_refs(|input| {
-            let codec = ntex_mqtt::v3::codec::Codec::new();
-            while let Some(packet) = codec.decode(input).unwrap() {
-                black_box(packet);
+    fn mqtt_protocol_core(bencher: Bencher, payload: usize) {
+        use mqtt_protocol_core::mqtt::Arc;
+        use mqtt_protocol_core::mqtt::packet::v3_1_1::Publish;
+        let body = body(payload);
+        let input = || {
+            let cut = (0..packets(payload)).map(|_| Arc::<[u8]>::from(&body[..]));
+            cut.collect::<Vec<_>>()
+        };
+        bencher.counter(count(payload)).with_inputs(input).bench_refs(|input| {
+            for body in input.drain(..) {
+                black_box(Publish::parse(0, body).unwrap());
             }
         });
     }
@@ -146,10 +203,40 @@ mod encode {
         let publish =
             codec::Publish::new(codec::TopicName::new(TOPIC).unwrap(), vec![b'x'; payload]);
         let packet = codec::Packet::Publish(publish);
-        let input = || room(payload);
-        bencher.counter(ItemsCount::new(PACKETS)).with_inputs(input).bench_refs(|out| {
-            for _ in 0..PACKETS {
-                black_box(&packet).encode(codec::ProtocolVersion::V311, out).unwrap();
+        let mut out = room();
+        bencher.counter(count(payload)).bench_local(|| {
+            out.clear();
+            for _ in 0..packets(payload) {
+                black_box(&packet).encode(codec::ProtocolVersion::V311, &mut out).unwrap();
+            }
+        });
+    }
+
+    /// With the payload as a piece of its own behind the head, for a vectored write: what the broker does
+    /// with large ones.
+    #[divan::bench(args = PAYLOADS)]
+    fn ours_in_two_pieces(bencher: Bencher, payload: usize) {
+        let topic = codec::TopicName::new(TOPIC).unwrap();
+        let publish = codec::Publish::new(topic, vec![b'x'; payload]);
+        let mut out = room();
+        bencher.counter(count(payload)).bench_local(|| {
+            out.clear();
+            for _ in 0..packets(payload) {
+                let codec::Publish { qos, retain, topic, properties, payload, .. } = black_box(&publish);
+                let head = codec::PublishHead {
+                    dup: false,
+                    qos: *qos,
+                    retain: *retain,
+                    topic: topic.as_ref().map_or(&[], |topic| topic.as_bytes()),
+                    packet_id: None,
+                    topic_alias: None,
+                    message_expiry_interval_s: None,
+                    subscription_identifiers: &[],
+                    properties,
+                    payload_len: payload.len(),
+                };
+                head.encode(codec::ProtocolVersion::V311, &mut out).unwrap();
+                black_box(payload.clone());
             }
         });
     }
@@ -157,10 +244,11 @@ mod encode {
     #[divan::bench(args = PAYLOADS)]
     fn rumqttc(bencher: Bencher, payload: usize) {
         let publish = rumqttc::Publish::new(TOPIC, rumqttc::QoS::AtMostOnce, vec![b'x'; payload]);
-        let input = || room(payload);
-        bencher.counter(ItemsCount::new(PACKETS)).with_inputs(input).bench_refs(|out| {
-            for _ in 0..PACKETS {
-                black_box(&publish).write(out).unwrap();
+        let mut out = room();
+        bencher.counter(count(payload)).bench_local(|| {
+            out.clear();
+            for _ in 0..packets(payload) {
+                black_box(&publish).write(&mut out).unwrap();
             }
         });
     }
@@ -175,9 +263,9 @@ mod encode {
             while let Some((packet, _)) = codec.decode(&mut stream).unwrap() {
                 packets.push(packet);
             }
-            (packets, room(payload))
+            (packets, room())
         };
-        bencher.counter(ItemsCount::new(PACKETS)).with_inputs(packets).bench_refs(|input| {
+        bencher.counter(count(payload)).with_inputs(packets).bench_refs(|input| {
             let (packets, out) = input;
             let mut codec = rmqtt_codec::v3::Codec::new(1 << 20);
             for packet in packets.drain(..) {
@@ -192,10 +280,11 @@ mod encode {
         use mqtt5_protocol::packet::MqttPacket as _;
         use mqtt5_protocol::packet::publish::PublishPacket;
         let packet = PublishPacket::new_v311(TOPIC, vec![b'x'; payload], QoS::AtMostOnce);
-        let input = || room(payload);
-        bencher.counter(ItemsCount::new(PACKETS)).with_inputs(input).bench_refs(|out| {
-            for _ in 0..PACKETS {
-                black_box(&packet).encode(out).unwrap();
+        let mut out = room();
+        bencher.counter(count(payload)).bench_local(|| {
+            out.clear();
+            for _ in 0..packets(payload) {
+                black_box(&packet).encode(&mut out).unwrap();
             }
         });
     }
@@ -204,12 +293,11 @@ mod encode {
     fn mqtt_protocol_core(bencher: Bencher, payload: usize) {
         use mqtt_protocol_core::mqtt::Arc;
         use mqtt_protocol_core::mqtt::packet::v3_1_1::Publish;
-        let packet = one(payload);
-        let header = packet.len() - payload - TOPIC.len() - 2;
-        let (packet, _) = Publish::parse(0, Arc::from(&packet[header..])).unwrap();
-        let input = || room(payload);
-        bencher.counter(ItemsCount::new(PACKETS)).with_inputs(input).bench_refs(|out| {
-            for _ in 0..PACKETS {
+        let (packet, _) = Publish::parse(0, Arc::from(&body(payload)[..])).unwrap();
+        let mut out = room();
+        bencher.counter(count(payload)).bench_local(|| {
+            out.clear();
+            for _ in 0..packets(payload) {
                 for piece in black_box(&packet).to_buffers() {
                     out.extend_from_slice(&piece);
                 }
@@ -232,12 +320,12 @@ mod encode {
         };
         let body = ntex_bytes::Bytes::from(vec![b'x'; payload]);
         let input = || {
-            let packets: Vec<_> = (0..PACKETS)
+            let packets: Vec<_> = (0..packets(payload))
                 .map(|_| Encoded::Publish(publish.clone(), Some(body.clone())))
                 .collect();
             (packets, ntex_bytes::BytePages::default())
         };
-        bencher.counter(ItemsCount::new(PACKETS)).with_inputs(input).bench_refs(|input| {
+        bencher.counter(count(payload)).with_inputs(input).bench_refs(|input| {
             let (packets, out) = input;
             let codec = Codec::new();
             for packet in packets.drain(..) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use codec::{Properties, QoS, TopicName};
 
 use crate::access::Identity;
@@ -109,15 +109,9 @@ impl Message {
     }
 
     fn compact(&self) -> (TopicName, Bytes) {
-        let topic = self.topic.as_bytes();
-        let payload = if self.payload.len() <= COMPACT_MAX { self.payload.as_ref() } else { &[] };
-        let mut copy = BytesMut::with_capacity(topic.len().saturating_add(payload.len()));
-        copy.extend_from_slice(topic);
-        copy.extend_from_slice(payload);
-        let mut copy = copy.freeze();
-        let topic = TopicName::from_bytes(copy.split_to(topic.len()));
-        let payload = if payload.is_empty() { self.payload.clone() } else { copy };
-        (topic.unwrap_or_else(|_| self.topic.clone()), payload)
+        let is_small = self.payload.len() <= COMPACT_MAX;
+        let copied = || Bytes::copy_from_slice(&self.payload);
+        (self.topic.detached(), if is_small { copied() } else { self.payload.clone() })
     }
 
     /// The Message Expiry Interval to send now, in seconds: `Ok(None)` if it never expires.
