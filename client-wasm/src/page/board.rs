@@ -1,7 +1,9 @@
 //! The board: every sensor as a card, in groups that stay where they are; or what to do next.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
+use gloo_timers::callback::Timeout;
 use yew::prelude::*;
 
 use super::card::Card;
@@ -16,7 +18,14 @@ use crate::limits::CARDS_STEP;
 use crate::number::grouped;
 use crate::protocol::{Board as Cards, Command, Connection, Group};
 use crate::route::Route;
+use crate::store::TopicId;
 use crate::texts::{Texts, fill};
+
+/// How many cards are made at once, about as many as a screen is full of…
+const CARDS_AT_ONCE: usize = 24;
+
+/// …and after which time the next are, in milliseconds, so that the page answers in between.
+const PAUSE_MS: u32 = 20;
 
 #[derive(PartialEq, Properties)]
 pub(super) struct BoardProps {
@@ -29,6 +38,7 @@ pub(super) fn Board(props: &BoardProps) -> Html {
     let texts = use_texts();
     let board = use_field(props.link.board());
     let watch = use_memo((), |()| Watch::new(props.link.clone()));
+    let is_made = use_pace(board.as_ref());
     let cards_max = use_state(|| CARDS_STEP);
     let search = use_state(|| AttrValue::from(""));
     {
@@ -67,7 +77,7 @@ pub(super) fn Board(props: &BoardProps) -> Html {
                 <div class="groups">
                     <div class="groups-grid">
                         { for board.iter().flat_map(|board| &board.groups).map(|group| {
-                            cards(group, &props.link, &watch, texts)
+                            cards(group, &props.link, &watch, &is_made, texts)
                         }) }
                     </div>
                 </div>
@@ -91,6 +101,31 @@ pub(super) fn Board(props: &BoardProps) -> Html {
             }
         </section>
     }
+}
+
+/// Which cards are there by now: of many new ones, some more with each pause.
+#[hook]
+fn use_pace(board: Option<&Rc<Cards>>) -> HashSet<TopicId> {
+    let before = use_mut_ref(HashSet::new);
+    let render = use_force_update();
+    let mut made = HashSet::new();
+    let (mut room, mut left) = (CARDS_AT_ONCE, 0usize);
+    for title in board.iter().flat_map(|board| &board.groups).flat_map(|group| &group.cards) {
+        if !before.borrow().contains(&title.id) {
+            if room == 0 {
+                left = left.saturating_add(1);
+                continue;
+            }
+            room = room.saturating_sub(1);
+        }
+        made.insert(title.id);
+    }
+    before.borrow_mut().clone_from(&made);
+    use_effect(move || {
+        let later = (left > 0).then(|| Timeout::new(PAUSE_MS, move || render.force_update()));
+        move || drop(later)
+    });
+    made
 }
 
 fn matching(board: Option<&Rc<Cards>>) -> u32 {
@@ -134,7 +169,13 @@ fn BoardHead(props: &BoardHeadProps) -> Html {
     }
 }
 
-fn cards(group: &Group, link: &Link, watch: &Watch, texts: &Texts) -> Html {
+fn cards(
+    group: &Group,
+    link: &Link,
+    watch: &Watch,
+    is_made: &HashSet<TopicId>,
+    texts: &Texts,
+) -> Html {
     let name = if group.prefix.is_empty() { texts.ungrouped } else { group.prefix.as_str() };
     html! {
         <section
@@ -148,13 +189,17 @@ fn cards(group: &Group, link: &Link, watch: &Watch, texts: &Texts) -> Html {
                 <span class="group-count">{ group.cards.len() }</span>
             </h3>
             <ul class="cards">
-                { for group.cards.iter().map(|title| html! {
-                    <Card
-                        key={title.id}
-                        link={link.clone()}
-                        watch={watch.clone()}
-                        title={title.clone()}
-                    />
+                { for group.cards.iter().map(|title| if is_made.contains(&title.id) {
+                    html! {
+                        <Card
+                            key={title.id}
+                            link={link.clone()}
+                            watch={watch.clone()}
+                            title={title.clone()}
+                        />
+                    }
+                } else {
+                    html! { <li key={title.id} class="card-room"></li> }
                 }) }
             </ul>
         </section>
