@@ -154,6 +154,8 @@ impl Connect {
         let client_id = text("Client Identifier", own)?;
         let mut options = Options::new(self.version.in_codec(), client_id);
         options.packet_size_max = PACKET_SIZE_MAX;
+        // An alias would save some bytes of a message, and cost more than all else that is done for it.
+        options.topic_alias_maximum = 0;
         options.clean_start = self.clean_start;
         options.session_expiry_s = self.session_expiry_s;
         options.keep_alive_s = self.keep_alive_s;

@@ -136,7 +136,13 @@ impl Log {
         self.next = self.next.saturating_add(1);
         let len = new.payload.len().saturating_add(new.properties.len());
         if !self.blocks.back().is_some_and(|block| block.has_room(len)) {
-            self.blocks.push_back(Block { first: seq, slots: Vec::new(), data: Vec::new() });
+            // Where one block was filled, the next is likely to be: its memory is taken in one piece.
+            let (slots, data) =
+                self.blocks.back().map_or((0, 0), |block| (block.slots.len(), block.data.len()));
+            let (slots, data) = (Vec::with_capacity(slots), Vec::with_capacity(data.max(len)));
+            let block = Block { first: seq, slots, data };
+            self.bytes = self.bytes.saturating_add(block.bytes());
+            self.blocks.push_back(block);
         }
         if let Some(block) = self.blocks.back_mut() {
             let before = block.bytes();
