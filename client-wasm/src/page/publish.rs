@@ -220,12 +220,14 @@ pub(super) fn PublishPage(props: &PublishPageProps) -> Html {
                 <h2 class="page-heading" id="publish-heading">{ texts.publish_heading }</h2>
             </header>
             <form class="form panel" data-role="publish" {onsubmit}>
-                { templates(&draft, &editor, texts) }
+                if !draft.templates.is_empty() {
+                    { templates(&draft, &editor, texts) }
+                }
                 <label class="form-field">
                     <span class="label">{ texts.topic }</span>
                     <input class="input" name="topic" required=true autocomplete="off"
                         autocapitalize="off" spellcheck="false" dir="auto"
-                        placeholder="home/kitchen/lamp" value={draft.form.topic.clone()}
+                        placeholder={texts.topic_example} value={draft.form.topic.clone()}
                         oninput={editor.text(|form, text| form.topic = text)} />
                 </label>
                 <Payload draft={(*draft).clone()} editor={editor.clone()} {wrong} />
@@ -240,6 +242,7 @@ pub(super) fn PublishPage(props: &PublishPageProps) -> Html {
                     data-role="outcome">
                     { outcome.map(|outcome| words(&outcome, texts)).unwrap_or_default() }
                 </p>
+                { keeping(&draft, &editor, texts) }
             </form>
         </section>
     }
@@ -272,7 +275,7 @@ fn send(
     }
 }
 
-/// The messages that are kept: one is chosen, or what is in the form becomes one.
+/// The messages that are kept, of which one is chosen.
 fn templates(draft: &Draft, editor: &Editor, texts: &'static RoomsTexts) -> Html {
     let chosen = draft.templates.iter().any(|template| template.name == draft.form.name);
     let choose = editor.choice(|draft, name| {
@@ -283,19 +286,31 @@ fn templates(draft: &Draft, editor: &Editor, texts: &'static RoomsTexts) -> Html
     });
     html! {
         <div class="templates">
-            if !draft.templates.is_empty() {
-                <select class="input" data-role="templates" aria-label={texts.template}
-                    ~value={if chosen { draft.form.name.clone() } else { String::new() }}
-                    onchange={choose}>
-                    <option value="" selected={!chosen}>{ texts.template_choose }</option>
-                    { for draft.templates.iter().map(|template| html! {
-                        <option value={template.name.clone()}
-                            selected={template.name == draft.form.name}>
-                            { &template.name }
-                        </option>
-                    }) }
-                </select>
+            <select class="input" data-role="templates" aria-label={texts.template}
+                ~value={if chosen { draft.form.name.clone() } else { String::new() }}
+                onchange={choose}>
+                <option value="" selected={!chosen}>{ texts.template_choose }</option>
+                { for draft.templates.iter().map(|template| html! {
+                    <option value={template.name.clone()}
+                        selected={template.name == draft.form.name}>
+                        { &template.name }
+                    </option>
+                }) }
+            </select>
+            if chosen {
+                <button type="button" class="button" data-role="remove-template"
+                    onclick={editor.click(|draft| draft.remove_template(texts))}>
+                    { texts.template_remove }
+                </button>
             }
+        </div>
+    }
+}
+
+/// Keeps what is in the form as a template.
+fn keeping(draft: &Draft, editor: &Editor, texts: &'static RoomsTexts) -> Html {
+    html! {
+        <div class="templates">
             <input class="input" data-role="template-name" autocomplete="off"
                 placeholder={texts.template_name} aria-label={texts.template_name}
                 value={draft.form.name.clone()}
@@ -304,12 +319,6 @@ fn templates(draft: &Draft, editor: &Editor, texts: &'static RoomsTexts) -> Html
                 onclick={editor.click(|draft| draft.keep_template(texts))}>
                 { texts.template_save }
             </button>
-            if chosen {
-                <button type="button" class="button" data-role="remove-template"
-                    onclick={editor.click(|draft| draft.remove_template(texts))}>
-                    { texts.template_remove }
-                </button>
-            }
             <p class="form-note" role="status" data-role="template-note">
                 { draft.told.clone().unwrap_or_default() }
             </p>

@@ -641,6 +641,8 @@ RoomsTexts on Texts {
     template,
     /// No template is chosen.
     template_choose,
+    /// What a topic looks like, where none was written yet.
+    topic_example,
     /// The name of a template.
     template_name,
     /// Keeps a template.
