@@ -5,22 +5,25 @@
 
 use std::collections::VecDeque;
 
-use crate::detail::Detail;
+use crate::card;
+use crate::detail::{self, Detail};
 use crate::export;
 use crate::find;
-use crate::history::{Extreme, Span};
+use crate::history::{self, History, Slice, Span, Summary};
+use crate::inside::Inside;
 use crate::limits::{
-    CARDS_STEP, CARDS_WATCHED_MAX, HEX_SHOWN_BYTES, MEMBER_SHOWN_CHARS, RATE_SAMPLES_MAX,
-    SPARKLINE_WIDTH_MAX, TEXT_SHOWN_CHARS,
+    CARDS_STEP, CARDS_WATCHED_MAX, JSON_MEMBERS_SHOWN, POINTS_PER_MEMBER_MAX, RATE_SAMPLES_MAX,
+    SPARKLINE_WIDTH_MAX,
 };
+use crate::looks::Looks;
 use crate::messages::Messages;
 use crate::name;
 use crate::number;
-use crate::payload::{self, Payload};
+use crate::plot;
 use crate::protocol::{
-    Board, Card, Connection, Counters, DetailView, File, FileKind, Frame, Group, Line,
-    MessagesView, Problem, Published, Repeating, RetainedPart, Step, Subscribed, Tape, Title,
-    TopicsView, Value,
+    Board, Card, Connection, Counters, Course, DetailView, File, FileKind, Frame, Group, Line,
+    Look, MessagesView, Problem, Published, Repeating, RetainedPart, Slot, Step, Subscribed, Tape,
+    Title, TopicsView,
 };
 use crate::retained::Listing;
 use crate::search::Search;
@@ -41,14 +44,11 @@ const LINE_INTERVAL_MS: f64 = 200.0;
 /// How often a line is drawn anew because time goes on, in milliseconds.
 const LINE_SHIFT_MS: f64 = 1_000.0;
 
+/// The line of a number inside JSON is so many times narrower than that of a card.
+const MEMBER_PART: u16 = 4;
+
 /// What sparklines show, in minutes: the first that reaches back to the beginning.
 const SPANS_MIN: &[u32] = &[1, 2, 5, 10, 20, 60, 180, 360, 720, 1_440];
-
-/// A value is stale after this many times its usual interval without a message…
-const STALE_INTERVALS: f64 = 4.0;
-
-/// …and never before this time, in milliseconds.
-const STALE_MS_MIN: f64 = 10_000.0;
 
 /// What the engine keeps, and what it has shown of it.
 #[derive(Debug)]
@@ -73,6 +73,7 @@ pub struct Desk {
     sys: Sys,
     wire: Wire,
     listing: Option<Listing>,
+    looks: Looks,
     file: Option<File>,
     repeating: Option<Repeating>,
     repeating_changed: bool,
@@ -93,6 +94,25 @@ struct Watched {
     count_sent: u64,
     line_count: u64,
     line_sent_ms: f64,
+    /// The numbers inside its JSON.
+    members: Vec<Inside>,
+}
+
+impl Watched {
+    /// Follows the numbers inside the topic's JSON, where that is what it says.
+    fn follow(&mut self, topic: &Topic, store: &Store) {
+        let mut before = std::mem::take(&mut self.members);
+        let paths = detail::number_paths(&topic.payload, JSON_MEMBERS_SHOWN);
+        for path in paths.into_iter().filter(|path| !path.is_empty()) {
+            let known = before.iter().position(|member| member.path() == path);
+            let mut member = match known {
+                Some(at) => before.swap_remove(at),
+                None => Inside::new(path, POINTS_PER_MEMBER_MAX),
+            };
+            member.follow(topic, store);
+            self.members.push(member);
+        }
+    }
 }
 
 /// Messages per second, as the mean of the last few seconds: many sensors send all they have every
@@ -128,6 +148,7 @@ impl Desk {
             sys: Sys::default(),
             wire: Wire::default(),
             listing: None,
+            looks: Looks::default(),
             file: None,
             repeating: None,
             repeating_changed: false,
@@ -237,6 +258,7 @@ impl Desk {
                     count_sent: 0,
                     line_count: 0,
                     line_sent_ms: f64::NEG_INFINITY,
+                    members: Vec::new(),
                 },
             })
             .collect();
@@ -295,6 +317,11 @@ impl Desk {
             self.listing = None;
         }
         Some(part)
+    }
+
+    /// The page looks at something in this slot, or at nothing any more.
+    pub fn look(&mut self, slot: Slot, look: Option<Look>) {
+        self.looks.look(slot, look);
     }
 
     /// The bytes of a file with all messages that are to be seen.
@@ -366,6 +393,7 @@ impl Desk {
             sys: self.sys.changed(now_ms),
             wire: self.wire.changed(now_ms),
             retained: self.listed(),
+            sights: self.looks.changed(&self.store, now_ms),
             file: self.file.take(),
             repeating: self.repeating_changed.then(|| self.repeating.clone()),
             tape: self.tape_changed.then(|| self.tape.clone()),
@@ -459,7 +487,7 @@ impl Desk {
                     return None;
                 }
                 watched.count_sent = topic.count;
-                Some(card(watched.id, topic))
+                Some(card::card(watched.id, topic))
             })
             .collect()
     }
@@ -477,12 +505,16 @@ impl Desk {
                 let topic = store.topic(watched.id)?;
                 let since_ms = now_ms - watched.line_sent_ms;
                 let is_new = topic.count != watched.line_count && since_ms >= LINE_INTERVAL_MS;
-                if topic.history().is_empty() || !(is_new || since_ms >= LINE_SHIFT_MS) {
+                if !(is_new || since_ms >= LINE_SHIFT_MS) {
                     return None;
+                }
+                if topic.count != watched.line_count {
+                    watched.follow(topic, store);
                 }
                 watched.line_count = topic.count;
                 watched.line_sent_ms = now_ms;
-                Some(line(watched.id, topic, span, store))
+                let is_drawn = !(topic.history().is_empty() && watched.members.is_empty());
+                is_drawn.then(|| line(watched, topic, span, store))
             })
             .collect()
     }
@@ -519,72 +551,38 @@ impl Rate {
     }
 }
 
-fn card(id: TopicId, topic: &Topic) -> Card {
-    Card {
-        id,
-        value: value(topic),
-        at_ms: topic.at_ms,
-        retained: topic.retained,
-        stale_after_ms: topic
-            .interval_ms
-            .map(|interval| (interval * STALE_INTERVALS).max(STALE_MS_MIN)),
-        count: topic.count,
+fn line(watched: &Watched, topic: &Topic, span: Span, store: &Store) -> Line {
+    let apart_ms_max = card::stale_after_ms(topic).unwrap_or(f64::INFINITY);
+    let course = |history: &History, width: u16, unit: Option<&str>| {
+        let slices = history.slices(Span { width, ..span }, store.gaps(), apart_ms_max);
+        course(&slices, width, unit)
+    };
+    let member = |member: &Inside| {
+        let unit = card::unit_at(topic, member.path());
+        let course = course(member.history(), span.width.div_ceil(MEMBER_PART), unit.as_deref());
+        (member.path().to_owned(), course)
+    };
+    Line {
+        id: watched.id,
+        course: course(topic.history(), span.width, topic.unit()),
+        members: watched.members.iter().map(member).collect(),
     }
 }
 
-fn value(topic: &Topic) -> Value {
-    match payload::look(&topic.payload, topic.is_whole()) {
-        Payload::Empty => Value::Empty,
-        Payload::Number { number, unit } => {
-            let unit = unit.as_deref().or_else(|| topic.unit()).map(str::to_owned);
-            let glance = unit.as_deref().and_then(|unit| number::at_a_glance(number.value, unit));
-            Value::Number { text: number.text.to_owned(), unit, glance }
-        }
-        Payload::Flag { on, text } => Value::Flag { on, text: text.to_owned() },
-        Payload::Text(text) => {
-            let shown = payload::shortened(text, TEXT_SHOWN_CHARS);
-            let is_cut = shown.len() < topic.payload_len;
-            Value::Text {
-                text: shown.to_owned(),
-                cut_from: is_cut.then_some(topic.payload_len as u64),
-            }
-        }
-        Payload::Json { members, count } => Value::Json {
-            more: u32::try_from(count.saturating_sub(members.len())).unwrap_or(u32::MAX),
-            members: members
-                .into_iter()
-                .map(|member| (member_text(&member.path), member_text(&member.value)))
-                .collect(),
-        },
-        Payload::Binary(bytes) => Value::Binary {
-            hex: payload::hex(bytes, HEX_SHOWN_BYTES),
-            len: topic.payload_len as u64,
-        },
-    }
-}
-
-fn member_text(text: &str) -> String {
-    payload::with_ellipsis(text, MEMBER_SHOWN_CHARS)
-}
-
-fn line(id: TopicId, topic: &Topic, span: Span, store: &Store) -> Line {
-    match topic.history().line(span, store.gaps()) {
-        Some(line) => Line {
-            id,
-            low: extreme(line.low, topic),
-            high: extreme(line.high, topic),
-            sparkline: line.sparkline,
-        },
-        None => Line { id, sparkline: Default::default(), low: String::new(), high: String::new() },
-    }
-}
-
-/// The lowest or highest number of a line: at a glance where it is a large quantity, as the two have
-/// to stand side by side below the line, else as it was written.
-fn extreme(extreme: Extreme, topic: &Topic) -> String {
-    match topic.unit().and_then(|unit| number::at_a_glance(extreme.value, unit)) {
-        Some(glance) => format!("≈{glance}"),
-        None => number::write(extreme.value, extreme.style),
+fn course(slices: &[Slice], width: u16, unit: Option<&str>) -> Course {
+    let Some(Summary { low, high, mean, .. }) = history::summary(slices) else {
+        return Course::default();
+    };
+    // At a glance where it is a large quantity, as the three have to stand side by side.
+    let text = |value: f64, written: String| {
+        let glance = unit.and_then(|unit| number::at_a_glance(value, unit));
+        glance.map_or(written, |glance| format!("≈{glance}"))
+    };
+    Course {
+        low: text(low.value, number::write(low.value, low.style)),
+        mean: text(mean, plot::mean(mean, low, high, None)),
+        high: text(high.value, number::write(high.value, high.style)),
+        sparkline: history::sparkline(slices, width),
     }
 }
 
@@ -594,7 +592,8 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
-    use crate::protocol::{Outcome, Problem};
+    use crate::limits::TEXT_SHOWN_CHARS;
+    use crate::protocol::{Outcome, Problem, Value};
 
     const START_MS: f64 = 1_700_000_000_000.0;
 
@@ -688,10 +687,12 @@ mod tests {
         take(&mut desk, "a", b"1.50", START_MS);
         let lines = |desk: &mut Desk, after_ms: f64| next(desk, START_MS + after_ms).lines;
         let first = lines(&mut desk, 0.0);
-        assert_eq!((first[0].low.as_str(), first[0].high.as_str()), ("1.50", "1.50"));
+        let Course { low, high, .. } = &first[0].course;
+        assert_eq!((low.as_str(), high.as_str()), ("1.50", "1.50"));
         take(&mut desk, "a", b"2", START_MS + 50.0);
         assert!(lines(&mut desk, 100.0).is_empty(), "not so often");
-        assert_eq!(lines(&mut desk, 250.0)[0].high, "2");
+        let Course { mean, high, .. } = &lines(&mut desk, 250.0)[0].course;
+        assert_eq!((mean.as_str(), high.as_str()), ("1.750", "2"));
         assert!(lines(&mut desk, 1_000.0).is_empty());
         assert_eq!(lines(&mut desk, 1_300.0).len(), 1, "the time went on");
     }
@@ -702,8 +703,30 @@ mod tests {
         desk.watch(&[0], 60);
         take(&mut desk, "disk/bytes", b"68528144384", START_MS);
         take(&mut desk, "disk/bytes", b"512", START_MS);
-        let line = &next(&mut desk, START_MS).lines[0];
-        assert_eq!((line.low.as_str(), line.high.as_str()), ("512", "≈68.5 GB"));
+        let Course { low, high, .. } = &next(&mut desk, START_MS).lines[0].course;
+        assert_eq!((low.as_str(), high.as_str()), ("512", "≈68.5 GB"));
+    }
+
+    #[test]
+    fn numbers_inside_json_have_lines_of_their_own() {
+        let mut desk = desk();
+        take(&mut desk, "room", br#"{"t":20.5,"air":{"co2":400},"mode":"eco"}"#, START_MS);
+        take(&mut desk, "room", br#"{"t":21.5,"air":{"co2":600},"mode":"eco"}"#, START_MS + 10.0);
+        desk.watch(&[0], 400);
+        let lines = |desk: &mut Desk, after_ms: f64| next(desk, START_MS + after_ms).lines;
+        let line = lines(&mut desk, 20.0).remove(0);
+        assert_eq!(line.course, Course::default(), "the payload is no number");
+        let members: Vec<_> = line
+            .members
+            .iter()
+            .map(|(path, course)| (path.as_str(), &*course.low, &*course.mean, &*course.high))
+            .collect();
+        assert_eq!(members, [("t", "20.5", "21.00", "21.5"), ("air.co2", "400", "500.0", "600")]);
+        take(&mut desk, "room", br#"{"t":22.5}"#, START_MS + 300.0);
+        let line = lines(&mut desk, 400.0).remove(0);
+        assert_eq!((line.members.len(), line.members[0].1.high.as_str()), (1, "22.5"));
+        take(&mut desk, "room", b"off", START_MS + 700.0);
+        assert!(lines(&mut desk, 800.0).is_empty(), "what is no JSON any more has none");
     }
 
     #[test]
@@ -851,7 +874,7 @@ mod tests {
         desk.set_connection(online(START_MS + 9_000.0), START_MS + 9_000.0);
         take(&mut desk, "a", b"2", START_MS + 10_000.0);
         let line = &next(&mut desk, START_MS + 11_000.0).lines[0];
-        let gaps: Vec<_> = line.sparkline.columns.iter().map(|column| column.gap).collect();
+        let gaps: Vec<_> = line.course.sparkline.columns.iter().map(|column| column.gap).collect();
         assert_eq!(gaps, [false, true]);
     }
 }

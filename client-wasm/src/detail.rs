@@ -1,19 +1,17 @@
-//! One topic in full: its value, its properties, its history with what changed, and the chart of any
-//! number in it. Built from the log when a page looks, at a cost that follows what is shown.
+//! One topic in full: its value, its properties, its history with what changed, and where the
+//! numbers in it are. Built from the log when a page looks, at a cost that follows what is shown.
 
 use codec::{PacketType, Properties, Property, PropertyOwner};
 
 use crate::decode::sparkplug;
 use crate::diff;
 use crate::format::{self, Format};
-use crate::history::{Extreme, History, Span};
 use crate::json::{self, Leaf};
-use crate::limits::{CHART_PATHS_MAX, CHART_WIDTH_MAX, HISTORY_SHOWN_MAX, POINTS_PER_TOPIC_MAX};
-use crate::log::{Entry, Seq};
-use crate::number;
+use crate::limits::{CHART_PATHS_MAX, HISTORY_SHOWN_MAX};
+use crate::log::Entry;
 use crate::payload;
 use crate::protocol::{
-    Binary, Chart, Detail as Shown, DetailView, Difference, HistoryRow, MessageInFull, TopicInFull,
+    Binary, Detail as Shown, DetailView, Difference, HistoryRow, MessageInFull, TopicInFull,
 };
 use crate::store::{Store, Topic, TopicId};
 use crate::tree::{self, NodeId, Tree};
@@ -21,28 +19,17 @@ use crate::tree::{self, NodeId, Tree};
 /// How often new messages change what is shown, in milliseconds.
 const INTERVAL_MS: f64 = 250.0;
 
-/// How often the chart moves because time goes on, in milliseconds.
+/// How often rates change because time goes on, in milliseconds.
 const SHIFT_MS: f64 = 1_000.0;
 
 /// What a page looks at, and what it was shown.
 #[derive(Debug, Default)]
 pub struct Detail {
     view: Option<DetailView>,
-    series: Option<Series>,
     sent_ms: f64,
     sent_count: u64,
     sent_node: Option<NodeId>,
     is_stale: bool,
-}
-
-/// The numbers at one path of a topic's payloads.
-#[derive(Debug)]
-struct Series {
-    topic: TopicId,
-    path: String,
-    history: History,
-    /// The newest message that was looked at.
-    until: Seq,
 }
 
 impl Detail {
@@ -83,19 +70,12 @@ impl Detail {
             rate_tenths: figures.rate.map(|rate| (rate * 10.0).round() as u32),
             topic: topic.and_then(|id| {
                 let topic = store.topic(id)?;
-                Some(Box::new(self.in_full(id, topic, &view, store, now_ms)))
+                Some(Box::new(Self::in_full(id, topic, &view, store)))
             }),
         })
     }
 
-    fn in_full(
-        &mut self,
-        id: TopicId,
-        topic: &Topic,
-        view: &DetailView,
-        store: &Store,
-        now_ms: f64,
-    ) -> TopicInFull {
+    fn in_full(id: TopicId, topic: &Topic, view: &DetailView, store: &Store) -> TopicInFull {
         let len = (view.history as usize).min(HISTORY_SHOWN_MAX);
         let mut entries = store.log().back_from(topic.last).take(len.saturating_add(1));
         let entries: Vec<Entry<'_>> = entries.by_ref().collect();
@@ -107,7 +87,6 @@ impl Detail {
             .collect();
         let chosen = view.seq.and_then(|seq| store.log().get(seq)).filter(|e| e.topic == id);
         let message = chosen.or_else(|| entries.first().copied());
-        let (paths, chart) = self.chart(id, topic, view, store, now_ms);
         TopicInFull {
             count: topic.count,
             interval_ms: topic.interval_ms,
@@ -118,83 +97,14 @@ impl Detail {
             }),
             has_more: entries.len() > len && len < HISTORY_SHOWN_MAX,
             history,
-            paths,
-            chart,
-        }
-    }
-
-    /// The paths that hold numbers, and the chart of one of them.
-    fn chart(
-        &mut self,
-        id: TopicId,
-        topic: &Topic,
-        view: &DetailView,
-        store: &Store,
-        now_ms: f64,
-    ) -> (Vec<String>, Option<Chart>) {
-        let paths = number_paths(&topic.payload);
-        let wanted = view.path.clone().filter(|_| view.path_of.as_deref() == Some(&topic.name));
-        let path = wanted.or_else(|| paths.first().cloned());
-        let Some(path) = path else { return (paths, None) };
-        let is_same = self.series.as_ref().is_some_and(|s| s.topic == id && s.path == path);
-        if !is_same {
-            let history = History::default();
-            self.series = Some(Series { topic: id, path: path.clone(), history, until: 0 });
-        }
-        let Some(series) = self.series.as_mut() else { return (paths, None) };
-        series.follow(topic, store);
-        // A topic that says one number has a longer memory than the log.
-        let is_longer = path.is_empty() && topic.history().len() > series.history.len();
-        let history = if is_longer { topic.history() } else { &series.history };
-        let to_ms = now_ms - store.began_ms();
-        let oldest_ms = history.oldest_ms().unwrap_or(to_ms);
-        let from_ms = match view.span_ms {
-            0 => oldest_ms,
-            span_ms => to_ms - f64::from(span_ms),
-        };
-        let width = view.width.clamp(1, CHART_WIDTH_MAX);
-        let span = Span { from_ms: from_ms.min(to_ms - 1_000.0), to_ms, width };
-        let chart = history.line(span, store.gaps()).map(|line| Chart {
-            path,
-            low: written(line.low),
-            high: written(line.high),
-            low_value: line.low.value,
-            high_value: line.high.value,
-            from_ms: store.began_ms() + span.from_ms,
-            to_ms: now_ms,
-            unit: topic.unit().map(str::to_owned),
-            points: u32::try_from(history.count_between(span.from_ms, span.to_ms))
-                .unwrap_or(u32::MAX),
-            sparkline: line.sparkline,
-        });
-        (paths, chart)
-    }
-}
-
-impl Series {
-    /// Takes in the messages that came since it looked last.
-    fn follow(&mut self, topic: &Topic, store: &Store) {
-        let until = self.until;
-        let newer = store.log().back_from(topic.last).take_while(|entry| entry.seq > until);
-        let mut newer: Vec<Entry<'_>> = newer.take(POINTS_PER_TOPIC_MAX).collect();
-        newer.reverse();
-        for entry in newer {
-            self.until = entry.seq;
-            if let Some(number) = number_at(entry.payload, &self.path).filter(|_| entry.is_whole())
-            {
-                let at_ms = (entry.at_ms - store.began_ms()).max(0.0);
-                self.history.push(at_ms, &number, POINTS_PER_TOPIC_MAX);
-            }
+            paths: number_paths(&topic.payload, CHART_PATHS_MAX),
         }
     }
 }
 
-fn written(extreme: Extreme) -> String {
-    number::write(extreme.value, extreme.style)
-}
-
-/// Where the numbers of a payload are: nothing for a payload that is one number, else paths of JSON.
-fn number_paths(payload: &[u8]) -> Vec<String> {
+/// Where the first numbers of a payload are: the empty path for a payload that is one number, else paths of
+/// JSON.
+pub fn number_paths(payload: &[u8], paths_max: usize) -> Vec<String> {
     let mut paths = Vec::new();
     if payload::quick_number(payload).is_some() {
         paths.push(String::new());
@@ -202,7 +112,7 @@ fn number_paths(payload: &[u8]) -> Vec<String> {
     let Ok(text) = std::str::from_utf8(payload) else { return paths };
     if text.trim_ascii_start().starts_with('{') {
         let is_json = json::scan(text, |path, leaf| {
-            if matches!(leaf, Leaf::Number(_)) && paths.len() < CHART_PATHS_MAX {
+            if matches!(leaf, Leaf::Number(_)) && paths.len() < paths_max {
                 paths.push(json::unescape(&path.join(".")));
             }
         });
@@ -211,23 +121,6 @@ fn number_paths(payload: &[u8]) -> Vec<String> {
         }
     }
     paths
-}
-
-/// The number at a path of a payload.
-fn number_at<'a>(payload: &'a [u8], path: &str) -> Option<number::Number<'a>> {
-    if path.is_empty() {
-        return payload::quick_number(payload);
-    }
-    let mut found = None;
-    let is_json = json::scan(std::str::from_utf8(payload).ok()?, |keys, leaf| {
-        if let Leaf::Number(text) = leaf
-            && found.is_none()
-            && json::unescape(&keys.join(".")) == path
-        {
-            found = number::parse(text);
-        }
-    });
-    found.filter(|_| is_json)
 }
 
 fn history_row(entry: &Entry<'_>, before: Option<&Entry<'_>>) -> HistoryRow {
@@ -357,7 +250,7 @@ mod tests {
     }
 
     fn view() -> DetailView {
-        DetailView { history: 10, width: 100, ..DetailView::default() }
+        DetailView { history: 10, ..DetailView::default() }
     }
 
     #[test]
@@ -384,22 +277,14 @@ mod tests {
     }
 
     #[test]
-    fn any_number_can_be_drawn() {
+    fn numbers_are_found_wherever_they_are() {
         let mut scene = Scene::new();
-        for n in 0..20u32 {
-            let payload = format!(r#"{{"air":{{"t":{n}.5}},"name":"x","v":-1}}"#);
-            scene.take(payload.as_bytes(), f64::from(n) * 1_000.0);
-        }
-        let topic = scene.look(view(), 20_000.0);
-        assert_eq!(topic.paths, ["air.t", "v"]);
-        let chart = topic.chart.unwrap();
-        assert_eq!((chart.low.as_str(), chart.high.as_str(), chart.points), ("0.5", "19.5", 20));
-        let path = Some("v".to_owned());
-        let other = DetailView { path, path_of: Some("a/b".into()), ..view() };
-        assert_eq!(scene.look(other.clone(), 20_000.0).chart.unwrap().low, "-1");
-        scene.take(br#"{"v":7}"#, 21_000.0);
-        let chart = scene.look(DetailView { span_ms: 5_000, ..other }, 21_000.0).chart.unwrap();
-        assert_eq!((chart.high.as_str(), chart.from_ms), ("7", 16_000.0));
+        scene.take(br#"{"air":{"t":1.5},"name":"x","v":-1}"#, 0.0);
+        assert_eq!(scene.look(view(), 0.0).paths, ["air.t", "v"]);
+        scene.take(b"21.5", 1.0);
+        assert_eq!(scene.look(view(), 1.0).paths, [""]);
+        scene.take(b"none", 2.0);
+        assert!(scene.look(view(), 2.0).paths.is_empty());
     }
 
     #[test]

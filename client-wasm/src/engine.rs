@@ -139,6 +139,7 @@ impl Engine {
                 self.0.desk.borrow_mut().wire().close();
             }
             Command::ListRetained(node) => self.0.desk.borrow_mut().list_retained(node),
+            Command::Look { slot, look } => self.0.desk.borrow_mut().look(slot, look),
             Command::Export(kind) => self.export(kind),
             Command::Publish(publish) => self.publish(publish),
             Command::Repeat { publish, every_ms, pieces } => {

@@ -106,7 +106,7 @@ pub fn format(payload: &[u8], format: Format) -> Formatted {
 }
 
 /// What kind of picture begins like this.
-fn media_type(payload: &[u8]) -> Option<&'static str> {
+pub fn media_type(payload: &[u8]) -> Option<&'static str> {
     const KINDS: &[(&[u8], &str)] = &[
         (b"\x89PNG\r\n\x1a\n", "image/png"),
         (b"\xff\xd8\xff", "image/jpeg"),

@@ -155,6 +155,42 @@ fn unicode_escape(rest: &mut std::str::Chars<'_>) -> char {
     char::decode_utf16(units).next().and_then(Result::ok).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
+/// The leaf at a path: keys joined by points, and `[n]` for the n-th element of an array, from 0. None
+/// where nothing is there, or `text` is no JSON.
+pub fn at<'a>(text: &'a str, path: &str) -> Option<Leaf<'a>> {
+    let mut found = None;
+    let is_json = scan(text, |keys, leaf| {
+        if found.is_some() {
+            return;
+        }
+        let here = unescape(&keys.join("."));
+        found = match (path.strip_prefix(here.as_str()), leaf) {
+            (Some(""), leaf) => Some(leaf),
+            (Some(rest), Leaf::Array(array)) => in_array(array, rest),
+            _ => None,
+        };
+    });
+    found.filter(|_| is_json)
+}
+
+/// What is at `[n]` and the path behind it.
+fn in_array<'a>(array: &'a str, path: &str) -> Option<Leaf<'a>> {
+    let (index, rest) = path.strip_prefix('[')?.split_once(']')?;
+    let index: usize = index.parse().ok()?;
+    let mut scanner =
+        Scanner { text: array, at: 1, path: Vec::new(), leaf: |_: &[&str], _: Leaf<'_>| {} };
+    for _ in 0..index {
+        scanner.space();
+        scanner.value(0, false)?;
+        scanner.space();
+        scanner.eat(b',')?;
+    }
+    scanner.space();
+    let start = scanner.at;
+    scanner.value(0, false)?;
+    at(scanner.since(start)?, rest.strip_prefix('.').unwrap_or(rest))
+}
+
 struct Scanner<'a, F> {
     text: &'a str,
     at: usize,

@@ -7,6 +7,7 @@
 //!
 //! What needs no browser is compiled for the host too, and tested there.
 
+pub mod card;
 pub mod case;
 pub mod clearing;
 pub mod connect;
@@ -20,14 +21,17 @@ pub mod find;
 pub mod float;
 pub mod format;
 pub mod history;
+pub mod inside;
 pub mod json;
 pub mod limits;
 pub mod log;
+pub mod looks;
 pub mod messages;
 pub mod name;
 pub mod number;
 pub mod payload;
 pub mod placeholder;
+pub mod plot;
 pub mod profile;
 pub mod protocol;
 pub mod recording;
@@ -40,9 +44,11 @@ pub mod switchboard;
 pub mod sys;
 pub mod template;
 pub mod texts;
+pub mod ticks;
 pub mod tree;
 pub mod unit;
 pub mod vitals;
+pub mod widgets;
 pub mod wire;
 
 #[cfg(target_arch = "wasm32")]

@@ -6,7 +6,7 @@
 pub const TOPICS_MAX: usize = 100_000;
 
 /// Points of history that one topic keeps; the oldest goes first.
-pub const POINTS_PER_TOPIC_MAX: usize = 8_192;
+pub const POINTS_PER_TOPIC_MAX: usize = 1 << 20;
 
 /// Memory for everything that the store keeps, in bytes.
 pub const STORE_BYTES_MAX: usize = 256 * 1024 * 1024;
@@ -18,7 +18,7 @@ pub const VALUE_BYTES_MAX: usize = STORE_BYTES_MAX / 4;
 pub const LOG_BYTES_MAX: usize = STORE_BYTES_MAX / 4;
 
 /// How much of one payload is kept, in bytes; the card says how long it was.
-pub const PAYLOAD_KEPT_MAX: usize = 64 * 1024;
+pub const PAYLOAD_KEPT_MAX: usize = 1024 * 1024;
 
 /// Times without a connection that are remembered, to leave gaps in the charts.
 pub const GAPS_MAX: usize = 256;
@@ -85,6 +85,27 @@ pub const HISTORY_STEP: u32 = 30;
 
 /// Messages of its history that a topic can show.
 pub const HISTORY_SHOWN_MAX: usize = 1_000;
+
+/// Charts, values and lists that the page can look at at once beside its cards.
+pub const LOOKS_MAX: usize = 320;
+
+/// Values that one of them can be of.
+pub const SOURCES_PER_LOOK_MAX: usize = 12;
+
+/// Steps of zooming into a chart that can be taken back.
+pub const ZOOMS_MAX: usize = 64;
+
+/// Rows of the table behind a chart.
+pub const CHART_ROWS_MAX: u16 = 100;
+
+/// Points that are kept of a number inside JSON, as long as somebody looks at it.
+pub const POINTS_PER_PATH_MAX: usize = 65_536;
+
+/// Points that are kept of a number inside JSON for the line on a card on the screen.
+pub const POINTS_PER_MEMBER_MAX: usize = 4_096;
+
+/// Messages that a list of a topic's last ones can have.
+pub const RECENT_MESSAGES_MAX: usize = 200;
 
 /// Paths of a payload that a chart can be drawn of.
 pub const CHART_PATHS_MAX: usize = 64;
@@ -208,3 +229,27 @@ pub const NOTES_SHOWN: usize = 12;
 
 /// Connections that the browser keeps.
 pub const PROFILES_MAX: usize = 256;
+
+/// Widgets of a board.
+pub const WIDGETS_MAX: usize = 120;
+
+/// The highest widget, in rows of the grid.
+pub const WIDGET_ROWS_MAX: u16 = 24;
+
+/// The last row of the grid that a file can put a widget in.
+pub const WIDGET_ROW_LAST: u16 = 10_000;
+
+/// Levels of one widget.
+pub const WIDGET_LEVELS_MAX: usize = 8;
+
+/// The longest text of a widget, in characters.
+pub const WIDGET_TEXT_CHARS_MAX: usize = 2_000;
+
+/// Changes of a board that can be undone.
+pub const UNDO_MAX: usize = 100;
+
+/// The largest file of a board, in bytes.
+pub const BOARD_FILE_MAX: usize = 1024 * 1024;
+
+/// The longest board in a link, in characters; programs that pass links on cut longer ones.
+pub const BOARD_LINK_MAX: usize = 8_000;

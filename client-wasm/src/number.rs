@@ -3,6 +3,8 @@
 //! A chart needs a number of the machine, which holds 53 bits of precision. A card does not: it
 //! shows the very text that arrived, so `127.0` stays `127.0` and a 64-bit integer is not rounded.
 
+use serde::{Deserialize, Serialize};
+
 use crate::float;
 use crate::limits::NUMBER_LEN_MAX;
 
@@ -18,7 +20,7 @@ pub struct Number<'a> {
 }
 
 /// How a number was written, so that it can be written alike.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Style {
     /// With this many digits after the point, and so few in all that an `f64` holds them.
     Decimals(u8),

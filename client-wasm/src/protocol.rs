@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::connect::{Connect, Subscription};
 use crate::format::{Format, Formatted};
-use crate::history::Sparkline;
+use crate::history::{self, Gaps, History, Neighbor, Slice, Span, Sparkline, Summary};
 use crate::log::Seq;
 use crate::placeholder::Piece;
 use crate::store::TopicId;
@@ -70,6 +70,13 @@ pub enum Command {
     CloseWire,
     /// List the retained messages of this branch.
     ListRetained(NodeId),
+    /// Look at something in a slot of the page's own numbering.
+    Look {
+        /// The slot.
+        slot: Slot,
+        /// What is looked at from now on; nothing any more where it is none.
+        look: Option<Look>,
+    },
     /// Make a file of all messages of the log that are to be seen, on the screen or not.
     Export(FileKind),
     /// Publish a message.
@@ -231,6 +238,66 @@ pub enum Step {
     Typed(String),
 }
 
+/// Where the page looks at something, in its own numbering.
+pub type Slot = u32;
+
+/// A value that something on the page shows.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Source {
+    /// The topic.
+    pub topic: String,
+    /// Where in its JSON: keys joined by points, `[n]` for an element of an array; empty for the whole
+    /// payload.
+    pub path: String,
+}
+
+/// What the page looks at in one slot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Look {
+    /// Numbers over time.
+    Chart(ChartView),
+    /// Last values.
+    Values(Vec<Source>),
+    /// The last messages of a topic.
+    Recent {
+        /// The topic.
+        topic: String,
+        /// How many of them.
+        len: u16,
+    },
+}
+
+/// What a chart shows.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ChartView {
+    /// Its lines.
+    pub sources: Vec<Source>,
+    /// The time it shows.
+    pub range: Range,
+    /// How wide it is, in pixels of the screen.
+    pub width: u16,
+}
+
+/// The time that a chart shows, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub enum Range {
+    /// All there is, up to now.
+    #[default]
+    All,
+    /// So long, up to now.
+    Last {
+        /// How long.
+        ms: f64,
+    },
+    /// A stretch of the past, in milliseconds since 1970.
+    Between {
+        /// From when.
+        from_ms: f64,
+        /// Until when.
+        to_ms: f64,
+    },
+}
+
 /// What the page shows of one topic.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct DetailView {
@@ -240,14 +307,6 @@ pub struct DetailView {
     pub seq: Option<Seq>,
     /// The form of its payload; the most telling where it does not have this one.
     pub format: Option<Format>,
-    /// The path of JSON that the chart is of, and the topic that it was chosen for.
-    pub path: Option<String>,
-    /// The topic that the path was chosen for.
-    pub path_of: Option<String>,
-    /// How far back the chart goes, in milliseconds; 0 for all there is.
-    pub span_ms: u32,
-    /// How wide the chart is, in pixels of the screen.
-    pub width: u16,
 }
 
 /// What the page shows of the live log.
@@ -336,6 +395,8 @@ pub struct Frame {
     pub wire: Option<Wire>,
     /// Part of a list of retained messages.
     pub retained: Option<RetainedPart>,
+    /// What is to be seen in the slots that the page looks at.
+    pub sights: Vec<(Slot, Sight)>,
     /// A file that was asked for.
     pub file: Option<File>,
     /// The message that is repeated, if one is.
@@ -363,6 +424,7 @@ impl Frame {
             && self.sys.is_none()
             && self.wire.is_none()
             && self.retained.is_none()
+            && self.sights.is_empty()
             && self.file.is_none()
             && self.repeating.is_none()
             && self.tape.is_none()
@@ -548,6 +610,13 @@ pub enum Value {
         /// How many further leaves there are.
         more: u32,
     },
+    /// A picture, for the browser to decode.
+    Image {
+        /// Its media type.
+        media_type: String,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
     /// Bytes that are no text.
     Binary {
         /// The first bytes in hexadecimal digits.
@@ -557,15 +626,26 @@ pub enum Value {
     },
 }
 
-/// The line of a card.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// The lines of a card.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Line {
     /// The topic's number.
     pub id: TopicId,
+    /// That of its numbers.
+    pub course: Course,
+    /// Those of the numbers inside its JSON, with their paths.
+    pub members: Vec<(String, Course)>,
+}
+
+/// Numbers over the time that the cards show.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Course {
     /// What to draw.
     pub sparkline: Sparkline,
-    /// The lowest number in it, as it was written.
+    /// The lowest number in it, as it was written; empty where there is none.
     pub low: String,
+    /// Their mean.
+    pub mean: String,
     /// The highest.
     pub high: String,
 }
@@ -658,8 +738,6 @@ pub struct TopicInFull {
     pub has_more: bool,
     /// Where the numbers of the last payload are.
     pub paths: Vec<String>,
-    /// The chart of one of them.
-    pub chart: Option<Chart>,
 }
 
 /// A message with all that belongs to it.
@@ -730,29 +808,72 @@ pub struct Difference {
     pub to: Option<String>,
 }
 
-/// A chart, ready to be drawn.
+/// What is to be seen in a slot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Sight {
+    /// Numbers over time.
+    Chart(Chart),
+    /// Last values, in the order in which they were asked for; none of what is not there.
+    Values(Vec<Option<Card>>),
+    /// The last messages of a topic, the newest first.
+    Recent(Vec<MessageRow>),
+}
+
+/// A chart, ready to be drawn. All times are milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Chart {
-    /// The path that it is of; empty for the whole payload.
-    pub path: String,
-    /// The unit, where it is known.
-    pub unit: Option<String>,
-    /// The lowest number, as it was written.
-    pub low: String,
-    /// The highest.
-    pub high: String,
-    /// The lowest number.
-    pub low_value: f64,
-    /// The highest.
-    pub high_value: f64,
-    /// The left edge, in milliseconds since 1970.
+    /// The left edge.
     pub from_ms: f64,
     /// The right edge.
     pub to_ms: f64,
-    /// How many numbers it shows.
-    pub points: u32,
-    /// The line.
-    pub sparkline: Sparkline,
+    /// The oldest number that is known of any of its lines, shown or not.
+    pub oldest_ms: Option<f64>,
+    /// The width that the slices are counted in.
+    pub width: u16,
+    /// The lines, in the order in which they were asked for.
+    pub series: Vec<Series>,
+}
+
+/// One line of a chart.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Series {
+    /// The unit, where it is known.
+    pub unit: Option<String>,
+    /// The numbers, column by column.
+    pub slices: Vec<Slice>,
+    /// Where the line comes from.
+    pub before: Option<Neighbor>,
+    /// Where it goes to.
+    pub behind: Option<Neighbor>,
+    /// What they have in common; none where there is no number.
+    pub summary: Option<Summary>,
+}
+
+impl Series {
+    /// The line through a span of a history whose clock began at `began_ms`.
+    pub fn new(
+        history: &History,
+        span: Span,
+        gaps: &Gaps,
+        apart_ms_max: f64,
+        began_ms: f64,
+        unit: Option<String>,
+    ) -> Self {
+        let mut slices = history.slices(span, gaps, apart_ms_max);
+        for slice in &mut slices {
+            slice.from_ms += began_ms;
+            slice.to_ms += began_ms;
+        }
+        let (before, behind) = history.neighbors(span, gaps, apart_ms_max);
+        let since_1970 = |n: Neighbor| Neighbor { at_ms: n.at_ms + began_ms, ..n };
+        Self {
+            unit,
+            summary: history::summary(&slices),
+            slices,
+            before: before.map(since_1970),
+            behind: behind.map(since_1970),
+        }
+    }
 }
 
 /// The rows of the live log that the page looks at, the newest first.

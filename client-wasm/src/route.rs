@@ -81,12 +81,87 @@ impl Route {
     }
 }
 
+/// What an address of the board asks for beside showing it: `#/?pin=…`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// A new widget.
+    Add,
+    /// A widget of a value.
+    Pin {
+        /// What kind of widget, in its word.
+        kind: String,
+        /// The topic.
+        topic: String,
+        /// Where in the topic's JSON; empty for the whole payload.
+        path: String,
+    },
+    /// The board that is in the address.
+    Board(String),
+}
+
+impl Ask {
+    /// Reads what stands behind `#`.
+    pub fn parse(hash: &str) -> Option<Self> {
+        let query = hash.trim_start_matches(['#', '/']).strip_prefix('?')?;
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let value = |name: &str| {
+            let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            pairs.find(|(known, _)| *known == name).map(|(_, value)| decoded(value))
+        };
+        match pairs.next() {
+            Some(("board", letters)) => Some(Self::Board(letters.to_owned())),
+            Some(("pin", topic)) => Some(Self::Pin {
+                topic: decoded(topic),
+                kind: value("kind").unwrap_or_default(),
+                path: value("path").unwrap_or_default(),
+            }),
+            _ => (query == "add").then_some(Self::Add),
+        }
+    }
+
+    /// The address, from the `#` on.
+    pub fn href(&self) -> String {
+        let quoted = |text: &str| utf8_percent_encode(text, QUOTED).to_string();
+        match self {
+            Self::Add => "#/?add".to_owned(),
+            Self::Pin { kind, topic, path } => {
+                let path =
+                    if path.is_empty() { String::new() } else { format!("&path={}", quoted(path)) };
+                format!("#/?pin={}&kind={kind}{path}", quoted(topic))
+            }
+            Self::Board(letters) => format!("#/?board={letters}"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
+
+    #[test]
+    fn an_address_of_the_board_may_ask_for_something() {
+        let pin = |topic: &str, path: &str| Ask::Pin {
+            kind: "line".into(),
+            topic: topic.into(),
+            path: path.into(),
+        };
+        for ask in [
+            Ask::Add,
+            pin("home/kitchen & co/été+#?", ""),
+            pin("a/b", "air.t[0]&x=1"),
+            Ask::Board("eyJ_-".into()),
+        ] {
+            assert_eq!(Ask::parse(&ask.href()), Some(ask.clone()), "{}", ask.href());
+            assert_eq!(Route::parse(&ask.href()), Route::Board);
+        }
+        for hash in ["", "#/", "#/topics/a?add", "#/?", "#/?x=1"] {
+            assert_eq!(Ask::parse(hash), None, "{hash}");
+        }
+    }
 
     #[test]
     fn every_place_has_an_address_that_leads_back_to_it() {

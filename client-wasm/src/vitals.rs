@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use crate::history::{Gaps, History, Span};
 use crate::limits::SYS_ROUNDS_MAX;
 use crate::number::{self, Number, Style};
-use crate::protocol::{Chart, Said, Sys, SysState};
+use crate::protocol::{Chart, Range, Said, Series, Sys, SysState};
 
 /// Where brokers that follow Mosquitto tell of themselves.
 const ROOT: &str = "$SYS/broker/";
@@ -279,42 +279,32 @@ impl Vitals {
         })
     }
 
-    /// The chart of a figure over the last `span_ms`, or over all there is where that is 0.
-    pub fn chart(&self, vital: Vital, span_ms: f64, width: u16) -> Option<Chart> {
-        let first_ms = self.rounds.front()?.at_ms;
-        let to_ms = self.rounds.back()?.at_ms;
-        let from_ms = if span_ms > 0.0 { first_ms.max(to_ms - span_ms) } else { first_ms };
+    /// The chart of a figure; none before it was told.
+    pub fn chart(&self, vital: Vital, range: Range, width: u16) -> Option<Chart> {
+        let oldest_ms = self.rounds.front()?.at_ms;
+        let newest_ms = self.rounds.back()?.at_ms;
         let mut history = History::default();
-        let mut points = 0u32;
         let is_count = unit(vital).is_some() || SOURCES.get(index(vital)?)?.load.is_none();
         let decimals = if is_count { 0 } else { 1 };
-        for (at_ms, value) in self.series(vital).filter(|(at_ms, _)| *at_ms >= from_ms) {
+        for (at_ms, value) in self.series(vital) {
             let number = Number { text: "", value, style: Style::Decimals(decimals) };
-            history.push(at_ms - first_ms, &number, SYS_ROUNDS_MAX);
-            points = points.saturating_add(1);
+            history.push(at_ms - oldest_ms, &number, SYS_ROUNDS_MAX);
         }
-        let span = Span { from_ms: from_ms - first_ms, to_ms: to_ms - first_ms, width };
-        let line = history.line(span, &self.gaps(first_ms))?;
-        let unit = unit(vital);
-        let shown = |value: f64| {
-            let glance = unit.and_then(|unit| number::at_a_glance(value, unit));
-            glance.unwrap_or_else(|| {
-                let text = number::write(value, Style::Decimals(decimals));
-                unit.map_or(text.clone(), |unit| format!("{text} {unit}"))
-            })
+        if history.is_empty() {
+            return None;
+        }
+        let (from_ms, to_ms) = match range {
+            Range::All => (oldest_ms, newest_ms),
+            Range::Last { ms } => (oldest_ms.max(newest_ms - ms), newest_ms),
+            Range::Between { from_ms, to_ms } => (from_ms, to_ms),
         };
-        Some(Chart {
-            path: String::new(),
-            unit: None,
-            low: shown(line.low.value),
-            high: shown(line.high.value),
-            low_value: line.low.value,
-            high_value: line.high.value,
-            from_ms,
-            to_ms,
-            points,
-            sparkline: line.sparkline,
-        })
+        let from_ms = from_ms.min(to_ms - 1.0);
+        let span = Span { from_ms: from_ms - oldest_ms, to_ms: to_ms - oldest_ms, width };
+        let gaps = self.gaps(oldest_ms);
+        let unit = unit(vital).map(str::to_owned);
+        let series = Series::new(&history, span, &gaps, f64::INFINITY, oldest_ms, unit);
+        let oldest_ms = Some(oldest_ms);
+        Some(Chart { from_ms, to_ms, oldest_ms, width: width.max(1), series: vec![series] })
     }
 
     /// The times that the page heard nothing: before each round of what was stored.
@@ -496,10 +486,12 @@ mod tests {
         assert_eq!(broker.value(Vital::BytesOut), Some((2.0, false)));
         broker.tell(90_000.0, true, &[("bytes/sent", "4000"), ("clients/connected", "2")]);
         assert_eq!(broker.value(Vital::BytesOut), None, "nobody knows what came between");
-        let chart = broker.vitals.chart(Vital::Clients, 0.0, 100).unwrap();
-        let gaps: Vec<_> = chart.sparkline.columns.iter().map(|column| column.gap).collect();
+        let chart = broker.vitals.chart(Vital::Clients, Range::All, 100).unwrap();
+        let line = &chart.series[0];
+        let gaps: Vec<_> = line.slices.iter().map(|slice| slice.gap).collect();
         assert_eq!(gaps, [false, false, false, false, true]);
-        assert_eq!((chart.low.as_str(), chart.high.as_str(), chart.points), ("1", "5", 5));
+        let summary = line.summary.unwrap();
+        assert_eq!((summary.low.value, summary.high.value, summary.count), (1.0, 5.0, 5));
     }
 
     #[test]
@@ -509,10 +501,11 @@ mod tests {
             let bytes = (1_000_000 * second).to_string();
             broker.tell(f64::from(second) * 60_000.0, false, &[("heap/current", &bytes)]);
         }
-        let chart = broker.vitals.chart(Vital::Memory, 120_000.0, 100).unwrap();
-        assert_eq!((chart.from_ms, chart.points), (420_000.0, 3));
-        assert_eq!((chart.low.as_str(), chart.high.as_str()), ("7.00 MB", "9.00 MB"));
-        assert!(broker.vitals.chart(Vital::Clients, 0.0, 100).is_none());
+        let chart = broker.vitals.chart(Vital::Memory, Range::Last { ms: 120_000.0 }, 100).unwrap();
+        let count = chart.series[0].summary.map(|summary| summary.count);
+        assert_eq!((chart.from_ms, count), (420_000.0, Some(3)));
+        assert_eq!(chart.series[0].unit.as_deref(), Some("B"));
+        assert!(broker.vitals.chart(Vital::Clients, Range::All, 100).is_none());
     }
 
     #[test]

@@ -345,7 +345,7 @@ fn topics_are_a_tree_that_is_walked_searched_and_linked() {
     page.browser.click(&row("état"));
     page.browser.wait_for("its JSON", &format!("{shown}?.includes('\"max\": 1200')"), &[]);
     page.browser.choose("[data-role=chart-path]", "rpm.max");
-    let scale = "document.querySelector('.chart-scale')?.innerText.includes('1200')";
+    let scale = "document.querySelector('.chart-legend')?.innerText.includes('1200')";
     page.browser.wait_for("the chart of a member", scale, &[]);
     page.picture("topics");
 
@@ -527,7 +527,7 @@ fn retained_messages_are_listed_deleted_and_put_back_also_from_a_file() {
     };
     retained("plant/line 1/état", "encendido °C".as_bytes());
     retained("plant/line 2", b"\x00\xff");
-    retained("plant/huge", &vec![b'x'; 100_000]);
+    retained("plant/huge", &vec![b'x'; 2_000_000]);
     let unit = ["-D", "publish", "user-property", "unit", "K"];
     let arguments = ["-t", "plant/line 3", "-m", "7", "-r", "-q", "1"];
     publish(&broker, Version::V5, &[&arguments[..], &unit[..]].concat());
@@ -648,4 +648,79 @@ fn every_packet_of_the_connection_is_shown_as_bytes_with_its_fields() {
     // One type alone.
     page.browser.choose("[data-role=kind]", "1");
     page.browser.wait_for("CONNECT alone", &format!("({kinds}) === 'CONNECT'"), &[]);
+}
+
+/// What is in the widget with this title.
+const IN_WIDGET: &str = r#"[...document.querySelectorAll('.widget')]
+    .find((widget) => widget.querySelector('.card-name')?.innerText === arguments[0])
+    ?.querySelector(arguments[1])"#;
+
+#[test]
+fn a_person_makes_a_board_of_their_own_and_it_is_there_again() {
+    let broker = Broker::start();
+    let page = Page::open(&broker);
+    let kitchen = "home/kitchen/temperature";
+    publish(&broker, Version::V5, &["-t", kitchen, "-m", "21.50"]);
+    page.wait_for_value(kitchen, "21.50");
+
+    // A sensor is pinned by one click, and what comes is drawn.
+    page.browser.click(&format!(r#".card[data-topic="{kitchen}"] .pin"#));
+    let value = format!("({IN_WIDGET})?.innerText");
+    let shows = |title: &str, selector: &str, text: &str| {
+        let expression = format!("{value} === arguments[2]");
+        page.browser.wait_for(
+            &format!("{text:?} in {title}"),
+            &expression,
+            &[title, selector, text],
+        );
+    };
+    shows("Temperature", ".chart-value", "21.50");
+    publish(&broker, Version::V5, &["-t", kitchen, "-m", "22.75"]);
+    shows("Temperature", ".chart-value", "22.75");
+    page.browser.wait_for("no question left in the address", "location.hash === '#/'", &[]);
+
+    // A control is added with the form, and publishes.
+    page.browser.click("[data-role=edit-board]");
+    page.browser.click("[data-role=add-widget]");
+    page.browser.choose("[data-role=kind]", "switch");
+    page.browser.wait_for(
+        "its fields",
+        "!!document.querySelector('[data-role=control-topic]')",
+        &[],
+    );
+    page.browser.fill("[data-role=title]", "Porch");
+    page.browser.fill("[data-role=control-topic]", "home/porch/set");
+    page.browser.fill("[data-role=control-payload]", r#"{"state":{text}}"#);
+    page.browser.click("[data-role=save-widget]");
+    page.browser.wait_for("it is added", &format!("!!({IN_WIDGET})"), &["Porch", ".switch"]);
+    page.browser.click("[data-role=edit-board]");
+    page.browser.wait_for("it can be used", "!document.querySelector('.widget-cover')", &[]);
+    let mut subscriber = Subscriber::start(&broker, Version::V5, &["-t", "home/porch/set"]);
+    page.browser.click(".widget .switch");
+    let sent = subscriber.next_message();
+    assert_eq!(sent.payload, br#"{"state":"ON"}"#);
+    page.picture("widgets");
+
+    // All of it is there again, also what was undone in between.
+    page.browser.click("[data-role=edit-board]");
+    page.browser.click("[data-role=undo]");
+    page.browser.wait_for("it is gone", &format!("!({IN_WIDGET})"), &["Porch", ".switch"]);
+    page.browser.click("[data-role=redo]");
+    page.browser.wait_for("it is there", &format!("!!({IN_WIDGET})"), &["Porch", ".switch"]);
+    page.browser.open("about:blank");
+    page.browser.open(&format!("http://127.0.0.1:{}/", broker.ports.ws));
+    page.browser.wait_for("it was kept", &format!("!!({IN_WIDGET})"), &["Porch", ".switch"]);
+    publish(&broker, Version::V5, &["-t", kitchen, "-m", "19.0"]);
+    shows("Temperature", ".chart-value", "19.0");
+
+    // A link that lost its end on the way says so, and nothing is lost.
+    page.browser.open("about:blank");
+    page.browser.open(&format!("http://127.0.0.1:{}/#/?board=eyJmb3", broker.ports.ws));
+    let said = "document.querySelector('[data-role=notice]')?.innerText.includes('incomplete')";
+    page.browser.wait_for("a sentence", said, &[]);
+    page.browser.wait_for(
+        "the board is as it was",
+        &format!("!!({IN_WIDGET})"),
+        &["Porch", ".switch"],
+    );
 }

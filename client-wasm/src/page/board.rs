@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
+use gloo_events::EventListener;
 use gloo_timers::callback::Timeout;
 use yew::prelude::*;
 
@@ -10,6 +11,7 @@ use super::card::Card;
 use super::field::use_field;
 use super::figures::span;
 use super::link::Link;
+use super::rooms::{Rooms, Slot, WIDGETS};
 use super::search::SearchBox;
 use super::use_texts;
 use super::watch::Watch;
@@ -30,6 +32,7 @@ const PAUSE_MS: u32 = 20;
 #[derive(PartialEq, Properties)]
 pub(super) struct BoardProps {
     pub(super) link: Link,
+    pub(super) rooms: Rooms,
     pub(super) host: AttrValue,
 }
 
@@ -37,6 +40,7 @@ pub(super) struct BoardProps {
 pub(super) fn Board(props: &BoardProps) -> Html {
     let texts = use_texts();
     let board = use_field(props.link.board());
+    let has_widgets = use_widgets();
     let watch = use_memo((), |()| Watch::new(props.link.clone()));
     let is_made = use_pace(board.as_ref());
     let cards_max = use_state(|| CARDS_STEP);
@@ -65,6 +69,10 @@ pub(super) fn Board(props: &BoardProps) -> Html {
     let shown: usize =
         board.iter().flat_map(|board| &board.groups).map(|group| group.cards.len()).sum();
     html! {
+        <>
+        if has_widgets {
+            <Slot rooms={props.rooms.clone()} place={WIDGETS} />
+        }
         <section class="board" aria-labelledby="board-heading">
             <BoardHead
                 link={props.link.clone()}
@@ -100,6 +108,7 @@ pub(super) fn Board(props: &BoardProps) -> Html {
                 </div>
             }
         </section>
+        </>
     }
 }
 
@@ -126,6 +135,34 @@ fn use_pace(board: Option<&Rc<Cards>>) -> HashSet<TopicId> {
         move || drop(later)
     });
     made
+}
+
+/// Whether there are widgets to be shown, or the address asks for one: they are the second program's.
+#[hook]
+fn use_widgets() -> bool {
+    let are_kept = || {
+        let storage = web_sys::window().and_then(|window| window.local_storage().ok().flatten());
+        storage.is_some_and(|storage| storage.get_item(WIDGETS).is_ok_and(|kept| kept.is_some()))
+    };
+    let are_asked_for = || {
+        let hash = web_sys::window().and_then(|window| window.location().hash().ok());
+        hash.is_some_and(|hash| hash.starts_with("#/?"))
+    };
+    let has_widgets = use_state(move || are_kept() || are_asked_for());
+    {
+        let has_widgets = has_widgets.clone();
+        use_effect_with((), move |()| {
+            let listener = web_sys::window().map(|window| {
+                EventListener::new(&window, "hashchange", move |_| {
+                    if are_asked_for() {
+                        has_widgets.set(true);
+                    }
+                })
+            });
+            move || drop(listener)
+        });
+    }
+    *has_widgets
 }
 
 fn matching(board: Option<&Rc<Cards>>) -> u32 {
@@ -165,6 +202,7 @@ fn BoardHead(props: &BoardHeadProps) -> Html {
                 value={props.search.clone()}
                 on_search={props.on_search.clone()}
             />
+            <a class="button" href="#/?add" data-role="add">{ texts.add_widget }</a>
         </header>
     }
 }

@@ -5,24 +5,18 @@ use std::rc::Rc;
 
 use yew::prelude::*;
 
-use super::chart::Chart;
-use super::field::use_field;
+use super::chart::{Line, Plot, WIDTH_FIRST};
+use super::field::{Field, use_field};
 use super::house::use_texts;
 use super::link::Link;
-use super::time;
 use crate::number::{at_a_glance, grouped};
-use crate::protocol::{Command, Connection, SysState};
+use crate::plot::Zoom;
+use crate::protocol::{Command, Connection, Range, Sight, SysState};
 use crate::texts::{RoomsTexts, age, fill};
 use crate::vitals::{Vital, Vitals, unit};
 
 /// How far back the charts can go, in minutes; 0 for all there is.
 const SPANS_MIN: [u32; 3] = [0, 60, 10];
-
-/// Columns of a chart.
-const CHART_COLUMNS: u16 = 640;
-
-/// Numbers that stand in the table of a chart, the newest.
-const VALUES_SHOWN: usize = 30;
 
 type Name = fn(&RoomsTexts) -> &'static str;
 
@@ -49,8 +43,9 @@ pub(super) struct BrokerProps {
 pub(super) fn Broker(props: &BrokerProps) -> Html {
     let BrokerProps { link, host } = props;
     let texts = use_texts();
-    let vitals = use_vitals(link);
-    let vitals = vitals.borrow();
+    let told = use_vitals(link);
+    let vitals = told.borrow();
+    let cross = use_memo((), |()| Field::new(None));
     let span_min = use_state(|| 0u32);
     let connection = use_field(link.connection());
     let is_online = matches!(connection, Connection::Online { .. });
@@ -72,7 +67,7 @@ pub(super) fn Broker(props: &BrokerProps) -> Html {
                     <p class="panel broker-alarm" role="alert">{ texts.sys_store_failing }</p>
                 }
                 { figures(&vitals, texts) }
-                { charts(&vitals, &span_min, texts) }
+                { charts(&told, &span_min, &cross, texts) }
                 { others(&vitals, texts) }
             }
         </section>
@@ -201,18 +196,23 @@ fn rate(
     tile(role, name, written(vitals, vital), Some(note.to_owned()), false)
 }
 
-fn charts(vitals: &Vitals, span_min: &UseStateHandle<u32>, texts: &'static RoomsTexts) -> Html {
+fn charts(
+    told: &Rc<RefCell<Vitals>>,
+    span_min: &UseStateHandle<u32>,
+    cross: &Rc<Field<Option<f64>>>,
+    texts: &'static RoomsTexts,
+) -> Html {
     let on_span = |minutes: u32| {
         let span_min = span_min.clone();
         Callback::from(move |_: MouseEvent| span_min.set(minutes))
     };
-    let span_ms = f64::from(**span_min) * 60_000.0;
-    let drawn: Vec<_> = CHARTS
+    let home = match **span_min {
+        0 => Range::All,
+        minutes => Range::Last { ms: f64::from(minutes) * 60_000.0 },
+    };
+    let shown: Vec<_> = CHARTS
         .into_iter()
-        .filter_map(|(vital, name)| {
-            let chart = vitals.chart(vital, span_ms, CHART_COLUMNS)?;
-            Some((vital, name(texts), Rc::new(chart)))
-        })
+        .filter(|(vital, _)| told.borrow().series(*vital).next().is_some())
         .collect();
     html! {
         <section class="broker-part" aria-labelledby="course-heading">
@@ -231,15 +231,15 @@ fn charts(vitals: &Vitals, span_min: &UseStateHandle<u32>, texts: &'static Rooms
                     }) }
                 </div>
             </header>
-            if drawn.is_empty() {
+            if shown.is_empty() {
                 <p class="page-note">{ texts.sys_soon }</p>
             }
             <div class="broker-charts">
-                { for drawn.into_iter().map(|(vital, name, chart)| html! {
-                    <article class="panel broker-chart" data-chart={name}>
-                        <h4 class="broker-chart-name">{ name }</h4>
-                        <Chart {chart} />
-                        { values(vitals, vital, texts) }
+                { for shown.into_iter().map(|(vital, name)| html! {
+                    <article class="panel broker-chart" data-chart={name(texts)}>
+                        // Another span begins without zoom.
+                        <VitalChart key={**span_min} vitals={Told(Rc::clone(told))} {vital} {home}
+                            name={name(texts)} cross={(**cross).clone()} />
                     </article>
                 }) }
             </div>
@@ -247,23 +247,35 @@ fn charts(vitals: &Vitals, span_min: &UseStateHandle<u32>, texts: &'static Rooms
     }
 }
 
-/// The numbers behind a chart, for those who don't see it.
-fn values(vitals: &Vitals, vital: Vital, texts: &RoomsTexts) -> Html {
-    let newest: Vec<_> = vitals.series(vital).rev().take(VALUES_SHOWN).collect();
-    let now_ms = newest.first().map_or(0.0, |(at_ms, _)| *at_ms);
-    html! {
-        <details class="broker-values">
-            <summary>{ texts.sys_values }</summary>
-            <table class="table">
-                <thead><tr><th scope="col">{ texts.arrived }</th><th scope="col">{ texts.value }</th></tr></thead>
-                <tbody>
-                    { for newest.iter().map(|(at_ms, value)| html! {
-                        <tr><td>{ time::short(*at_ms, now_ms) }</td><td>{ write(*value, unit(vital)) }</td></tr>
-                    }) }
-                </tbody>
-            </table>
-        </details>
+/// What the broker told, as it is at each rendering.
+#[derive(Clone)]
+struct Told(Rc<RefCell<Vitals>>);
+
+impl PartialEq for Told {
+    fn eq(&self, _: &Self) -> bool {
+        // What was told may have grown since.
+        false
     }
+}
+
+#[derive(PartialEq, Properties)]
+struct VitalChartProps {
+    vitals: Told,
+    vital: Vital,
+    name: AttrValue,
+    home: Range,
+    cross: Field<Option<f64>>,
+}
+
+/// How one figure went.
+#[component]
+fn VitalChart(props: &VitalChartProps) -> Html {
+    let zoom = use_state(Zoom::default);
+    let width = use_state(|| WIDTH_FIRST);
+    let chart = props.vitals.0.borrow().chart(props.vital, zoom.range(props.home), *width);
+    let sight = chart.map(|chart| Rc::new(Sight::Chart(chart)));
+    let lines = vec![Line { name: props.name.clone(), ..Line::default() }];
+    html! { <Plot {sight} {lines} {zoom} {width} cross={props.cross.clone()} /> }
 }
 
 fn others(vitals: &Vitals, texts: &RoomsTexts) -> Html {

@@ -5,12 +5,14 @@ use std::rc::Rc;
 use yew::prelude::*;
 
 use super::field::use_field;
+use super::image::Image;
 use super::link::Link;
 use super::sparkline::Sparkline;
 use super::use_texts;
 use super::watch::Watch;
 use crate::number;
-use crate::protocol::{Card as Message, Connection, Line, Title, Value};
+use crate::protocol::{Card as Message, Connection, Course, Line, Title, Value};
+use crate::route::Ask;
 use crate::texts::{Texts, age, fill};
 
 #[derive(PartialEq, Properties)]
@@ -59,19 +61,44 @@ pub(super) fn Card(props: &CardProps) -> Html {
             >
                 <header class="card-head">
                     <h3 class="card-name" id={heading}><bdi>{ &title.name }</bdi></h3>
+                    if let Some(message) = message {
+                        { pin(title, &message.value, texts) }
+                    }
                     { status(message, is_stale && is_online, now_ms, texts) }
                 </header>
                 <p class="card-topic" title={title.topic.clone()}><bdi>{ &title.topic }</bdi></p>
-                { message.map_or_else(nothing_yet, |message| value(&message.value, texts)) }
+                { message.map_or_else(nothing_yet, |message| {
+                    value(&message.value, &title.name, live.line.as_deref(), texts)
+                }) }
                 { chart(message, live.line.as_ref(), texts) }
             </article>
         </li>
     }
 }
 
+/// Leads to the board with a widget of this sensor on it.
+fn pin(title: &Title, value: &Value, texts: &Texts) -> Html {
+    let kind = match value {
+        Value::Number { .. } => "line",
+        Value::Flag { .. } => "lamp",
+        Value::Image { .. } => "image",
+        Value::Json { .. } => "table",
+        Value::Text { .. } | Value::Binary { .. } | Value::Empty => "value",
+    };
+    let (topic, path) = (title.topic.clone(), String::new());
+    let href = Ask::Pin { kind: kind.to_owned(), topic, path }.href();
+    html! {
+        <a class="pin" {href} title={texts.pin} aria-label={fill(texts.pin_of, &[&title.name])}>
+            <svg viewBox="0 0 24 24" width="14" height="14" aria-hidden="true" focusable="false">
+                <path d="M9 3h6l-1 7 4 4H6l4-4zM12 14v7" />
+            </svg>
+        </a>
+    }
+}
+
 /// A value is stale where there is no connection, where it came before the last reconnect, and where
 /// its next is overdue.
-fn is_stale(message: &Message, connection: &Connection, now_ms: f64) -> bool {
+pub(super) fn is_stale(message: &Message, connection: &Connection, now_ms: f64) -> bool {
     let Connection::Online { since_ms, .. } = connection else { return true };
     let is_overdue =
         message.stale_after_ms.is_some_and(|after_ms| now_ms - message.at_ms > after_ms);
@@ -79,7 +106,12 @@ fn is_stale(message: &Message, connection: &Connection, now_ms: f64) -> bool {
 }
 
 /// The marks and the age of a value.
-fn status(message: Option<&Message>, mark_stale: bool, now_ms: f64, texts: &Texts) -> Html {
+pub(super) fn status(
+    message: Option<&Message>,
+    mark_stale: bool,
+    now_ms: f64,
+    texts: &Texts,
+) -> Html {
     let Some(message) = message else {
         return html! { <p class="card-status"><span class="age" data-role="age"></span></p> };
     };
@@ -104,7 +136,8 @@ fn nothing_yet() -> Html {
     html! { <p class="card-value"><span data-role="value"></span></p> }
 }
 
-fn value(value: &Value, texts: &Texts) -> Html {
+/// What a value is, as what it is; the lines are those of numbers inside JSON.
+pub(super) fn value(value: &Value, name: &str, line: Option<&Line>, texts: &Texts) -> Html {
     match value {
         Value::Empty => html! {
             <p class="card-value is-note"><span data-role="value">{ texts.empty_payload }</span></p>
@@ -140,7 +173,7 @@ fn value(value: &Value, texts: &Texts) -> Html {
                     { for members.iter().map(|(path, value)| html! {
                         <div class="member">
                             <dt><bdi>{ path }</bdi></dt>
-                            <dd><bdi>{ value }</bdi></dd>
+                            <dd>{ member_line(line, path, texts) }<bdi>{ value }</bdi></dd>
                         </div>
                     }) }
                 </dl>
@@ -148,6 +181,9 @@ fn value(value: &Value, texts: &Texts) -> Html {
                     <p class="card-note">{ fill(texts.more_members, &[&more.to_string()]) }</p>
                 }
             </>
+        },
+        Value::Image { media_type, bytes } => html! {
+            <Image media_type={media_type.clone()} bytes={bytes.clone()} name={name.to_owned()} />
         },
         Value::Binary { hex, len } => html! {
             <>
@@ -172,15 +208,38 @@ fn chart(message: Option<&Message>, line: Option<&Rc<Line>>, texts: &Texts) -> H
     if !message.is_some_and(|message| matches!(message.value, Value::Number { .. })) {
         return Html::default();
     }
-    let (low, high) = line.map_or(("", ""), |line| (line.low.as_str(), line.high.as_str()));
-    let explained = fill(texts.line_explained, &[low, high]);
+    let course = line.map(|line| &line.course);
+    let figure = |name: &str, pick: fn(&Course) -> &String| {
+        html! {
+            <span><span class="range-name">{ name.to_owned() }</span>{ " " }{ course.map(pick) }</span>
+        }
+    };
     html! {
-        <figure class="card-chart" aria-label={(!low.is_empty()).then_some(explained)}>
-            <Sparkline sparkline={line.map(|line| Rc::new(line.sparkline.clone()))} />
+        <figure class="card-chart" aria-label={course.and_then(|course| explained(course, texts))}>
+            <Sparkline sparkline={course.map(|course| Rc::new(course.sparkline.clone()))} />
             <figcaption class="card-range" aria-hidden="true">
-                <span><span class="range-name">{ texts.lowest }</span>{ " " }{ low }</span>
-                <span><span class="range-name">{ texts.highest }</span>{ " " }{ high }</span>
+                { figure(texts.lowest, |course| &course.low) }
+                { figure(texts.mean, |course| &course.mean) }
+                { figure(texts.highest, |course| &course.high) }
             </figcaption>
         </figure>
+    }
+}
+
+/// What a line shows, in words; nothing where it has no number.
+fn explained(course: &Course, texts: &Texts) -> Option<String> {
+    let Course { low, mean, high, .. } = course;
+    (!low.is_empty()).then(|| fill(texts.line_explained, &[low, high, mean]))
+}
+
+/// The line of a number inside JSON.
+fn member_line(line: Option<&Line>, path: &str, texts: &Texts) -> Html {
+    let course = line.and_then(|line| line.members.iter().find(|(known, _)| known == path));
+    let Some((_, course)) = course else { return Html::default() };
+    let words = explained(course, texts);
+    html! {
+        <span class="member-line" role="img" title={words.clone()} aria-label={words}>
+            <Sparkline sparkline={Rc::new(course.sparkline.clone())} />
+        </span>
     }
 }

@@ -4,17 +4,16 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use gloo_timers::callback::Timeout;
 use js_sys::Uint8Array;
-use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{HtmlAnchorElement, HtmlDialogElement, HtmlInputElement};
+use web_sys::{HtmlDialogElement, HtmlInputElement};
 use yew::prelude::*;
 
 use super::field::{Field, Listening, use_field};
 use super::house::use_texts;
 use super::link::Link;
 use super::publish::reason;
+use super::saving::save;
 use crate::clearing::{self, Job, Run};
 use crate::clock;
 use crate::export;
@@ -22,9 +21,6 @@ use crate::number::grouped;
 use crate::protocol::{Command, Published, Retained, RetainedPart};
 use crate::texts::{RoomsTexts, fill};
 use crate::tree::NodeId;
-
-/// How long a file stays there for the browser to save it, in milliseconds.
-const SAVED_MS: u32 = 60_000;
 
 /// How far it is.
 #[derive(Debug, Default)]
@@ -212,22 +208,6 @@ impl Clearing {
         // No file system takes a colon everywhere.
         let time = time.split('.').next().unwrap_or(&time).replace(':', "-");
         save(&bytes, &format!("retained-{time}.json"));
-    }
-}
-
-/// Hands bytes to the browser, which asks where they shall be.
-fn save(bytes: &[u8], name: &str) {
-    let anchor = web_sys::window()
-        .and_then(|window| window.document())
-        .and_then(|document| document.create_element("a").ok())
-        .and_then(|element| element.dyn_into::<HtmlAnchorElement>().ok());
-    if let (Some(anchor), Some(url)) = (anchor, crate::blob::url(bytes, "application/json")) {
-        anchor.set_href(&url);
-        anchor.set_download(name);
-        anchor.click();
-        // Until then the browser has read it.
-        let forget = move || drop(web_sys::Url::revoke_object_url(&url));
-        Timeout::new(SAVED_MS, forget).forget();
     }
 }
 

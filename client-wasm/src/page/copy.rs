@@ -7,7 +7,7 @@ use yew::prelude::*;
 use super::house::use_texts;
 
 /// Puts text on the clipboard; says whether the browser did it.
-fn copy(text: &str) -> bool {
+pub(super) fn copy(text: &str) -> bool {
     let Some(window) = web_sys::window() else { return false };
     if window.is_secure_context() {
         // It tells its end by a promise, which a click from a person always keeps.

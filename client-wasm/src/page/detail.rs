@@ -2,26 +2,28 @@
 
 use std::rc::Rc;
 
-use web_sys::{HtmlElement, HtmlSelectElement, Url};
+use web_sys::{HtmlElement, HtmlSelectElement};
 use yew::prelude::*;
 
-use super::chart::Chart;
+use super::chart::{Chart, Line};
 use super::clearing::Clearing;
 use super::copy::Copy;
 use super::decoded;
-use super::field::use_field;
+use super::field::{Field, use_field};
 use super::house::use_texts;
+use super::image::Image;
 use super::link::Link;
 use super::time;
 use super::topics::rate;
 use crate::decode::{self, Form, Looked, Question};
 use crate::format::{Format, Formatted};
-use crate::limits::{CHART_WIDTH_MAX, HISTORY_STEP};
+use crate::limits::HISTORY_STEP;
 use crate::number::grouped;
 use crate::protocol::{
-    Command, Detail as Shown, DetailView, Difference, HistoryRow, MessageInFull, TopicInFull,
+    Command, Detail as Shown, DetailView, Difference, HistoryRow, MessageInFull, Range, Source,
+    TopicInFull,
 };
-use crate::route::Route;
+use crate::route::{Ask, Route};
 use crate::texts::{RoomsTexts, fill};
 
 /// How far back a chart can go, in minutes; 0 for all there is.
@@ -94,16 +96,12 @@ pub(super) fn Detail(props: &DetailProps) -> Html {
     let choice = use_state(Choice::default);
     let pane = use_node_ref();
     {
-        let (link, pane) = (link.clone(), pane.clone());
+        let link = link.clone();
         use_effect_with((*choice).clone(), move |choice| {
             link.send(Command::Detail(DetailView {
                 history: choice.history,
                 seq: choice.seq,
                 format: choice.format(),
-                path: choice.path.clone(),
-                path_of: choice.path_of.clone(),
-                span_ms: choice.span_min.saturating_mul(60_000),
-                width: width(&pane),
             }));
         });
     }
@@ -129,7 +127,12 @@ pub(super) fn Detail(props: &DetailProps) -> Html {
                 <Head link={link.clone()} detail={Rc::clone(&detail)} />
                 if let Some(topic) = &detail.topic {
                     { value(&detail, topic, &choice, &choose, texts) }
-                    { chart(&detail, topic, &choice, &choose, texts) }
+                    <Numbers
+                        link={link.clone()}
+                        detail={Rc::clone(&detail)}
+                        choice={(*choice).clone()}
+                        choose={choose.clone()}
+                    />
                     <History
                         rows={topic.history.clone()}
                         has_more={topic.has_more}
@@ -142,13 +145,6 @@ pub(super) fn Detail(props: &DetailProps) -> Html {
             }
         </aside>
     }
-}
-
-fn width(pane: &NodeRef) -> u16 {
-    let css = pane.cast::<HtmlElement>().map_or(400, |pane| pane.client_width());
-    let ratio = web_sys::window().map_or(1.0, |window| window.device_pixel_ratio());
-    // A cast from a float keeps to the range of the integer.
-    ((f64::from(css) * ratio) as u16).clamp(1, CHART_WIDTH_MAX)
 }
 
 #[derive(PartialEq, Properties)]
@@ -339,38 +335,6 @@ fn Payload(props: &PayloadProps) -> Html {
     }
 }
 
-#[derive(PartialEq, Properties)]
-struct ImageProps {
-    media_type: AttrValue,
-    bytes: Vec<u8>,
-    name: AttrValue,
-}
-
-/// A picture from bytes. The browser decodes it as an image, which runs nothing that may be in it.
-#[component]
-fn Image(props: &ImageProps) -> Html {
-    let url = use_state(|| None::<String>);
-    {
-        let url = url.clone();
-        use_effect_with(
-            (props.bytes.clone(), props.media_type.clone()),
-            move |(bytes, media_type)| {
-                let made = crate::blob::url(bytes, media_type);
-                url.set(made.clone());
-                move || {
-                    if let Some(made) = made {
-                        // One that is not there any more needs no letting go.
-                        let _revoked = Url::revoke_object_url(&made);
-                    }
-                }
-            },
-        );
-    }
-    html! {
-        <img class="payload-image" data-role="image" src={(*url).clone()} alt={props.name.clone()} />
-    }
-}
-
 fn properties(message: &MessageInFull, texts: &RoomsTexts) -> Html {
     let row = |name: String, value: String| {
         html! { <div class="property"><dt>{ name }</dt><dd><bdi>{ value }</bdi></dd></div> }
@@ -388,17 +352,23 @@ fn properties(message: &MessageInFull, texts: &RoomsTexts) -> Html {
     }
 }
 
-fn chart(
-    detail: &Shown,
-    topic: &TopicInFull,
-    choice: &Choice,
-    choose: &Callback<Choice>,
-    texts: &'static RoomsTexts,
-) -> Html {
-    if topic.paths.is_empty() && topic.chart.is_none() {
-        return Html::default();
-    }
-    let path = topic.chart.as_ref().map(|chart| chart.path.clone());
+#[derive(PartialEq, Properties)]
+struct NumbersProps {
+    link: Link,
+    detail: Rc<Shown>,
+    choice: Choice,
+    choose: Callback<Choice>,
+}
+
+/// The chart of the topic's number, or of one of those in its JSON.
+#[component]
+fn Numbers(props: &NumbersProps) -> Html {
+    let texts = use_texts();
+    let NumbersProps { link, detail, choice, choose } = props;
+    let cross = use_memo((), |()| Field::new(None));
+    let paths = detail.topic.as_ref().map(|topic| topic.paths.as_slice()).unwrap_or_default();
+    let wanted = choice.path.as_ref().filter(|_| choice.path_of.as_ref() == Some(&detail.path));
+    let Some(path) = wanted.or(paths.first()) else { return Html::default() };
     let on_path = {
         let (choice, choose, of) = (choice.clone(), choose.clone(), detail.path.clone());
         Callback::from(move |event: Event| {
@@ -408,27 +378,38 @@ fn chart(
             }
         })
     };
-    let on_span = {
+    let on_span = |span_min: u32| {
         let (choice, choose) = (choice.clone(), choose.clone());
-        move |span_min: u32| {
-            let (choice, choose) = (choice.clone(), choose.clone());
-            Callback::from(move |_: MouseEvent| choose.emit(Choice { span_min, ..choice.clone() }))
-        }
+        Callback::from(move |_: MouseEvent| choose.emit(Choice { span_min, ..choice.clone() }))
+    };
+    let name = match path.as_str() {
+        "" => detail.path.rsplit('/').next().unwrap_or_default().to_owned(),
+        path => path.to_owned(),
+    };
+    let source = Source { topic: detail.path.clone(), path: path.clone() };
+    let home = match choice.span_min {
+        0 => Range::All,
+        minutes => Range::Last { ms: f64::from(minutes) * 60_000.0 },
     };
     html! {
         <section class="detail-part" aria-labelledby="chart-heading">
             <header class="part-head">
                 <h4 class="part-heading" id="chart-heading">{ texts.chart }</h4>
-                if topic.paths.len() > 1 {
+                if paths.len() > 1 {
                     <select class="input is-small" data-role="chart-path"
                         aria-label={texts.chart_path} onchange={on_path}>
-                        { for topic.paths.iter().map(|option| html! {
-                            <option value={option.clone()} selected={path.as_ref() == Some(option)}>
+                        { for paths.iter().map(|option| html! {
+                            <option value={option.clone()} selected={path == option}>
                                 { if option.is_empty() { texts.value } else { option.as_str() } }
                             </option>
                         }) }
                     </select>
                 }
+                <a class="small-button" data-role="pin" href={Ask::Pin {
+                    kind: "line".to_owned(),
+                    topic: detail.path.clone(),
+                    path: path.clone(),
+                }.href()}>{ texts.pin }</a>
                 <div class="segments is-small" role="group" aria-label={texts.chart_span}>
                     { for SPANS_MIN.iter().map(|minutes| html! {
                         <button
@@ -440,11 +421,14 @@ fn chart(
                     }) }
                 </div>
             </header>
-            if let Some(chart) = &topic.chart {
-                <Chart chart={Rc::new(chart.clone())} />
-            } else {
-                <p class="detail-nothing">{ texts.chart_empty }</p>
-            }
+            // Another number, or another span, begins without zoom.
+            <Chart
+                key={format!("{}\n{path}\n{}", detail.path, choice.span_min)}
+                link={link.clone()}
+                lines={vec![Line { source, name: name.into(), ..Line::default() }]}
+                {home}
+                cross={(*cross).clone()}
+            />
         </section>
     }
 }

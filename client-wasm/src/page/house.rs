@@ -19,9 +19,11 @@ use super::look::use_language;
 use super::messages::Messages;
 use super::palette::Palette;
 use super::publish::PublishPage;
-use super::rooms::{PAGE, PALETTE, Program};
+use super::rooms::{PAGE, PALETTE, Program, WIDGETS};
 use super::shell::use_route;
 use super::topics::Topics;
+use super::widgets::Widgets;
+use super::widgets::alarm::Alarms;
 use super::wire::WirePage;
 use crate::protocol;
 use crate::route::Route;
@@ -47,6 +49,8 @@ pub struct House {
     /// Where the broker is, as a person writes it.
     host: Field<AttrValue>,
     shown: RefCell<HashMap<u32, AppHandle<Room>>>,
+    /// Go on whichever page is open.
+    _alarms: Alarms,
     next: Cell<u32>,
 }
 
@@ -60,8 +64,10 @@ impl House {
     ) -> Self {
         skip_first_root();
         let ask = Callback::from(move |asked| ask(&protocol::encode(&asked)));
+        let link = Link::new(move |command| send(&protocol::encode(&command)));
         Self {
-            link: Link::new(move |command| send(&protocol::encode(&command))),
+            _alarms: Alarms::new(&link, texts::of_widgets(texts)),
+            link,
             texts,
             switchboard: Switchboard { ask, told: Field::new(Rc::default()) },
             host: Field::new(AttrValue::default()),
@@ -143,6 +149,10 @@ fn Room(props: &RoomProps) -> Html {
     let content = match props.place.as_str() {
         PAGE => page(&route, &props.link, &host, &props.switchboard),
         PALETTE => html! { <Palette link={props.link.clone()} /> },
+        WIDGETS => {
+            let link = props.link.clone();
+            html! { <Widgets {link} /> }
+        }
         _ => Html::default(),
     };
     let texts = use_language(props.texts);

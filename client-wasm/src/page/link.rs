@@ -6,14 +6,15 @@ use std::rc::Rc;
 
 use gloo_timers::callback::{Interval, Timeout};
 use wasm_bindgen::prelude::*;
+use yew::prelude::*;
 
-use super::field::Field;
+use super::field::{Field, use_field};
 use crate::clock;
 use crate::placeholder::Piece;
 use crate::protocol::{
     self, Beginning, Board, Card, Command, Connection, Counters, Detail, File, Frame, Head, Line,
-    Messages, Outcome, Publish, Published, Repeating, Report, RetainedPart, Subscribed, Sys, Tape,
-    Tree, Wire,
+    Look, Messages, Outcome, Publish, Published, Repeating, Report, RetainedPart, Sight, Slot,
+    Subscribed, Sys, Tape, Tree, Wire,
 };
 use crate::store::TopicId;
 
@@ -31,6 +32,46 @@ pub struct Live {
 
 /// Takes in the bytes of a report.
 type Hears = Rc<dyn Fn(&[u8])>;
+
+/// What is to be seen in a slot; none before the engine has said it.
+pub type Seen = Field<Option<Rc<Sight>>>;
+
+/// A slot that something is looked at in, as long as this lives.
+pub struct Looking {
+    link: Link,
+    slot: Slot,
+    seen: Seen,
+}
+
+impl Looking {
+    /// Looks at something else. What was seen before stays until there is something new.
+    pub fn look(&self, look: Look) {
+        self.link.send(Command::Look { slot: self.slot, look: Some(look) });
+    }
+
+    /// What is to be seen.
+    pub fn seen(&self) -> &Seen {
+        &self.seen
+    }
+}
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        self.link.0.sights.borrow_mut().retain(|(slot, _)| *slot != self.slot);
+        self.link.send(Command::Look { slot: self.slot, look: None });
+    }
+}
+
+/// What the engine sees of this, as long as the component is there.
+#[hook]
+pub fn use_sight(link: &Link, look: Look) -> Option<Rc<Sight>> {
+    let looking = use_memo((), |()| link.slot());
+    {
+        let looking = Rc::clone(&looking);
+        use_effect_with(look, move |look| looking.look(look.clone()));
+    }
+    use_field(looking.seen())
+}
 
 /// The page's end of the wire to the engine. Clones are handles to the same one.
 #[derive(Clone)]
@@ -54,6 +95,9 @@ struct Inner {
     tape: Field<Tape>,
     found: Field<Rc<Vec<String>>>,
     published: Field<Option<Published>>,
+    /// What is looked at, by slot: a few dozen at most.
+    sights: RefCell<Vec<(Slot, Seen)>>,
+    next_slot: Cell<Slot>,
     now_ms: Field<f64>,
     cards: RefCell<HashMap<TopicId, Field<Live>>>,
     /// How the frame begins that is to be painted, and all of its bytes.
@@ -91,6 +135,8 @@ impl Link {
             tape: Field::new(Tape::default()),
             found: Field::new(Rc::default()),
             published: Field::new(None),
+            sights: RefCell::default(),
+            next_slot: Cell::new(0),
             now_ms: Field::new(clock::now_ms()),
             cards: RefCell::default(),
             waiting: RefCell::default(),
@@ -148,6 +194,15 @@ impl Link {
         self.0.next_ticket.set(ticket.wrapping_add(1));
         self.send(Command::Repeat { publish: publish(ticket), every_ms, pieces });
         ticket
+    }
+
+    /// A slot to look at things in; it is given back when the handle is dropped.
+    pub fn slot(&self) -> Looking {
+        let slot = self.0.next_slot.get();
+        self.0.next_slot.set(slot.wrapping_add(1));
+        let seen = Field::new(None);
+        self.0.sights.borrow_mut().push((slot, seen.clone()));
+        Looking { link: self.clone(), slot, seen }
     }
 
     /// Takes in how a report of the engine begins, in the form in which it travels. It reaches the screen
@@ -344,6 +399,13 @@ impl Inner {
         }
         if let Some(part) = frame.retained {
             self.retained.set(Some(Rc::new(part)));
+        }
+        for (slot, sight) in frame.sights {
+            // One that was given back meanwhile has nobody left to look.
+            let seen = self.sights.borrow().iter().find(|(known, _)| *known == slot).cloned();
+            if let Some((_, seen)) = seen {
+                seen.set(Some(Rc::new(sight)));
+            }
         }
         if let Some(file) = frame.file {
             self.file.set(Some(file));

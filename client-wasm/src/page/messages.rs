@@ -1,13 +1,12 @@
 //! The live log of everything that is subscribed to.
 
-use wasm_bindgen::JsCast;
-use web_sys::HtmlAnchorElement;
 use yew::prelude::*;
 
 use super::field::use_field;
 use super::house::use_texts;
 use super::link::Link;
 use super::rows::{Space, use_rows};
+use super::saving::hand_over;
 use super::search::SearchBox;
 use super::tape::Tape;
 use super::time;
@@ -180,14 +179,6 @@ fn use_download(link: &Link) {
         if seen.borrow_mut().replace(file.number) == Some(file.number) {
             return;
         }
-        let anchor = web_sys::window()
-            .and_then(|window| window.document())
-            .and_then(|document| document.create_element("a").ok())
-            .and_then(|element| element.dyn_into::<HtmlAnchorElement>().ok());
-        if let Some(anchor) = anchor {
-            anchor.set_href(&file.url);
-            anchor.set_download(&file.name);
-            anchor.click();
-        }
+        hand_over(&file.url, &file.name);
     });
 }

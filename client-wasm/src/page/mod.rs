@@ -2,6 +2,7 @@
 
 mod board;
 mod broker;
+mod canvas;
 mod card;
 mod chart;
 mod clearing;
@@ -15,6 +16,7 @@ mod figures;
 pub mod house;
 pub mod hub;
 mod icon;
+mod image;
 mod kept;
 mod keys;
 pub mod link;
@@ -24,6 +26,7 @@ mod palette;
 mod publish;
 pub mod rooms;
 mod rows;
+mod saving;
 mod search;
 mod shelf;
 mod shell;
@@ -34,6 +37,7 @@ mod tape;
 mod time;
 mod topics;
 pub mod watch;
+mod widgets;
 mod wire;
 
 use std::cell::RefCell;
@@ -46,7 +50,7 @@ use self::link::Link;
 use self::rooms::Rooms;
 use self::shell::Shell;
 use crate::protocol;
-use crate::texts::{self, Texts};
+use crate::texts::{self, Texts, WidgetTexts};
 use crate::worker::{self, Remote};
 
 /// The texts in a form that components get from their context.
@@ -57,6 +61,12 @@ struct Language(&'static Texts);
 #[hook]
 fn use_texts() -> &'static Texts {
     use_context::<Language>().map_or(texts::choose([]).1, |language| language.0)
+}
+
+/// What charts and widgets say in the page's language.
+#[hook]
+fn use_widget_texts() -> &'static WidgetTexts {
+    texts::of_widgets(use_texts())
 }
 
 /// What the whole page is made of.

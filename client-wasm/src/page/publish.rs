@@ -618,7 +618,7 @@ fn mood(outcome: &Outcome) -> &'static str {
     }
 }
 
-fn words(outcome: &Outcome, texts: &RoomsTexts) -> String {
+pub(super) fn words(outcome: &Outcome, texts: &RoomsTexts) -> String {
     match outcome {
         Outcome::Waiting => texts.message_waiting.to_owned(),
         Outcome::Sent => texts.message_sent.to_owned(),

@@ -25,6 +25,9 @@ pub(super) const PAGE: &str = "page";
 /// The place of the command palette, from when it is first asked for.
 pub(super) const PALETTE: &str = "palette";
 
+/// The place of the widgets on the board; what the browser keeps of them is called alike.
+pub(super) const WIDGETS: &str = "board";
+
 /// The second program, once it is there.
 pub trait Program {
     /// Takes in what the engine says, in the form in which it travels.

@@ -142,7 +142,8 @@ fn Around(props: &AroundProps) -> Html {
                 <main class="main" id="main" ref={main} tabindex="-1">
                     // With another connection the page begins anew.
                     if route == Route::Board {
-                        <Board key={&**id} link={link.clone()} host={host.clone()} />
+                        <Board key={&**id} link={link.clone()} rooms={rooms.clone()}
+                            host={host.clone()} />
                     } else {
                         <Slot key={&**id} rooms={rooms.clone()} place={PAGE} />
                     }

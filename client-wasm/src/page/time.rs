@@ -2,17 +2,13 @@
 
 use js_sys::Date;
 
+use crate::ticks::{Detail, TimeMark};
+
 /// Hours to milliseconds; with the date where it is not that of `now_ms`.
 pub(super) fn exact(at_ms: f64, now_ms: f64) -> String {
     let (at, now) = (date(at_ms), date(now_ms));
     let time = format!("{}.{:03}", clock(&at), at.get_milliseconds());
     if day(&at) == day(&now) { time } else { format!("{} {time}", day(&at)) }
-}
-
-/// Hours to seconds; with the date where it is not that of `now_ms`.
-pub(super) fn short(at_ms: f64, now_ms: f64) -> String {
-    let (at, now) = (date(at_ms), date(now_ms));
-    if day(&at) == day(&now) { clock(&at) } else { format!("{} {}", day(&at), clock(&at)) }
 }
 
 fn date(at_ms: f64) -> Date {
@@ -25,4 +21,23 @@ fn clock(at: &Date) -> String {
 
 fn day(at: &Date) -> String {
     format!("{}-{:02}-{:02}", at.get_full_year(), at.get_month().saturating_add(1), at.get_date())
+}
+
+/// How far the clock of the browser's zone is ahead of UTC at a moment, in milliseconds.
+pub(super) fn offset_ms(at_ms: f64) -> f64 {
+    let minutes = date(at_ms).get_timezone_offset();
+    // A moment that no calendar has is as far as UTC.
+    if minutes.is_finite() { -minutes * 60_000.0 } else { 0.0 }
+}
+
+/// A mark on the axis of time.
+pub(super) fn mark(mark: &TimeMark) -> String {
+    let at = date(mark.at_ms);
+    let seconds = clock(&at);
+    match mark.detail {
+        Detail::Day => day(&at),
+        Detail::Minutes => format!("{:02}:{:02}", at.get_hours(), at.get_minutes()),
+        Detail::Seconds => seconds,
+        Detail::Millis => format!("{seconds}.{:03}", at.get_milliseconds()),
+    }
 }

@@ -31,6 +31,13 @@ pub fn choose<'a>(languages: impl IntoIterator<Item = &'a str>) -> (&'static str
         .map_or(("en", &en::TEXTS), |(tag, texts)| (*tag, *texts))
 }
 
+/// What charts and widgets say in the language of these texts. It is a table of its own because it is
+/// long and only they need it.
+pub fn of_widgets(texts: &Texts) -> &'static WidgetTexts {
+    let all = [&en::WIDGETS, &es::WIDGETS];
+    all.into_iter().find(|words| std::ptr::eq(words.common, texts)).unwrap_or(&en::WIDGETS)
+}
+
 /// Puts values in the place of each `{}`, in order.
 pub fn fill(text: &str, values: &[&str]) -> String {
     let mut parts = text.split("{}");
@@ -95,6 +102,12 @@ pub use self::connections::{Connections, connections};
 texts! {
 /// Every text of the first load in one language.
 Texts {
+    /// Leads to a new widget.
+    add_widget,
+    /// Leads to a widget of a sensor.
+    pin,
+    /// The same, for those who hear the page; the sensor's name.
+    pin_of,
     /// The window's title; the page, and the host.
     title,
     /// Above the cards.
@@ -231,11 +244,13 @@ Texts {
     stale_explained,
     /// A card's age, for those who hear the page; a time.
     age_explained,
-    /// Below a sparkline.
+    /// Below a line.
     lowest,
-    /// Below a sparkline.
+    /// Below a line.
+    mean,
+    /// Below a line.
     highest,
-    /// A sparkline for those who hear the page; lowest and highest.
+    /// A sparkline for those who hear the page; lowest, highest and mean.
     line_explained,
     /// Nothing has come yet: heading.
     empty_heading,
@@ -399,12 +414,6 @@ RoomsTexts on Texts {
     chart_span,
     /// How far back a chart goes.
     span_all,
-    /// Nothing is in the span of a chart.
-    chart_empty,
-    /// A chart, for those who hear the page; a count, the lowest and the highest.
-    chart_explained,
-    /// Below a chart; a count.
-    chart_points,
     /// The messages of a topic.
     history,
     /// A message says the same as the one before.
@@ -561,8 +570,6 @@ RoomsTexts on Texts {
     sys_course,
     /// There is no chart yet.
     sys_soon,
-    /// The numbers behind a chart.
-    sys_values,
     /// Above the table.
     sys_others,
     /// Below it; how many messages.
@@ -742,6 +749,262 @@ RoomsTexts on Texts {
 }
 }
 
+texts! {
+/// What charts and widgets say in one language.
+WidgetTexts on Texts {
+    /// Nothing is in the span of a chart.
+    chart_empty,
+    /// A chart, for those who hear the page; names of its lines, and what the keys do.
+    chart_explained,
+    /// A button: the table behind a chart.
+    chart_table,
+    /// A button: the chart again.
+    chart_drawn,
+    /// A button.
+    zoom_in,
+    /// A button.
+    zoom_out,
+    /// A button.
+    zoom_all,
+    /// A column of the table behind a chart.
+    time,
+    /// A column of the table behind a chart; how many values a row stands for.
+    values,
+    /// Where the cross-hair is and a line has no number.
+    no_value,
+    /// Above the widgets.
+    my_board,
+    /// There are no widgets.
+    empty_board,
+    /// A button.
+    add_widget,
+    /// A button.
+    edit,
+    /// A button: what is being arranged is as it should be.
+    done,
+    /// A button.
+    undo,
+    /// A button.
+    redo,
+    /// A button.
+    import,
+    /// A button.
+    export,
+    /// A button.
+    share,
+    /// A widget was added; its name.
+    pinned,
+    /// A widget is not added.
+    board_full,
+    /// A widget can not be changed.
+    widget_gone,
+    /// The browser keeps nothing.
+    not_saved,
+    /// A file is the board now; how many widgets, and its name.
+    imported,
+    /// A file is no board; its name, and why.
+    not_imported,
+    /// Of a file; so many bytes.
+    file_too_large,
+    /// Of a file; line, column, and what is wrong.
+    file_unreadable,
+    /// Of a file.
+    file_no_board,
+    /// Of a file; its version.
+    file_version,
+    /// Of a file; so many widgets.
+    file_too_many,
+    /// Of a file; which widget, and what is wrong with it.
+    file_widget,
+    /// Of a link.
+    link_broken,
+    /// Of a link; so many characters.
+    link_too_long,
+    /// Of a link.
+    link_copied,
+    /// Of a link; the link.
+    link_not_copied,
+    /// What is wrong with a widget.
+    fault_no_topic,
+    /// What is wrong with a widget.
+    fault_topic,
+    /// What is wrong with a widget.
+    fault_values,
+    /// What is wrong with a widget.
+    fault_levels,
+    /// What is wrong with a widget.
+    fault_scale,
+    /// What is wrong with a widget.
+    fault_qos,
+    /// What is wrong with a widget.
+    fault_text,
+    /// A link carries a board; how many widgets.
+    offered,
+    /// A button.
+    offer_add,
+    /// A button.
+    offer_replace,
+    /// A button.
+    offer_leave,
+    /// What can be done to a widget; its name.
+    arrange,
+    /// Selects a widget; its name.
+    select,
+    /// A button.
+    move_left,
+    /// A button.
+    move_right,
+    /// A button.
+    move_up,
+    /// A button.
+    move_down,
+    /// Of a widget.
+    width,
+    /// Of a widget.
+    height,
+    /// A button.
+    wider,
+    /// A button.
+    narrower,
+    /// A button.
+    higher,
+    /// A button.
+    lower,
+    /// A button.
+    duplicate,
+    /// A button.
+    remove,
+    /// Nothing has come yet.
+    waiting,
+    /// What came is no picture.
+    no_image,
+    /// What came is no position.
+    no_position,
+    /// A direction, one letter.
+    north,
+    /// A direction, one letter.
+    south,
+    /// A direction, one letter.
+    east,
+    /// A direction, one letter.
+    west,
+    /// A link.
+    map,
+    /// A button.
+    send,
+    /// A notification; name, value, unit.
+    alarm,
+    /// Above the form.
+    new_widget,
+    /// Above the form.
+    edit_widget,
+    /// A field.
+    kind,
+    /// A kind of widget.
+    kind_value,
+    /// A kind of widget.
+    kind_gauge,
+    /// A kind of widget.
+    kind_line,
+    /// A kind of widget.
+    kind_bar,
+    /// A kind of widget.
+    kind_lamp,
+    /// A kind of widget.
+    kind_table,
+    /// A kind of widget.
+    kind_log,
+    /// A kind of widget.
+    kind_image,
+    /// A kind of widget.
+    kind_position,
+    /// A kind of widget.
+    kind_switch,
+    /// A kind of widget.
+    kind_slider,
+    /// A kind of widget.
+    kind_button,
+    /// A kind of widget.
+    kind_number,
+    /// A kind of widget.
+    kind_text,
+    /// A kind of widget.
+    kind_color,
+    /// A field.
+    title,
+    /// What may be typed into a field.
+    title_hint,
+    /// A group of fields; which one.
+    value_of,
+    /// A group of fields: what tells a control what is so.
+    state_of,
+    /// A field.
+    topic,
+    /// A field.
+    path,
+    /// A field.
+    name,
+    /// A field.
+    unit,
+    /// A field.
+    decimals,
+    /// A box to tick.
+    right_axis,
+    /// A button.
+    add_value,
+    /// A field: a scale begins here.
+    from,
+    /// A field: a scale ends here.
+    to,
+    /// A field.
+    step,
+    /// A field.
+    span_min,
+    /// A group of fields.
+    levels,
+    /// A field.
+    level_from,
+    /// A field.
+    tone,
+    /// A colour.
+    tone_plain,
+    /// A colour.
+    tone_good,
+    /// A colour.
+    tone_warn,
+    /// A colour.
+    tone_bad,
+    /// A colour.
+    tone_cold,
+    /// A box to tick.
+    notify,
+    /// The browser shows no notifications.
+    notify_denied,
+    /// A button.
+    add_level,
+    /// A group of fields.
+    publish_to,
+    /// A box to tick.
+    retain,
+    /// A field.
+    payload,
+    /// Below a field.
+    payload_hint,
+    /// A field.
+    on,
+    /// A field.
+    off,
+    /// A field of a button.
+    payload_of,
+    /// A button.
+    cancel,
+    /// A button.
+    save,
+    /// Above a form; what is wrong.
+    widget_wrong,
+}
+}
+
 #[cfg(test)]
 mod tests {
     #[cfg(target_arch = "wasm32")]
@@ -766,10 +1029,12 @@ mod tests {
     #[test]
     fn every_language_says_everything_and_fills_in_the_same() {
         let holes = |text: &str| text.matches("{}").count();
-        let all = |rooms: &RoomsTexts| [rooms.common.all(), rooms.all()].concat();
+        let widgets = |rooms: &RoomsTexts| of_widgets(rooms.common).all();
+        let all = |rooms: &RoomsTexts| [rooms.common.all(), rooms.all(), widgets(rooms)].concat();
         let first = all(ROOMS[0]);
         for ((tag, texts), rooms) in ALL.iter().zip(ROOMS) {
             assert_eq!(of_rooms(texts), *rooms, "{tag}");
+            assert!(std::ptr::eq(of_widgets(texts).common, *texts), "{tag}");
             for ((name, text), (_, model)) in all(rooms).into_iter().zip(&first) {
                 assert!(!text.trim().is_empty(), "{tag}: {name} is empty");
                 assert_eq!(holes(text), holes(model), "{tag}: {name}: {text}");

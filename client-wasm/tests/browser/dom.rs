@@ -21,6 +21,8 @@ const STYLE: &[&str] = &[
     include_str!("../../style/page.css"),
     include_str!("../../style/shell.css"),
     include_str!("../../style/board.css"),
+    include_str!("../../style/chart.css"),
+    include_str!("../../style/widgets.css"),
     include_str!("../../style/rows.css"),
     include_str!("../../style/topics.css"),
     include_str!("../../style/messages.css"),

@@ -10,6 +10,7 @@
     reason = "all of it is tests, helpers too, and clippy knows that of functions marked #[test] alone"
 )]
 
+mod charts;
 mod connection;
 mod connections;
 mod dom;
@@ -19,6 +20,7 @@ mod page;
 mod shell;
 mod socket;
 mod topics;
+mod widgets;
 mod worker;
 
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

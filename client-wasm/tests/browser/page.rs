@@ -3,8 +3,8 @@
 use client_wasm::connect::Subscription;
 use client_wasm::history::{Column, Sparkline};
 use client_wasm::protocol::{
-    Board, Card, Command, Connection, Counters, Failure, Frame, Group, Line, Outcome, Problem,
-    Properties, Published, Repeating, SignIn, Subscribed, Title, Value,
+    Board, Card, Command, Connection, Counters, Course, Failure, Frame, Group, Line, Outcome,
+    Problem, Properties, Published, Repeating, SignIn, Subscribed, Title, Value,
 };
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -368,10 +368,14 @@ async fn a_line_is_drawn() {
     page.receive(Frame {
         board: Some(board(&["a"])),
         cards: vec![card(0, number("2"))],
-        lines: vec![Line { id: 0, sparkline, low: "1.0".into(), high: "2".into() }],
+        lines: vec![Line {
+            id: 0,
+            course: Course { sparkline, low: "1.0".into(), mean: "1.45".into(), high: "2".into() },
+            members: Vec::new(),
+        }],
         ..Frame::default()
     });
-    page.shows(".card-range", "min 1.0max 2").await;
+    page.shows(".card-range", "min 1.0mean 1.45max 2").await;
     let canvas: web_sys::HtmlCanvasElement =
         wasm_bindgen::JsCast::unchecked_into(page.has("canvas").await);
     crate::dom::eventually("ink on the canvas", || {

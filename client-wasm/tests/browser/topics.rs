@@ -1,10 +1,9 @@
 //! The page of topics: the tree, its keys, and the topic beside it.
 
 use client_wasm::format::{Format, Formatted};
-use client_wasm::history::{Column, Sparkline};
 use client_wasm::protocol::{
-    Binary, Chart, Command, Detail, DetailView, Difference, Frame, HistoryRow, MessageInFull, Row,
-    Sort, Step, TopicInFull, Tree,
+    Binary, Command, Detail, DetailView, Difference, Frame, HistoryRow, MessageInFull, Row, Sort,
+    Step, TopicInFull, Tree,
 };
 use wasm_bindgen::JsCast;
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -33,7 +32,13 @@ fn tree(rows: Vec<Row>) -> Tree {
 }
 
 async fn open() -> Page {
-    let page = Page::open_at("en", "#/topics");
+    open_at("#/topics").await
+}
+
+/// The page of topics with two rows in its tree, once it is there to hear of them.
+pub(crate) async fn open_at(hash: &str) -> Page {
+    let page = Page::open_at("en", hash);
+    page.sent("that it listens", |command| (*command == Command::Again).then_some(())).await;
     let rows = vec![row(1, 0, "home", Some(true)), row(2, 1, "<b>attic</b>", None)];
     page.receive(Frame { tree: Some(tree(rows)), ..Frame::default() });
     page.has("#node-2").await;
@@ -156,7 +161,7 @@ async fn an_address_leads_to_its_topic_and_a_step_changes_the_address() {
     eventually("the new address", || (hash() == "#/topics/home/cellar").then_some(())).await;
 }
 
-fn message(seq: u64, format: Format, payload: Formatted) -> MessageInFull {
+pub(crate) fn message(seq: u64, format: Format, payload: Formatted) -> MessageInFull {
     MessageInFull {
         seq,
         at_ms: 1_000.0,
@@ -173,12 +178,11 @@ fn message(seq: u64, format: Format, payload: Formatted) -> MessageInFull {
     }
 }
 
-fn text(text: &str) -> Formatted {
+pub(crate) fn text(text: &str) -> Formatted {
     Formatted::Text { text: text.into(), bytes: 4 }
 }
 
-fn detail(message: MessageInFull) -> Frame {
-    let column = |x, y| Column { x, first: y, low: y, high: y, last: y, gap: false };
+pub(crate) fn detail(message: MessageInFull) -> Frame {
     let row = |seq, changes| HistoryRow {
         seq,
         at_ms: 1_000.0,
@@ -198,18 +202,6 @@ fn detail(message: MessageInFull) -> Frame {
         history: vec![row(9, changes), row(8, Vec::new())],
         has_more: true,
         paths: vec!["t".into(), "u".into()],
-        chart: Some(Chart {
-            path: "t".into(),
-            unit: Some("°C".into()),
-            low: "1.0".into(),
-            high: "2.50".into(),
-            low_value: 1.0,
-            high_value: 2.5,
-            from_ms: 0.0,
-            to_ms: 10_000.0,
-            points: 2,
-            sparkline: Sparkline { columns: vec![column(0, 0), column(9, 65_535)], width: 10 },
-        }),
     };
     let detail = Detail {
         node: 2,
@@ -240,7 +232,6 @@ async fn a_topic_shows_its_value_its_properties_its_chart_and_what_changed() {
     page.shows("[data-role=payload]", "{\n  \"t\": 2\n}").await;
     let properties = page.text("[data-role=properties]").unwrap();
     assert!(properties.contains("Content Typetext/plain"), "{properties}");
-    assert!(page.text(".chart-scale").unwrap().contains("2.50 °C"));
     page.shows(".history li:first-child .change", "t 1 → 2").await;
 
     page.find(".detail .segment:nth-child(3)").unwrap().click();
@@ -255,24 +246,6 @@ async fn a_topic_shows_its_value_its_properties_its_chart_and_what_changed() {
     looked(&page, "the newest message", |view| view.seq.is_none()).await;
     page.find(".history ~ .small-button").unwrap().click();
     looked(&page, "more of the history", |view| view.history > 30 && view.seq.is_none()).await;
-}
-
-#[test]
-async fn the_cross_hair_follows_the_keys() {
-    let page = open().await;
-    page.receive(detail(message(9, Format::Text, text("2"))));
-    let plot = page.has(".chart-plot").await;
-    page.shows(".chart-readout", "2 values").await;
-    press(&plot, "Home");
-    eventually("the first number", || {
-        page.text(".chart-readout").filter(|text| text.ends_with("≈ 1.00"))
-    })
-    .await;
-    press(&plot, "ArrowRight");
-    eventually("the next number", || {
-        page.text(".chart-readout").filter(|text| text.ends_with("≈ 2.50"))
-    })
-    .await;
 }
 
 #[test]

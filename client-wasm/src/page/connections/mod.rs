@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use gloo_events::EventListener;
 use wasm_bindgen::JsCast;
-use web_sys::{HtmlAnchorElement, StorageEvent};
+use web_sys::StorageEvent;
 use yew::prelude::*;
 
 use self::form::form;
@@ -20,6 +20,7 @@ use super::copy::Copy;
 use super::field::{Field, use_field};
 use super::hub;
 use super::link::Link;
+use super::saving::save;
 use super::{shelf, use_texts};
 use crate::connect::Subscription;
 use crate::limits::{CONNECTIONS_OPEN_MAX, PROFILES_MAX};
@@ -242,7 +243,7 @@ fn head(view: &View, hands: &Hands) -> Html {
             let data = form.and_then(|form| web_sys::FormData::new_with_form(&form).ok());
             let with_passwords = data.is_some_and(|data| data.has("with_passwords"));
             let passwords = if with_passwords { Passwords::All } else { Passwords::None };
-            save_file(&file::write(&profiles, passwords));
+            save(file::write(&profiles, passwords).as_bytes(), FILE_NAME);
         })
     };
     html! {
@@ -269,20 +270,6 @@ fn head(view: &View, hands: &Hands) -> Html {
             </div>
         </header>
     }
-}
-
-/// Hands a file to the browser.
-fn save_file(text: &str) {
-    let Some(url) = crate::blob::url(text.as_bytes(), "application/json") else { return };
-    let document = web_sys::window().and_then(|window| window.document());
-    let anchor = document.and_then(|document| document.create_element("a").ok());
-    if let Some(anchor) = anchor.and_then(|anchor| anchor.dyn_into::<HtmlAnchorElement>().ok()) {
-        anchor.set_href(&url);
-        anchor.set_download(FILE_NAME);
-        anchor.click();
-    }
-    // The click has begun the saving.
-    let _revoked = web_sys::Url::revoke_object_url(&url);
 }
 
 /// A connection that is open without being kept: the page's own, or its address's.

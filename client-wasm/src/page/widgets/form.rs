@@ -1,0 +1,541 @@
+//! The form that says what a widget is.
+
+use std::rc::Rc;
+
+use web_sys::{HtmlDialogElement, HtmlInputElement, HtmlSelectElement};
+use yew::prelude::*;
+
+use super::super::field::use_field;
+use super::super::link::Link;
+use super::super::use_widget_texts;
+use super::{alarm, fault_words};
+use crate::limits::{SOURCES_PER_LOOK_MAX, WIDGET_LEVELS_MAX};
+use crate::protocol::Command;
+use crate::texts::{WidgetTexts, fill};
+use crate::widgets::file::{self, Fault};
+use crate::widgets::{Kind, Level, Shown, Tone, Widget};
+
+/// The name of the list of topics that are offered while one is written.
+const TOPICS_LIST: &str = "form-topics";
+
+#[derive(PartialEq, Properties)]
+pub(super) struct FormProps {
+    pub(super) link: Link,
+    /// What it is now; one without a number is new.
+    pub(super) widget: Widget,
+    /// What it shall be; nothing where the person left it.
+    pub(super) on_done: Callback<Option<Widget>>,
+}
+
+/// Changes the widget that is being made.
+type Change = Rc<dyn Fn(&dyn Fn(&mut Widget))>;
+
+#[component]
+pub(super) fn Form(props: &FormProps) -> Html {
+    let words = use_widget_texts();
+    let draft = use_state(|| begun(&props.widget));
+    let fault = use_state(|| None::<Fault>);
+    let dialog = use_node_ref();
+    let found = use_field(props.link.found());
+    {
+        let dialog = dialog.clone();
+        use_effect_with((), move |()| {
+            if let Some(dialog) = dialog.cast::<HtmlDialogElement>() {
+                // One that is not modal is still there.
+                let _shown = dialog.show_modal();
+            }
+        });
+    }
+    let change: Change = {
+        let draft = draft.clone();
+        Rc::new(move |change: &dyn Fn(&mut Widget)| {
+            let mut next = (*draft).clone();
+            change(&mut next);
+            draft.set(next);
+        })
+    };
+    let find = {
+        let link = props.link.clone();
+        Callback::from(move |text: String| link.send(Command::Find(text)))
+    };
+    // The browser gives the focus back to where it was when a sheet closes, which comes before it goes.
+    let close = {
+        let dialog = dialog.clone();
+        move || {
+            if let Some(dialog) = dialog.cast::<HtmlDialogElement>() {
+                dialog.close();
+            }
+        }
+    };
+    let cancel = {
+        let close = close.clone();
+        Callback::from(move |_: MouseEvent| close())
+    };
+    let onclose = props.on_done.reform(|_: Event| None);
+    let onsubmit = {
+        let (draft, fault, on_done) = (draft.clone(), fault.clone(), props.on_done.clone());
+        Callback::from(move |event: SubmitEvent| {
+            event.prevent_default();
+            let widget = finished((*draft).clone());
+            match file::check(&widget) {
+                Ok(()) => {
+                    close();
+                    on_done.emit(Some(widget));
+                }
+                Err(wrong) => fault.set(Some(wrong)),
+            }
+        })
+    };
+    let widget = &*draft;
+    let kind = widget.kind;
+    let heading = if props.widget.id == 0 { words.new_widget } else { words.edit_widget };
+    html! {
+        <dialog ref={dialog} class="sheet widget-form" aria-labelledby="form-heading" {onclose}>
+            <h2 class="panel-heading" id="form-heading">{ heading }</h2>
+            <form class="form" {onsubmit} data-role="widget-form" novalidate={true}>
+                <div class="form-row">
+                    { kinds(kind, &change, words) }
+                    { field(words.title, "title", &widget.title, words.title_hint, &change,
+                        |widget, text| widget.title = text) }
+                </div>
+                { for widget.values.iter().enumerate().map(|(index, shown)| {
+                    value(widget, index, shown, &change, &find, words)
+                }) }
+                if kind.has_many() && widget.values.len() < SOURCES_PER_LOOK_MAX {
+                    { button(words.add_value, "add-value", &change, |widget| {
+                        widget.values.push(Shown::default());
+                    }) }
+                }
+                if kind.is_control() {
+                    { control(widget, &change, &find, words) }
+                }
+                <div class="form-row">
+                    if kind.has_scale() {
+                        { number(words.from, "low", widget.low, &change, |widget, n| widget.low = n) }
+                        { number(words.to, "high", widget.high, &change, |widget, n| widget.high = n) }
+                    }
+                    if kind == Kind::Slider {
+                        { number(words.step, "step", widget.control.step, &change,
+                            |widget, n| widget.control.step = n) }
+                    }
+                    if kind == Kind::Line {
+                        { number(words.span_min, "span", Some(f64::from(widget.span_s) / 60.0), &change,
+                            // A cast from a float keeps to the range of the integer.
+                            |widget, n| widget.span_s = (n.unwrap_or(0.0) * 60.0) as u32) }
+                    }
+                </div>
+                if kind.has_levels() {
+                    { levels(widget, &change, words) }
+                }
+                <datalist id={TOPICS_LIST}>
+                    { for found.iter().map(|topic| html! { <option value={topic.clone()} /> }) }
+                </datalist>
+                if let Some(fault) = *fault {
+                    <p class="form-note is-bad" role="alert">
+                        { fill(words.widget_wrong, &[fault_words(fault, words)]) }
+                    </p>
+                }
+                <div class="form-row form-end">
+                    <button type="submit" class="button is-primary" data-role="save-widget">
+                        { words.save }
+                    </button>
+                    <button type="button" class="button" onclick={cancel}>{ words.cancel }</button>
+                </div>
+            </form>
+        </dialog>
+    }
+}
+
+/// A widget with all that the form has fields for.
+fn begun(widget: &Widget) -> Widget {
+    let mut widget = widget.clone();
+    if widget.values.is_empty() {
+        widget.values.push(Shown::default());
+    }
+    if widget.id == 0 && widget.kind == Kind::Line && widget.span_s == 0 {
+        widget.span_s = 900;
+    }
+    widget
+}
+
+/// A widget without what its kind has no use for.
+fn finished(mut widget: Widget) -> Widget {
+    let kind = widget.kind;
+    if kind.is_control() {
+        // What is so need not be shown.
+        widget.values.retain(|shown| !shown.topic.is_empty());
+        widget.control.topic = widget.control.topic.trim().to_owned();
+    } else {
+        widget.control = Default::default();
+        let is_first = |index: usize| index == 0;
+        let mut index = 0;
+        widget.values.retain(|shown| {
+            let keep = is_first(index) || !shown.topic.is_empty();
+            index += 1;
+            keep
+        });
+    }
+    let room = match kind {
+        Kind::Position => 2,
+        _ if kind.has_many() => SOURCES_PER_LOOK_MAX,
+        _ => 1,
+    };
+    widget.values.truncate(room);
+    for shown in &mut widget.values {
+        shown.topic = shown.topic.trim().to_owned();
+        shown.path = shown.path.trim().to_owned();
+    }
+    if !kind.has_levels() {
+        widget.levels.clear();
+    }
+    if !kind.has_scale() {
+        (widget.low, widget.high) = (None, None);
+    }
+    if kind != Kind::Line {
+        widget.span_s = 0;
+    }
+    widget
+}
+
+fn kind_name(kind: Kind, words: &WidgetTexts) -> &'static str {
+    match kind {
+        Kind::Value => words.kind_value,
+        Kind::Gauge => words.kind_gauge,
+        Kind::Line => words.kind_line,
+        Kind::Bar => words.kind_bar,
+        Kind::Lamp => words.kind_lamp,
+        Kind::Table => words.kind_table,
+        Kind::Log => words.kind_log,
+        Kind::Image => words.kind_image,
+        Kind::Position => words.kind_position,
+        Kind::Switch => words.kind_switch,
+        Kind::Slider => words.kind_slider,
+        Kind::Button => words.kind_button,
+        Kind::Number => words.kind_number,
+        Kind::Text => words.kind_text,
+        Kind::Color => words.kind_color,
+    }
+}
+
+fn kinds(kind: Kind, change: &Change, words: &WidgetTexts) -> Html {
+    let change = Rc::clone(change);
+    let onchange = Callback::from(move |event: Event| {
+        let select = event.target_dyn_into::<HtmlSelectElement>();
+        if let Some(kind) = select.and_then(|select| Kind::from_word(&select.value())) {
+            change(&|widget| {
+                widget.kind = kind;
+                if kind == Kind::Position && widget.values.len() < 2 {
+                    widget.values.push(Shown::default());
+                }
+                if kind == Kind::Line && widget.span_s == 0 {
+                    widget.span_s = 900;
+                }
+                // The size of another kind may be too small for this one.
+                if widget.id == 0 {
+                    widget.place = Default::default();
+                }
+            });
+        }
+    });
+    html! {
+        <label class="form-field">
+            <span>{ words.kind }</span>
+            <select class="input" data-role="kind" {onchange}>
+                { for Kind::ALL.into_iter().map(|other| html! {
+                    <option value={other.word()} selected={other == kind}>
+                        { kind_name(other, words) }
+                    </option>
+                }) }
+            </select>
+        </label>
+    }
+}
+
+fn field(
+    label: &'static str,
+    role: &'static str,
+    value: &str,
+    hint: &'static str,
+    change: &Change,
+    set: impl Fn(&mut Widget, String) + 'static,
+) -> Html {
+    let change = Rc::clone(change);
+    let oninput = Callback::from(move |event: InputEvent| {
+        if let Some(input) = event.target_dyn_into::<HtmlInputElement>() {
+            let text = input.value();
+            change(&|widget| set(widget, text.clone()));
+        }
+    });
+    html! {
+        <label class="form-field">
+            <span>{ label }</span>
+            <input class="input" data-role={role} value={value.to_owned()} placeholder={hint}
+                autocomplete="off" spellcheck="false" {oninput} />
+        </label>
+    }
+}
+
+/// A field for a topic, which offers those that are there.
+fn topic_field(
+    label: &'static str,
+    role: &'static str,
+    value: &str,
+    find: &Callback<String>,
+    change: &Change,
+    set: impl Fn(&mut Widget, String) + 'static,
+) -> Html {
+    let (change, find) = (Rc::clone(change), find.clone());
+    let oninput = Callback::from(move |event: InputEvent| {
+        if let Some(input) = event.target_dyn_into::<HtmlInputElement>() {
+            let text = input.value();
+            find.emit(text.clone());
+            change(&|widget| set(widget, text.clone()));
+        }
+    });
+    html! {
+        <label class="form-field">
+            <span>{ label }</span>
+            <input class="input" data-role={role} value={value.to_owned()} list={TOPICS_LIST}
+                autocomplete="off" spellcheck="false" {oninput} />
+        </label>
+    }
+}
+
+/// A field for a number, which may be empty.
+fn number(
+    label: &'static str,
+    role: &'static str,
+    value: Option<f64>,
+    change: &Change,
+    set: impl Fn(&mut Widget, Option<f64>) + 'static,
+) -> Html {
+    let change = Rc::clone(change);
+    let onchange = Callback::from(move |event: Event| {
+        if let Some(input) = event.target_dyn_into::<HtmlInputElement>() {
+            let number = crate::number::parse(&input.value()).map(|number| number.value);
+            change(&|widget| set(widget, number));
+        }
+    });
+    html! {
+        <label class="form-field is-number">
+            <span>{ label }</span>
+            <input class="input" type="number" step="any" data-role={role}
+                value={value.map(|value| value.to_string())} {onchange} />
+        </label>
+    }
+}
+
+fn check(
+    label: &'static str,
+    role: &'static str,
+    is_on: bool,
+    change: &Change,
+    set: impl Fn(&mut Widget, bool) + 'static,
+) -> Html {
+    let change = Rc::clone(change);
+    let onchange = Callback::from(move |event: Event| {
+        if let Some(input) = event.target_dyn_into::<HtmlInputElement>() {
+            let is_on = input.checked();
+            change(&|widget| set(widget, is_on));
+        }
+    });
+    html! {
+        <label class="form-check">
+            <input type="checkbox" data-role={role} checked={is_on} {onchange} />
+            <span>{ label }</span>
+        </label>
+    }
+}
+
+fn button(
+    name: &'static str,
+    role: &'static str,
+    change: &Change,
+    set: impl Fn(&mut Widget) + 'static,
+) -> Html {
+    let change = Rc::clone(change);
+    let onclick = Callback::from(move |_: MouseEvent| change(&|widget| set(widget)));
+    html! {
+        <button type="button" class="small-button" data-role={role} {onclick}>{ name }</button>
+    }
+}
+
+/// The fields of one value.
+fn value(
+    widget: &Widget,
+    index: usize,
+    shown: &Shown,
+    change: &Change,
+    find: &Callback<String>,
+    words: &WidgetTexts,
+) -> Html {
+    fn at(widget: &mut Widget, index: usize, set: impl FnOnce(&mut Shown)) {
+        if let Some(shown) = widget.values.get_mut(index) {
+            set(shown);
+        }
+    }
+    let legend = match widget.kind.is_control() {
+        true => words.state_of.to_owned(),
+        false => fill(words.value_of, &[&index.saturating_add(1).to_string()]),
+    };
+    html! {
+        <fieldset class="form-group" key={index}>
+            <legend>{ legend }</legend>
+            <div class="form-row">
+                { topic_field(words.topic, "value-topic", &shown.topic, find, change,
+                    move |widget, text| at(widget, index, |shown| shown.topic = text)) }
+                { field(words.path, "value-path", &shown.path, "", change,
+                    move |widget, text| at(widget, index, |shown| shown.path = text)) }
+            </div>
+            if !widget.kind.is_control() && !matches!(widget.kind, Kind::Log | Kind::Image) {
+                <div class="form-row">
+                    { field(words.name, "value-name", &shown.name, words.title_hint, change,
+                        move |widget, text| at(widget, index, |shown| shown.name = text)) }
+                    { field(words.unit, "value-unit", &shown.unit, "", change,
+                        move |widget, text| at(widget, index, |shown| shown.unit = text)) }
+                    { number(words.decimals, "value-decimals", shown.decimals.map(f64::from), change,
+                        move |widget, n| at(widget, index, |shown| {
+                            // A cast from a float keeps to the range of the integer.
+                            shown.decimals = n.map(|n| (n as u8).min(12));
+                        })) }
+                </div>
+            }
+            <div class="form-row">
+                if widget.kind == Kind::Line {
+                    { check(words.right_axis, "value-right", shown.right, change,
+                        move |widget, is_on| at(widget, index, |shown| shown.right = is_on)) }
+                }
+                if widget.kind.has_many() && widget.values.len() > 1 {
+                    { button(words.remove, "remove-value", change, move |widget| {
+                        if index < widget.values.len() {
+                            widget.values.remove(index);
+                        }
+                    }) }
+                }
+            </div>
+        </fieldset>
+    }
+}
+
+/// The fields of what is published.
+fn control(widget: &Widget, change: &Change, find: &Callback<String>, words: &WidgetTexts) -> Html {
+    let control = &widget.control;
+    let onchange = {
+        let change = Rc::clone(change);
+        Callback::from(move |event: Event| {
+            let select = event.target_dyn_into::<HtmlSelectElement>();
+            if let Some(qos) = select.and_then(|select| select.value().parse().ok()) {
+                change(&|widget| widget.control.qos = qos);
+            }
+        })
+    };
+    html! {
+        <fieldset class="form-group">
+            <legend>{ words.publish_to }</legend>
+            <div class="form-row">
+                { topic_field(words.topic, "control-topic", &control.topic, find, change,
+                    |widget, text| widget.control.topic = text) }
+                <label class="form-field is-number">
+                    <span>{ "QoS" }</span>
+                    <select class="input" data-role="control-qos" {onchange}>
+                        { for (0..=2u8).map(|qos| html! {
+                            <option value={qos.to_string()} selected={qos == control.qos}>{ qos }</option>
+                        }) }
+                    </select>
+                </label>
+                { check(words.retain, "control-retain", control.retain, change,
+                    |widget, is_on| widget.control.retain = is_on) }
+            </div>
+            <div class="form-row">
+                if widget.kind == Kind::Switch {
+                    { field(words.on, "control-on", &control.on, "ON", change,
+                        |widget, text| widget.control.on = text) }
+                    { field(words.off, "control-off", &control.off, "OFF", change,
+                        |widget, text| widget.control.off = text) }
+                }
+                if widget.kind == Kind::Button {
+                    { field(words.payload_of, "control-on", &control.on, "", change,
+                        |widget, text| widget.control.on = text) }
+                } else {
+                    { field(words.payload, "control-payload", &control.payload, "{value}", change,
+                        |widget, text| widget.control.payload = text) }
+                }
+            </div>
+            if widget.kind != Kind::Button {
+                <p class="form-note">{ words.payload_hint }</p>
+            }
+        </fieldset>
+    }
+}
+
+fn tone_name(tone: Tone, words: &WidgetTexts) -> &'static str {
+    match tone {
+        Tone::Plain => words.tone_plain,
+        Tone::Good => words.tone_good,
+        Tone::Warn => words.tone_warn,
+        Tone::Bad => words.tone_bad,
+        Tone::Cold => words.tone_cold,
+    }
+}
+
+/// The fields of the levels.
+fn levels(widget: &Widget, change: &Change, words: &WidgetTexts) -> Html {
+    fn at(widget: &mut Widget, index: usize, set: impl FnOnce(&mut Level)) {
+        if let Some(level) = widget.levels.get_mut(index) {
+            set(level);
+        }
+    }
+    let is_told = widget.levels.iter().any(|level| level.notify);
+    let tones = |index: usize, tone: Tone| {
+        let change = Rc::clone(change);
+        let onchange = Callback::from(move |event: Event| {
+            let Some(select) = event.target_dyn_into::<HtmlSelectElement>() else { return };
+            let chosen = usize::try_from(select.selected_index()).unwrap_or(0);
+            if let Some(tone) = Tone::ALL.get(chosen) {
+                change(&|widget| at(widget, index, |level| level.tone = *tone));
+            }
+        });
+        html! {
+            <label class="form-field is-number">
+                <span>{ words.tone }</span>
+                <select class="input" data-role="level-tone" {onchange}>
+                    { for Tone::ALL.into_iter().map(|other| html! {
+                        <option selected={other == tone}>{ tone_name(other, words) }</option>
+                    }) }
+                </select>
+            </label>
+        }
+    };
+    html! {
+        <fieldset class="form-group">
+            <legend>{ words.levels }</legend>
+            { for widget.levels.iter().enumerate().map(|(index, level)| html! {
+                <div class="form-row" key={index}>
+                    { number(words.level_from, "level-from", level.from, change,
+                        move |widget, n| at(widget, index, |level| level.from = n)) }
+                    { tones(index, level.tone) }
+                    { check(words.notify, "level-notify", level.notify, change,
+                        move |widget, is_on| {
+                            if is_on {
+                                alarm::ask();
+                            }
+                            at(widget, index, |level| level.notify = is_on);
+                        }) }
+                    { button(words.remove, "remove-level", change, move |widget| {
+                        if index < widget.levels.len() {
+                            widget.levels.remove(index);
+                        }
+                    }) }
+                </div>
+            }) }
+            if is_told && alarm::is_denied() {
+                <p class="form-note is-bad" role="status">{ words.notify_denied }</p>
+            }
+            if widget.levels.len() < WIDGET_LEVELS_MAX {
+                { button(words.add_level, "add-level", change, |widget| {
+                    widget.levels.push(Level::default());
+                }) }
+            }
+        </fieldset>
+    }
+}
