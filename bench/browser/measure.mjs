@@ -12,6 +12,9 @@ const LOADS = 5;
 const TOPICS = 10_000;
 const RATE = 20_000;
 
+const NUMBERS = 1_000_000;
+const DRAWINGS = 15;
+
 // What is measured does not begin before the page is up, in milliseconds.
 const START_UP_MS = 3_000;
 
@@ -227,7 +230,55 @@ async function peers() {
   return { mqttjs, engine, times: Number((engine.best / mqttjs.best).toFixed(1)) };
 }
 
-const parts = { load: firstLoad, flood, peers };
+/** Observes how long each drawing of a chart holds the page's thread. */
+function watchDrawing() {
+  globalThis.drawings = [];
+  const { clearRect, restore } = CanvasRenderingContext2D.prototype;
+  let beganMs = 0;
+  CanvasRenderingContext2D.prototype.clearRect = function (...area) {
+    beganMs = performance.now();
+    clearRect.apply(this, area);
+  };
+  // What a chart does last.
+  CanvasRenderingContext2D.prototype.restore = function () {
+    restore.call(this);
+    drawings.push([beganMs, performance.now()]);
+  };
+}
+
+// A chart of a million numbers: how long the page draws it, and how long until it is there again after a key.
+async function chart() {
+  const page = await open(`${address}#/topics/bench/0/sensor-0`, watchDrawing);
+  await page.waitForSelector("[data-state=online]");
+  const { sent } = await publish(1, NUMBERS / 20, 20);
+  const received = await settled(page);
+  await page.focus(".chart-plot");
+  const drawn = [];
+  const waited = [];
+  for (let n = 0; n < DRAWINGS; n++) {
+    for (const key of ["+", "Escape"]) {
+      const pressedMs = await page.evaluate(() => performance.now());
+      await page.keyboard.press(key);
+      await sleep(400);
+      const [first] = await page.evaluate((pressedMs) => drawings.filter(([from]) => from > pressedMs), pressedMs);
+      // All of it again, which was drawn once before: the first time is over.
+      if (key === "Escape") {
+        drawn.push(first[1] - first[0]);
+        waited.push(first[1] - pressedMs);
+      }
+    }
+  }
+  const width = await page.evaluate(() => document.querySelector(".chart-canvas").width);
+  await page.context().close();
+  const rounded = (ms) => Number(ms.toFixed(1));
+  return {
+    numbers: received, sent, width,
+    drawn_ms: rounded(median(drawn)), drawn_ms_longest: rounded(Math.max(...drawn)),
+    key_to_drawn_ms: rounded(median(waited)),
+  };
+}
+
+const parts = { load: firstLoad, flood, chart, peers };
 const results = { browser: browser.version() };
 for (const [name, measure] of Object.entries(parts)) {
   if (options.only.length && !options.only.includes(name)) continue;

@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     /// Seconds that ten thousand topics are published to; memory shows over ten minutes, 600
     #[arg(long, default_value_t = 20)]
     seconds: u32,
-    /// Measure these parts alone, separated by commas: load, flood, peers
+    /// Measure these parts alone, separated by commas: load, flood, chart, peers
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Ask Lighthouse too; the first time this installs it below the target folder
@@ -187,6 +187,9 @@ fn table(results: &Value) -> String {
         "flat",
         |n| n < 1.1,
     );
+    row("/chart/drawn_ms_longest", "a chart of a million numbers, drawn", "ms", "under 16", |n| {
+        n < 16.0
+    });
     row("/peers/times", "messages per second beside MQTT.js", "times", "at least 5", |n| n >= 5.0);
     for part in ["performance", "accessibility", "best-practices"] {
         let what = format!("Lighthouse: {part}");
@@ -210,6 +213,9 @@ fn page(results: &Value, table: &str) -> String {
          Under load: {} topics at {} messages a second for {} s, of which {} came and {} were expected, while \
          somebody searches, goes through the tree, pauses the log and changes pages all the time. Memory is \
          what the browser's process takes: {} MiB in the second third of the time, {} MiB in the last.\n\n\
+         The chart has {} numbers of one topic on {} pixels, and is drawn anew after each key, which holds the \
+         page's thread for {} ms at the median; from the key to the drawn chart, by way of the engine, it takes \
+         {} ms.\n\n\
          MQTT.js is measured in the same browser, against the same broker, with the same work for each \
          message: the last value and the count of its topic. It takes in {} messages a second, the \
          engine {}.\n",
@@ -225,6 +231,10 @@ fn page(results: &Value, table: &str) -> String {
         number("/flood/sent"),
         number("/flood/memory_mib/second_third"),
         number("/flood/memory_mib/last_third"),
+        number("/chart/numbers"),
+        number("/chart/width"),
+        number("/chart/drawn_ms"),
+        number("/chart/key_to_drawn_ms"),
         number("/peers/mqttjs/best"),
         number("/peers/engine/best"),
     )
