@@ -112,9 +112,16 @@ pub(crate) const LOG_GATHERED_BYTES_MAX: usize = 16 * 1024;
 /// one write each and no look between, in which more messages for the same ones would come in.
 pub(crate) const TASKS_BEFORE_IO: u32 = 256;
 
+/// Receivers on one worker that a message of QoS 0 is given to in one turn; more of them get it in portions of as
+/// many.
+pub(crate) const RECEIVERS_AT_ONCE_MAX: usize = 256;
+
 /// Connections that one turn makes ready to write, of those that its messages go to; more of them wait for
 /// the next portion.
 pub(crate) const WAKES_AT_ONCE_MAX: usize = 1024;
+
+/// Sessions that one turn looks at for what has become due.
+pub(crate) const SESSIONS_AT_ONCE_MAX: usize = 1024;
 
 /// Bytes that one read takes at most. Reads of a worker share one buffer of this size.
 pub(crate) const READ_CHUNK: usize = 64 * 1024;

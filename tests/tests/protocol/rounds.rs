@@ -89,3 +89,33 @@ fn a_client_gets_its_own_messages_before_what_it_asks_for_next() {
         client.expect(Packet::PingResp);
     }
 }
+
+/// So many that no worker gives a message to all of its own in one turn.
+#[test]
+fn messages_for_very_many_arrive_in_their_order_at_everybody() {
+    let broker = Broker::start();
+    let mut receivers: Vec<_> = (0..600)
+        .map(|number| {
+            let version = VERSIONS[number % VERSIONS.len()];
+            let mut client = Client::clean(&broker, version, &format!("receiver {number}"));
+            client.subscribe_qos("t/same", AtMostOnce);
+            client
+        })
+        .collect();
+    let mut publisher = Client::clean(&broker, ProtocolVersion::V311, "publisher");
+    let messages: Vec<_> = (0..COUNT)
+        .map(|number| match number % 10 {
+            0 => retained("t/same", number.to_string(), AtMostOnce),
+            1 => publish("t/same", format!("{number}{}", " ".repeat(3000)), AtMostOnce, 1),
+            _ => publish("t/same", number.to_string(), AtMostOnce, 1),
+        })
+        .collect();
+    let packets = || messages.iter().cloned().map(Packet::Publish);
+    publisher.send_all(packets().take(COUNT / 2));
+    packets().skip(COUNT / 2).for_each(|packet| publisher.send_all([packet]));
+    for receiver in &mut receivers {
+        for message in &messages {
+            assert_eq!(payload(&receiver.take_any()), payload(message));
+        }
+    }
+}

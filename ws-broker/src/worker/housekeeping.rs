@@ -1,11 +1,13 @@
 //! What happens because time passes: silent clients, wills, sessions and messages that expire.
 
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::broker::count;
+use crate::limits::SESSIONS_AT_ONCE_MAX;
 use crate::log;
 use crate::time::Ms;
 use crate::worker::State;
@@ -29,9 +31,9 @@ pub(super) async fn run(worker: Rc<Worker>) {
         ticks.tick().await;
         // A worker that never waits has to write its log lines some time.
         log::flush();
+        look_after_sessions(&worker).await;
         let mut state = worker.state.borrow_mut();
         state.begin_turn();
-        state.look_after_sessions();
         if let Some(beat) = worker.shared.beats.get(usize::from(worker.id)) {
             beat.store(state.now, Ordering::Relaxed);
         }
@@ -47,6 +49,28 @@ pub(super) async fn run(worker: Rc<Worker>) {
                 state.keeper.retain(message.topic.clone(), &mut Waiting::Nobody, now);
             }
         }
+    }
+}
+
+/// Looks at all sessions. Where they are very many, everybody else has time for something between two portions
+/// of them.
+async fn look_after_sessions(worker: &Worker) {
+    let mut held = Held::default();
+    let mut first = 0_usize;
+    loop {
+        {
+            let mut state = worker.state.borrow_mut();
+            let slots = first..first.saturating_add(SESSIONS_AT_ONCE_MAX);
+            first = slots.end;
+            state.begin_turn();
+            state.look_after(slots, &mut held);
+            state.end_turn();
+            if first >= state.sessions.capacity() {
+                state.note_held(&held);
+                return;
+            }
+        }
+        tokio::task::yield_now().await;
     }
 }
 
@@ -101,12 +125,13 @@ impl State {
         }
     }
 
-    fn look_after_sessions(&mut self) {
+    /// Does what is due for the sessions in these slots.
+    fn look_after(&mut self, slots: Range<usize>, held: &mut Held) {
         let (now, stopping) = (self.now, self.stopping);
         let deadline = self.closing_deadline();
         let mut due = Vec::new();
-        let mut held = Held::default();
-        for (slot, session) in &mut self.sessions {
+        for slot in slots {
+            let Some(session) = self.sessions.get_mut(slot) else { continue };
             if let Some(link) = &session.link {
                 let link = &mut *link.borrow_mut();
                 let silent_ms = now.saturating_sub(link.last_heard);
@@ -128,7 +153,6 @@ impl State {
             }
             held.take(session);
         }
-        self.note_held(&held);
         for due in due {
             match due {
                 Due::Will(slot) => {

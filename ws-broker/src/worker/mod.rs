@@ -8,6 +8,7 @@ mod bridge;
 mod cache;
 mod connection;
 mod doors;
+mod fan_out;
 mod housekeeping;
 mod keeper;
 mod keeping;
@@ -57,6 +58,7 @@ use crate::time::{Clock, Ms};
 use cache::MatchCache;
 use connection::Greeting;
 pub(crate) use doors::{Door, Turns};
+use fan_out::FanOuts;
 use keeper::{Keeper, WaitKey, Waiting};
 use keeping::ReadParcels;
 use login::Login;
@@ -98,6 +100,8 @@ struct Inbox {
     mail: mpsc::UnboundedSender<Mail>,
     /// Bytes of messages that the worker has not taken out yet.
     bytes: AtomicUsize,
+    /// Bytes of messages that it has taken and not handed to all of very many.
+    fan_out_bytes: AtomicUsize,
     drained: Notify,
 }
 
@@ -206,6 +210,7 @@ impl Shared {
             inboxes.push(Inbox {
                 mail: sender,
                 bytes: AtomicUsize::new(0),
+                fan_out_bytes: AtomicUsize::new(0),
                 drained: Notify::new(),
             });
             mails.push(mail);
@@ -307,14 +312,30 @@ impl Shared {
             .is_some_and(|inbox| inbox.bytes.load(Ordering::Relaxed) > self.inbox_bytes_max)
     }
 
-    /// Waits until a worker has taken enough out of its mailbox.
+    /// Notes how many bytes are on their way to very many on a worker; says whether those who publish to them
+    /// have to wait.
+    fn note_fan_outs(&self, worker: WorkerId, bytes: usize) -> bool {
+        let Some(inbox) = self.inboxes.get(usize::from(worker)) else { return false };
+        if inbox.fan_out_bytes.swap(bytes, Ordering::Relaxed) > bytes {
+            inbox.drained.notify_waiters();
+        }
+        bytes > self.inbox_bytes_max
+    }
+
+    fn is_fanning_out(&self, worker: WorkerId) -> bool {
+        self.inboxes
+            .get(usize::from(worker))
+            .is_some_and(|inbox| inbox.fan_out_bytes.load(Ordering::Relaxed) > self.inbox_bytes_max)
+    }
+
+    /// Waits until a worker has taken enough out of its mailbox, and handed enough of that to very many.
     async fn decongested(&self, worker: WorkerId) {
         let Some(inbox) = self.inboxes.get(usize::from(worker)) else { return };
         loop {
             let drained = inbox.drained.notified();
             tokio::pin!(drained);
             drained.as_mut().enable();
-            if !self.is_congested(worker) {
+            if !self.is_congested(worker) && !self.is_fanning_out(worker) {
                 return;
             }
             drained.await;
@@ -347,6 +368,7 @@ pub(crate) struct State {
     frames: Frames,
     round: Round,
     queue: Queue,
+    fan_outs: FanOuts,
     keeper: Keeper,
     read_parcels: ReadParcels,
     spare: SpareBuffers,
@@ -379,6 +401,7 @@ impl State {
             frames: Frames::default(),
             round: Round::default(),
             queue: Queue::default(),
+            fan_outs: FanOuts::default(),
             keeper: Keeper::new(id, shared.store.clone()),
             read_parcels: ReadParcels::default(),
             spare: SpareBuffers::default(),
@@ -401,6 +424,7 @@ impl State {
     /// Begins a turn: the time is read once for all that happens in it.
     fn begin_turn(&mut self) {
         self.now = self.shared.clock.now();
+        self.congested = None;
         self.queue.begin_turn();
     }
 
@@ -471,6 +495,7 @@ impl Worker {
     async fn read_mail(self: Rc<Self>, mut mail: mpsc::UnboundedReceiver<Mail>) {
         tokio::task::spawn_local(housekeeping::run(Rc::clone(&self)));
         tokio::task::spawn_local(queue::run(Rc::clone(&self)));
+        tokio::task::spawn_local(fan_out::run(Rc::clone(&self)));
         if self.shared.store.is_some() {
             tokio::task::spawn_local(keeping::run(Rc::clone(&self)));
         }

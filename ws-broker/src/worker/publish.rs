@@ -8,7 +8,7 @@ use session::{Outgoing, PubRecOutcome, SendFlow};
 
 use crate::access::Access;
 use crate::bridge::Renamed;
-use crate::broker::{Chosen, Counters, Expired, Message, StoreFull, Target, count};
+use crate::broker::{Chosen, Counters, Expired, Message, StoreFull, Target, Targets, count};
 use crate::limits::SHARED_PAYLOAD_MIN;
 use crate::log::NOTICE;
 use crate::time::seconds;
@@ -83,12 +83,17 @@ impl State {
         if targets.is_empty() {
             return false;
         }
-        match found.remembered() {
-            Some(targets) if self.join_round(message, targets, true) => return true,
-            Some(_) => {}
-            None => self.end_round(),
+        if self.is_for_many(message, targets) {
+            self.end_round();
+            self.fan_out(routed.keep(), found.share());
+        } else {
+            match found.remembered() {
+                Some(targets) if self.join_round(message, targets, true) => return true,
+                Some(_) => {}
+                None => self.end_round(),
+            }
+            self.deliver_here(targets.of(self.id), routed);
         }
-        self.deliver_here(targets.of(self.id), routed);
         for (worker, kept) in targets.others(self.id) {
             let receipt = if kept { self.receipt(routed) } else { None };
             let for_whom = ForWhom::Matched(found.share());
@@ -109,10 +114,22 @@ impl State {
     }
 
     /// Hands a message of QoS 0 to sessions that live here.
-    pub(super) fn deliver_each(&mut self, targets: &[Target], message: &Message) {
+    pub(super) fn deliver_each(&mut self, targets: &Arc<Targets>, message: &Message) {
+        if self.is_for_many(message, targets) {
+            self.fan_out(message.keep(), Arc::clone(targets));
+            return;
+        }
         let waiting = Waiting::Nobody;
         let mut routed = Routed { message, kept: None, waiting, is_whole: false };
-        self.deliver_here(targets, &mut routed);
+        self.deliver_here(targets.of(self.id), &mut routed);
+    }
+
+    /// Hands a message of QoS 0 that is on the heap to one session.
+    pub(super) fn deliver_kept(&mut self, target: &Target, message: &Arc<Message>) {
+        let (kept, waiting) = (Some(Arc::clone(message)), Waiting::Nobody);
+        let mut routed = Routed { message, kept, waiting, is_whole: false };
+        self.frames.begin(1);
+        self.deliver(target, None, &mut routed);
     }
 
     /// Has who waits for a message wait for another worker, too, where it may have to be stored.
@@ -201,7 +218,10 @@ impl State {
         }
         match for_whom {
             ForWhom::Matched(targets) => {
-                if !self.join_round(&message, &targets, false) {
+                if self.is_for_many(&message, &targets) {
+                    self.end_round();
+                    self.fan_out(Arc::clone(&message), targets);
+                } else if !self.join_round(&message, &targets, false) {
                     self.deliver_here(targets.of(self.id), &mut routed);
                 }
             }

@@ -18,7 +18,7 @@ use codec::{
 };
 
 use crate::broker::{Message, SessionKey, Target, Targets, WorkerId, count};
-use crate::limits::{ROUND_BYTES_MAX, ROUND_PACKET_BYTES_MAX};
+use crate::limits::{RECEIVERS_AT_ONCE_MAX, ROUND_BYTES_MAX, ROUND_PACKET_BYTES_MAX};
 use crate::worker::link::SharedLink;
 use crate::worker::session::Session;
 use crate::worker::{HandOver, State, put_into_outbox, trace};
@@ -37,6 +37,12 @@ pub(super) struct Round {
     topic: Vec<u8>,
     /// The other workers on which somebody gets them, if it is this one that hands them over.
     others: Vec<WorkerId>,
+    packets: Packets,
+}
+
+/// Packets in the forms that their receivers want.
+#[derive(Debug, Default)]
+pub(super) struct Packets {
     v3: Form,
     v5: Form,
     messages: u32,
@@ -79,8 +85,28 @@ fn plain_head(topic: &[u8], payload_len: usize) -> PublishHead<'_> {
     }
 }
 
-impl Round {
-    fn add(&mut self, message: &Message) {
+impl Packets {
+    /// Has none, and none wanted.
+    pub(super) fn clear(&mut self) {
+        for form in [&mut self.v3, &mut self.v5] {
+            form.bytes.clear();
+            form.is_wanted = false;
+        }
+        self.messages = 0;
+        self.payload_bytes = 0;
+    }
+
+    /// Has every form wanted.
+    pub(super) fn want_all(&mut self) {
+        self.v3.is_wanted = true;
+        self.v5.is_wanted = true;
+    }
+
+    pub(super) fn are_some(&self) -> bool {
+        self.messages > 0
+    }
+
+    pub(super) fn add(&mut self, message: &Message) {
         self.v3.add(message, ProtocolVersion::V311);
         self.v5.add(message, ProtocolVersion::V5);
         self.messages = self.messages.saturating_add(1);
@@ -104,6 +130,12 @@ impl Round {
         self.payload_bytes = self.payload_bytes.saturating_add(view.payload.len() as u64);
     }
 
+    fn have_room(&self) -> bool {
+        self.v3.bytes.len().max(self.v5.bytes.len()) < ROUND_BYTES_MAX
+    }
+}
+
+impl Round {
     /// Whether a message has the same publisher and the same receivers as the one before.
     fn is_next(&self, message: &Message, targets: &Arc<Targets>) -> bool {
         let is_same = match &self.targets {
@@ -111,10 +143,6 @@ impl Round {
             None => self.last == Arc::as_ptr(targets).addr(),
         };
         is_same && self.publisher == message.publisher
-    }
-
-    fn has_room(&self) -> bool {
-        self.v3.bytes.len().max(self.v5.bytes.len()) < ROUND_BYTES_MAX
     }
 }
 
@@ -128,8 +156,8 @@ impl State {
         new: bool,
     ) -> bool {
         let is_next = self.round.is_next(message, targets) && self.may_join_round(message);
-        if is_next && self.round.targets.is_some() && self.round.has_room() {
-            self.round.add(message);
+        if is_next && self.round.targets.is_some() && self.round.packets.have_room() {
+            self.round.packets.add(message);
             return true;
         }
         self.end_round();
@@ -142,16 +170,16 @@ impl State {
             if new {
                 self.round.others.extend(targets.others(self.id).map(|(worker, _)| worker));
                 // They get this form, whoever their receivers are.
-                self.round.v3.is_wanted |= !self.round.others.is_empty();
+                self.round.packets.v3.is_wanted |= !self.round.others.is_empty();
             }
-            self.round.add(message);
+            self.round.packets.add(message);
             return true;
         }
         false
     }
 
     /// Whether a message looks the same to all who get it.
-    fn may_join_round(&self, message: &Message) -> bool {
+    pub(super) fn may_join_round(&self, message: &Message) -> bool {
         let size = message.topic.as_bytes().len().saturating_add(message.payload.len());
         message.qos == QoS::AtMostOnce
             && !message.retain
@@ -167,23 +195,15 @@ impl State {
     fn all_take_rounds(&mut self, targets: &Targets, publisher: Option<SessionKey>) -> bool {
         let (mut want_v3, mut want_v5) = (false, false);
         for target in targets.of(self.id) {
-            let Some(session) = session_of(&mut self.sessions, target) else { return false };
-            let is_own = publisher == Some(session.key);
-            let Some(link) = session.link.as_ref().filter(|_| !is_own) else { return false };
-            let link = link.borrow();
-            let is_plain = link.crossing.is_none()
-                && link.mount.is_none()
-                && link.aliases_out.is_none()
-                && link.closing.is_none()
-                && link.packet_size_max as usize >= ROUND_PACKET_BYTES_MAX
-                && target.granted.ids.is_empty();
-            if !is_plain {
+            let session = session_of(&self.sessions, target);
+            let other = session.filter(|session| publisher != Some(session.key));
+            let Some(version) = other.and_then(|session| takes_packets(session, target)) else {
                 return false;
-            }
-            *(if link.version.is_v5() { &mut want_v5 } else { &mut want_v3 }) = true;
+            };
+            *(if version.is_v5() { &mut want_v5 } else { &mut want_v3 }) = true;
         }
-        self.round.v3.is_wanted = want_v3;
-        self.round.v5.is_wanted = want_v5;
+        self.round.packets.v3.is_wanted = want_v3;
+        self.round.packets.v5.is_wanted = want_v5;
         !targets.are_shared()
     }
 
@@ -191,11 +211,12 @@ impl State {
     pub(super) fn take_round(&mut self, handed: HandedRound) {
         let HandedRound { targets, publisher, packets, messages, payload_bytes } = handed;
         self.end_round();
-        let are_plain = self.all_take_rounds(&targets, publisher);
-        if are_plain && !self.round.v5.is_wanted {
-            self.round.v3.bytes.extend_from_slice(&packets);
-            self.round.messages = messages;
-            self.round.payload_bytes = payload_bytes;
+        let are_many = targets.of(self.id).len() > RECEIVERS_AT_ONCE_MAX;
+        let are_plain = !are_many && self.all_take_rounds(&targets, publisher);
+        if are_plain && !self.round.packets.v5.is_wanted {
+            self.round.packets.v3.bytes.extend_from_slice(&packets);
+            self.round.packets.messages = messages;
+            self.round.packets.payload_bytes = payload_bytes;
         } else {
             let mut decoder = Decoder::client(ProtocolVersion::V311, PACKET_SIZE_MAX);
             let mut rest = packets;
@@ -205,9 +226,9 @@ impl State {
                     Message::new(topic, payload, QoS::AtMostOnce, false, Properties::EMPTY);
                 message.publisher = publisher;
                 if are_plain {
-                    self.round.add(&message);
+                    self.round.packets.add(&message);
                 } else {
-                    self.deliver_each(targets.of(self.id), &message);
+                    self.deliver_each(&targets, &message);
                 }
             }
         }
@@ -230,8 +251,9 @@ impl State {
         }
         let packet_max = ROUND_PACKET_BYTES_MAX.min(limits.packet_size_max as usize);
         let (mut rest, mut taken) = (bytes.as_ref(), 0_usize);
-        let (messages, payload_bytes) = (self.round.messages, self.round.payload_bytes);
-        while self.round.has_room()
+        let (messages, payload_bytes) =
+            (self.round.packets.messages, self.round.packets.payload_bytes);
+        while self.round.packets.have_room()
             && let Some(view) = PublishView::peek(rest, link.version)
             && view.qos == QoS::AtMostOnce
             && !view.retain
@@ -239,13 +261,13 @@ impl State {
             && view.packet.len() <= packet_max
             && view.payload.len() <= limits.message_size_max
         {
-            self.round.add_packet(&view, link.version);
+            self.round.packets.add_packet(&view, link.version);
             taken = taken.saturating_add(view.packet.len());
             rest = rest.get(view.packet.len()..).unwrap_or_default();
         }
         bytes.advance(taken);
-        let messages = u64::from(self.round.messages.saturating_sub(messages));
-        let payload_bytes = self.round.payload_bytes.saturating_sub(payload_bytes);
+        let messages = u64::from(self.round.packets.messages.saturating_sub(messages));
+        let payload_bytes = self.round.packets.payload_bytes.saturating_sub(payload_bytes);
         count(&self.counters.packets_received, messages);
         count(&self.counters.publishes_received, messages);
         count(&self.counters.publish_bytes_received, payload_bytes);
@@ -256,41 +278,43 @@ impl State {
         let round = &mut self.round;
         round.last = 0;
         let Some(targets) = round.targets.take() else { return };
-        let messages = u64::from(round.messages);
         if !round.others.is_empty() {
-            let packets = Bytes::copy_from_slice(&round.v3.bytes);
+            let packets = Bytes::copy_from_slice(&round.packets.v3.bytes);
             for worker in round.others.drain(..) {
                 let handed = HandedRound {
                     targets: Arc::clone(&targets),
                     publisher: round.publisher,
                     packets: packets.clone(),
-                    messages: round.messages,
-                    payload_bytes: round.payload_bytes,
+                    messages: round.packets.messages,
+                    payload_bytes: round.packets.payload_bytes,
                 };
                 put_into_outbox(&mut self.outbox, worker, HandOver::Round(handed));
             }
         }
+        let packets = std::mem::take(&mut self.round.packets);
         for target in targets.of(self.id) {
             // All of them are here: nothing has happened since the round began.
-            let Some(session) = session_of(&mut self.sessions, target) else { continue };
-            let Some(shared_link) = &session.link else { continue };
-            let link = &mut *shared_link.borrow_mut();
-            if link.out.len() > self.settings.config.limits.out_bytes_max {
-                count(&self.counters.dropped_slow_reader, messages);
-                continue;
-            }
-            let form = if link.version.is_v5() { &round.v5 } else { &round.v3 };
-            link.out.push_packets(&form.bytes, round.messages, &mut self.spare);
-            self.queue.wake(link, shared_link);
-            count(&self.counters.publishes_sent, messages);
-            count(&self.counters.publish_bytes_sent, round.payload_bytes);
+            self.give_packets(target, &packets);
         }
-        for form in [&mut round.v3, &mut round.v5] {
-            form.bytes.clear();
-            form.is_wanted = false;
+        self.round.packets = packets;
+        self.round.packets.clear();
+    }
+
+    /// Gives packets to one who takes them.
+    pub(super) fn give_packets(&mut self, target: &Target, packets: &Packets) {
+        let session = session_of(&self.sessions, target);
+        let Some(shared_link) = session.and_then(|session| session.link.as_ref()) else { return };
+        let link = &mut *shared_link.borrow_mut();
+        let messages = u64::from(packets.messages);
+        if link.out.len() > self.settings.config.limits.out_bytes_max {
+            count(&self.counters.dropped_slow_reader, messages);
+            return;
         }
-        round.messages = 0;
-        round.payload_bytes = 0;
+        let form = if link.version.is_v5() { &packets.v5 } else { &packets.v3 };
+        link.out.push_packets(&form.bytes, packets.messages, &mut self.spare);
+        self.queue.wake(link, shared_link);
+        count(&self.counters.publishes_sent, messages);
+        count(&self.counters.publish_bytes_sent, packets.payload_bytes);
     }
 }
 
@@ -312,10 +336,22 @@ impl HandedRound {
 }
 
 /// The session of a target, if it is that one still.
-fn session_of<'a>(
-    sessions: &'a mut slab::Slab<Session>,
+pub(super) fn session_of<'a>(
+    sessions: &'a slab::Slab<Session>,
     target: &Target,
-) -> Option<&'a mut Session> {
-    let session = sessions.get_mut(target.slot as usize)?;
+) -> Option<&'a Session> {
+    let session = sessions.get(target.slot as usize)?;
     (session.key.epoch == target.epoch).then_some(session)
+}
+
+/// The version of a receiver that is connected, and takes packets of others that were encoded for all of them.
+pub(super) fn takes_packets(session: &Session, target: &Target) -> Option<ProtocolVersion> {
+    let link = session.link.as_ref()?.borrow();
+    let is_plain = link.crossing.is_none()
+        && link.mount.is_none()
+        && link.aliases_out.is_none()
+        && link.closing.is_none()
+        && link.packet_size_max as usize >= ROUND_PACKET_BYTES_MAX
+        && target.granted.ids.is_empty();
+    is_plain.then_some(link.version)
 }

@@ -1,0 +1,148 @@
+//! Messages for very many. They are given to their receivers in portions, and between two portions there is
+//! time for everybody else: to hand one message to a hundred thousand takes longer than anybody should wait.
+//! What a portion has to write has left before the next one begins, so that their buffers are used again.
+//!
+//! This is for QoS 0 alone. What is acknowledged is acknowledged after all have it, in one go.
+//!
+//! **Invariant:** no message overtakes another of its topic: while one is on its way to very many, those of the
+//! same topic go behind it, however few they are for.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use codec::QoS;
+
+use crate::broker::{Message, Target, Targets};
+use crate::limits::{RECEIVERS_AT_ONCE_MAX, ROUND_BYTES_MAX};
+use crate::worker::round::{Packets, session_of, takes_packets};
+use crate::worker::{State, Worker};
+
+/// Messages on their way to very many, in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct FanOuts {
+    waiting: VecDeque<FanOut>,
+    /// What all of them come to when they are written.
+    bytes: usize,
+    packets: Packets,
+    waker: Option<Waker>,
+}
+
+/// Messages for the same receivers.
+#[derive(Debug)]
+struct FanOut {
+    messages: Vec<Arc<Message>>,
+    targets: Arc<Targets>,
+    /// Who of them is next.
+    next: usize,
+    /// What each of them gets, in bytes.
+    size: usize,
+}
+
+impl FanOut {
+    /// Whether a message for these receivers goes together with the others.
+    fn takes(&self, targets: &Arc<Targets>) -> bool {
+        self.next == 0 && self.size < ROUND_BYTES_MAX && Arc::ptr_eq(&self.targets, targets)
+    }
+}
+
+impl FanOuts {
+    /// Whether a message of this topic is on its way.
+    fn hold(&self, topic: &str) -> bool {
+        let is_of = |message: &Arc<Message>| message.topic.as_str() == topic;
+        self.waiting.iter().any(|fan_out| fan_out.messages.iter().any(is_of))
+    }
+}
+
+impl State {
+    /// Whether a message goes to its receivers here in portions.
+    pub(super) fn is_for_many(&self, message: &Message, targets: &Targets) -> bool {
+        let are_many = targets.of(self.id).len() > RECEIVERS_AT_ONCE_MAX;
+        (are_many || self.fan_outs.hold(message.topic.as_str()))
+            && message.qos == QoS::AtMostOnce
+            && !self.settings.config.rules.upgrade_outgoing_qos
+    }
+
+    /// Sends a message to its receivers here, in portions. Whoever publishes waits while too much is on its
+    /// way.
+    pub(super) fn fan_out(&mut self, message: Arc<Message>, targets: Arc<Targets>) {
+        let size = message.size();
+        let bytes = size.saturating_mul(targets.of(self.id).len());
+        self.fan_outs.bytes = self.fan_outs.bytes.saturating_add(bytes);
+        if self.shared.note_fan_outs(self.id, self.fan_outs.bytes) {
+            self.congested = Some(self.id);
+        }
+        let waiting = &mut self.fan_outs.waiting;
+        match waiting.back_mut().filter(|last| last.takes(&targets)) {
+            Some(last) => {
+                last.messages.push(message);
+                last.size = last.size.saturating_add(size);
+            }
+            None => waiting.push_back(FanOut { messages: vec![message], targets, next: 0, size }),
+        }
+        if let Some(waker) = self.fan_outs.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Gives the next portion of receivers what is for them; says whether there are more.
+    fn give_portion(&mut self) -> bool {
+        let Some(mut fan_out) = self.fan_outs.waiting.pop_front() else { return false };
+        let here = fan_out.targets.of(self.id);
+        let end = fan_out.next.saturating_add(RECEIVERS_AT_ONCE_MAX).min(here.len());
+        let portion = here.get(fan_out.next..end).unwrap_or_default();
+        self.give(portion, &fan_out.messages);
+        if end < here.len() {
+            fan_out.next = end;
+            self.fan_outs.waiting.push_front(fan_out);
+        } else {
+            let bytes = fan_out.size.saturating_mul(here.len());
+            self.fan_outs.bytes = self.fan_outs.bytes.saturating_sub(bytes);
+            self.shared.note_fan_outs(self.id, self.fan_outs.bytes);
+        }
+        !self.fan_outs.waiting.is_empty()
+    }
+
+    fn give(&mut self, portion: &[Target], messages: &[Arc<Message>]) {
+        let mut packets = std::mem::take(&mut self.fan_outs.packets);
+        packets.clear();
+        if messages.iter().all(|message| self.may_join_round(message)) {
+            packets.want_all();
+            messages.iter().for_each(|message| packets.add(message));
+        }
+        for target in portion {
+            if packets.are_some() && self.takes_all(target, messages) {
+                self.give_packets(target, &packets);
+            } else {
+                messages.iter().for_each(|message| self.deliver_kept(target, message));
+            }
+        }
+        self.fan_outs.packets = packets;
+    }
+
+    /// Whether a receiver takes packets that were encoded for all, and all of them.
+    fn takes_all(&self, target: &Target, messages: &[Arc<Message>]) -> bool {
+        let Some(session) = session_of(&self.sessions, target) else { return false };
+        let is_own = messages.iter().any(|message| message.publisher == Some(session.key));
+        !is_own && takes_packets(session, target).is_some()
+    }
+}
+
+/// Gives those who wait their portions, for as long as the worker runs.
+pub(super) async fn run(worker: Rc<Worker>) {
+    poll_fn::<(), _>(|cx| {
+        let mut state = worker.state.borrow_mut();
+        state.begin_turn();
+        let more = state.give_portion();
+        state.end_turn();
+        if more {
+            cx.waker().wake_by_ref();
+        } else {
+            state.fan_outs.waker = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    })
+    .await;
+}
