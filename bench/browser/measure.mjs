@@ -259,12 +259,14 @@ async function chart() {
     for (const key of ["+", "Escape"]) {
       const pressedMs = await page.evaluate(() => performance.now());
       await page.keyboard.press(key);
-      await sleep(400);
-      const [first] = await page.evaluate((pressedMs) => drawings.filter(([from]) => from > pressedMs), pressedMs);
+      const [beganMs, endedMs] = await (await page.waitForFunction(
+        (pressedMs) => drawings.find(([beganMs]) => beganMs > pressedMs), pressedMs)).jsonValue();
+      // Whatever it goes on to do is over before the next key.
+      await sleep(200);
       // All of it again, which was drawn once before: the first time is over.
       if (key === "Escape") {
-        drawn.push(first[1] - first[0]);
-        waited.push(first[1] - pressedMs);
+        drawn.push(endedMs - beganMs);
+        waited.push(endedMs - pressedMs);
       }
     }
   }
