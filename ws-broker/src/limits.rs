@@ -120,6 +120,9 @@ pub(crate) const RECEIVERS_AT_ONCE_MAX: usize = 256;
 /// the next portion.
 pub(crate) const WAKES_AT_ONCE_MAX: usize = 1024;
 
+/// Bytes of retained messages that are put together for a new subscription before they are written.
+pub(crate) const RETAINED_BYTES_AT_ONCE: usize = 64 * 1024;
+
 /// Sessions that one turn looks at for what has become due.
 pub(crate) const SESSIONS_AT_ONCE_MAX: usize = 1024;
 

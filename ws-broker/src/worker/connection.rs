@@ -30,6 +30,9 @@ use crate::worker::{Adopted, Connected, Handshake, Mail, State, Worker};
 /// Chunks that one turn reads from a connection before others get theirs.
 const CHUNKS_PER_TURN: usize = 4;
 
+/// Writes of one turn to a connection for which much is held back, before others get theirs.
+const WRITES_PER_TURN: usize = 4;
+
 /// Serves a connection that has sent nothing yet, and has to have connected by this time.
 ///
 /// What this future is made of is copied and allocated for every connection, so what is rare is in
@@ -482,10 +485,14 @@ impl Connection {
         let mut link = self.link.borrow_mut();
         let more = more || deaf && !link.is_deaf(&state.settings.config.limits);
         link.awake = false;
-        if let Err(error) = written {
-            let cause = link.closing.take().map(|closing| closing.cause);
-            return Poll::Ready(ControlFlow::Break(cause.unwrap_or(Cause::ConnectionLost(error))));
-        }
+        let more = match written {
+            Ok(more_to_write) => more || more_to_write,
+            Err(error) => {
+                let cause = link.closing.take().map(|closing| closing.cause);
+                let cause = cause.unwrap_or(Cause::ConnectionLost(error));
+                return Poll::Ready(ControlFlow::Break(cause));
+            }
+        };
         if let Some(closing) = &link.closing {
             let done = link.out.is_empty() && !self.flushing;
             if done || closing.deadline <= state.now {
@@ -563,29 +570,31 @@ impl Connection {
         self.link.borrow_mut().close(cause, deadline, &mut state.spare);
     }
 
-    fn write(&mut self, cx: &mut Context<'_>, state: &mut State) -> Result<(), String> {
-        loop {
+    /// Writes what waits, until nothing does or the turn is over; says whether there is more to write at once.
+    fn write(&mut self, cx: &mut Context<'_>, state: &mut State) -> Result<bool, String> {
+        for _ in 0..WRITES_PER_TURN {
             {
                 let mut link = self.link.borrow_mut();
                 if link.is_gated {
-                    return Ok(());
+                    return Ok(false);
                 }
                 if link.out.is_empty() && !self.flushing {
                     link.out.release(&mut state.spare);
-                    return Ok(());
+                    return Ok(false);
                 }
                 match poll_write(&mut self.transport, cx, &mut link.out, &state.counters) {
                     Poll::Ready(Ok(())) => self.flushing = false,
                     Poll::Ready(Err(error)) => return Err(error.to_string()),
                     Poll::Pending => {
                         self.flushing = true;
-                        return Ok(());
+                        return Ok(false);
                     }
                 }
             }
             // There is room again for what the session holds back.
             state.pump(self.slot);
         }
+        Ok(true)
     }
 
     /// The connection has ended: its session goes on without it, or ends.

@@ -9,7 +9,7 @@ use session::{Outgoing, PubRecOutcome, SendFlow};
 use crate::access::Access;
 use crate::bridge::Renamed;
 use crate::broker::{Chosen, Counters, Expired, Message, StoreFull, Target, Targets, count};
-use crate::limits::SHARED_PAYLOAD_MIN;
+use crate::limits::{RETAINED_BYTES_AT_ONCE, SHARED_PAYLOAD_MIN};
 use crate::log::NOTICE;
 use crate::time::seconds;
 use crate::worker::keeper::{Waiting, Who};
@@ -437,7 +437,8 @@ impl State {
 
     /// Moves retained messages towards new subscriptions; says whether the flow has something new.
     fn pump_retained(&mut self, slot: usize, link: &mut Link) -> bool {
-        let room = self.settings.config.limits.out_bytes_max;
+        // They wait for the connection, so no more of them are taken than are written in one go.
+        let room = self.settings.config.limits.out_bytes_max.min(RETAINED_BYTES_AT_ONCE);
         while link.closing.is_none() && link.out.len() <= room {
             let Some(session) = self.sessions.get_mut(slot) else { return false };
             if session.send.queued_len() > 0 || !link.held.is_empty() {
