@@ -23,11 +23,11 @@ use crate::route::Route;
 use crate::store::TopicId;
 use crate::texts::{Texts, fill};
 
-/// How many cards are made at once, about as many as a screen is full of…
-const CARDS_AT_ONCE: usize = 24;
+/// How many cards are made at once, as many as take a small part of what a person notices…
+const CARDS_AT_ONCE: usize = 12;
 
 /// …and after which time the next are, in milliseconds, so that the page answers in between.
-const PAUSE_MS: u32 = 20;
+const PAUSE_MS: u32 = 16;
 
 #[derive(PartialEq, Properties)]
 pub(super) struct BoardProps {
