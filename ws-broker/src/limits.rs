@@ -226,6 +226,9 @@ pub(crate) const STORE_TIDY_VALUES_MAX: usize = 64;
 /// others of its queue are in the store alone, where there is one.
 pub(crate) const QUEUED_HERE_MAX: usize = 128;
 
+/// Open files for which the system makes room at the start, which takes 8 bytes of its memory each.
+pub(crate) const FILES_FORESEEN_MAX: u64 = 64 * 1024;
+
 /// Parcels whose messages a worker has read last and holds in memory, while it sends them.
 pub(crate) const STORE_READ_PARCELS_MAX: usize = 4;
 

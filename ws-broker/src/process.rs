@@ -7,8 +7,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use nix::unistd::{self, Uid, User};
+
+use crate::limits::FILES_FORESEEN_MAX;
 
 /// Who the broker becomes when it is started by root and told nothing else.
 const USER: &str = "mosquitto";
@@ -143,8 +146,21 @@ fn find_user(name: Option<&str>) -> Result<User> {
 /// Lets the broker hold as many connections as the operating system allows it at all.
 pub(crate) fn raise_file_limit() {
     let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
-    if let Err(error) = raised {
-        tracing::debug!("The limit of open files stays as it is: {error}.");
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map(|()| hard));
+    match raised {
+        Ok(files) => make_room_for_files(files),
+        Err(error) => tracing::debug!("The limit of open files stays as it is: {error}."),
+    }
+}
+
+/// Has the system make its table of this process's files as large as it may have to be. It doubles the
+/// table when it is full, and once there are threads, whoever opens a file waits some 10 ms for that.
+fn make_room_for_files(limit: rlim_t) {
+    let last = limit.min(FILES_FORESEEN_MAX).saturating_sub(1);
+    let Ok(last) = i32::try_from(last) else { return };
+    // The table stays as it is when this is closed.
+    let opened = fcntl(io::stderr(), FcntlArg::F_DUPFD_CLOEXEC(last));
+    if let Err(error) = opened.and_then(unistd::close) {
+        tracing::debug!("Room for {last} open files is made when they are there: {error}.");
     }
 }
