@@ -723,4 +723,12 @@ fn a_person_makes_a_board_of_their_own_and_it_is_there_again() {
         &format!("!!({IN_WIDGET})"),
         &["Porch", ".switch"],
     );
+
+    // A board that can't be read is told of, and kept.
+    page.browser.value("localStorage.setItem('board', '{\"format\": 7')", &[]);
+    page.browser.value("location.reload()", &[]);
+    let said = "document.querySelector('[data-role=unread]')?.innerText.includes('line 1')";
+    page.browser.wait_for("a sentence", said, &[]);
+    let aside = page.browser.value("localStorage.getItem('board-unread')", &[]);
+    assert_eq!(aside, r#"{"format": 7"#);
 }

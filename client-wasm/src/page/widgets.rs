@@ -60,6 +60,7 @@ pub(super) fn Widgets(props: &WidgetsProps) -> Html {
     let saved = Saved::here();
     let editor = use_field(saved.editor());
     let is_unsaved = use_field(saved.is_unsaved());
+    let wrong = use_field(saved.wrong());
     let is_editing = use_state(|| false);
     let selected = use_state(|| None::<Id>);
     let form = use_state(|| None::<Widget>);
@@ -177,6 +178,15 @@ pub(super) fn Widgets(props: &WidgetsProps) -> Html {
             </header>
             if is_unsaved {
                 <p class="notice is-bad" role="alert">{ words.not_saved }</p>
+            }
+            if let Some(wrong) = &wrong {
+                <div class="notice is-bad" role="alert" data-role="unread">
+                    <p>{ fill(words.board_unread, &[&wrong_words(wrong, words)]) }</p>
+                    <button type="button" class="small-button"
+                        onclick={|_: MouseEvent| save(Saved::unread().as_bytes(), FILE_NAME)}>
+                        { words.export }
+                    </button>
+                </div>
             }
             if let Some(notice) = &*notice {
                 <p class={classes!("notice", notice.is_bad.then_some("is-bad"))} role="status"

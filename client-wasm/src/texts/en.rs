@@ -488,6 +488,7 @@ pub(super) static WIDGETS: WidgetTexts = WidgetTexts {
     pinned: "“{}” is on your board.",
     board_full: "The board is full: remove a widget first.",
     widget_gone: "That widget is not there any more.",
+    board_unread: "The board that this browser kept can't be read: {} It is kept aside, and can be exported.",
     not_saved: "This browser did not keep the last change: it allows this page no storage, or there is no room. Export the board to keep it.",
     imported: "Widgets imported: {}, from {}. Undo brings back what was there.",
     not_imported: "{} was not imported, and your board is as it was. {}",

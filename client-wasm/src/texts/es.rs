@@ -488,6 +488,7 @@ pub(super) static WIDGETS: WidgetTexts = WidgetTexts {
     pinned: "«{}» está en tu panel.",
     board_full: "El panel está lleno: quita antes algún elemento.",
     widget_gone: "Ese elemento ya no está.",
+    board_unread: "El panel que guardaba este navegador no se puede leer: {} Se conserva aparte y se puede exportar.",
     not_saved: "Este navegador no guardó el último cambio: no permite guardar nada a esta página o no queda sitio. Exporta el panel para conservarlo.",
     imported: "Elementos importados: {}, de {}. Deshacer recupera lo que había.",
     not_imported: "{} no se importó y tu panel sigue como estaba. {}",

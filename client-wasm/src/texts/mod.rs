@@ -800,6 +800,8 @@ WidgetTexts on Texts {
     widget_gone,
     /// The browser keeps nothing.
     not_saved,
+    /// The board that was kept can't be read; why.
+    board_unread,
     /// A file is the board now; how many widgets, and its name.
     imported,
     /// A file is no board; its name, and why.

@@ -2,12 +2,17 @@
 
 use gloo_events::EventListener;
 use wasm_bindgen::JsCast;
-use web_sys::{Storage, StorageEvent};
+use web_sys::StorageEvent;
 
 use super::super::field::Field;
+use super::super::kept;
 use super::super::rooms::WIDGETS;
 use crate::widgets::edit::{Edit, Editor, Refused};
-use crate::widgets::{Board, Id, file};
+use crate::widgets::file::{self, Wrong};
+use crate::widgets::{Board, Id};
+
+/// Where a board that can't be read goes, so that the next change does not take its place.
+const UNREAD: &str = "board-unread";
 
 thread_local! {
     static HERE: (Saved, Option<EventListener>) = {
@@ -17,11 +22,12 @@ thread_local! {
     };
 }
 
-/// The board, and whether it could be kept. Clones are handles to the same one.
+/// The board, whether it could be read and whether it could be kept. Clones are handles to the same one.
 #[derive(Clone, PartialEq)]
 pub(super) struct Saved {
     editor: Field<Editor>,
     is_unsaved: Field<bool>,
+    wrong: Field<Option<Wrong>>,
 }
 
 impl Saved {
@@ -31,7 +37,18 @@ impl Saved {
     }
 
     fn load() -> Self {
-        Self { editor: Field::new(Editor::new(kept())), is_unsaved: Field::new(false) }
+        let (board, wrong) = match read() {
+            Ok(board) => (board, None),
+            Err((text, wrong)) => {
+                kept::write(UNREAD, &text);
+                (Board::default(), Some(wrong))
+            }
+        };
+        Self {
+            editor: Field::new(Editor::new(board)),
+            is_unsaved: Field::new(false),
+            wrong: Field::new(wrong),
+        }
     }
 
     /// Takes over what the same page in another tab does to the board, so that neither undoes the other.
@@ -40,8 +57,10 @@ impl Saved {
         let window = web_sys::window()?;
         Some(EventListener::new(&window, "storage", move |event| {
             let key = event.dyn_ref::<StorageEvent>().and_then(StorageEvent::key);
-            if key.as_deref() == Some(WIDGETS) {
-                editor.set(Editor::new(kept()));
+            if key.as_deref() == Some(WIDGETS)
+                && let Ok(board) = read()
+            {
+                editor.set(Editor::new(board));
             }
         }))
     }
@@ -54,6 +73,16 @@ impl Saved {
     /// Whether the browser did not take the last change.
     pub(super) fn is_unsaved(&self) -> &Field<bool> {
         &self.is_unsaved
+    }
+
+    /// Why the board that was kept could not be read, if it could not.
+    pub(super) fn wrong(&self) -> &Field<Option<Wrong>> {
+        &self.wrong
+    }
+
+    /// The text of a board that could not be read.
+    pub(super) fn unread() -> String {
+        kept::read(UNREAD).unwrap_or_default()
     }
 
     /// Does something to the board, and keeps it.
@@ -85,22 +114,17 @@ impl Saved {
     }
 }
 
-/// The board as it was kept last. What this page wrote it can read; what somebody else put there is
-/// replaced with the first change.
-fn kept() -> Board {
-    let kept = storage().and_then(|storage| storage.get_item(WIDGETS).ok().flatten());
-    kept.and_then(|text| file::read(&text).ok()).unwrap_or_default()
-}
-
-fn storage() -> Option<Storage> {
-    web_sys::window()?.local_storage().ok().flatten()
+/// The board as it was kept last, or the text that was there and why it is none.
+fn read() -> Result<Board, (String, Wrong)> {
+    let Some(text) = kept::read(WIDGETS) else { return Ok(Board::default()) };
+    file::read(&text).map_err(|wrong| (text, wrong))
 }
 
 /// Whether the browser took it: it may have no room, or keep nothing at all.
 fn keep(board: &Board) -> bool {
-    let Some(storage) = storage() else { return false };
-    match board.widgets.is_empty() {
-        true => storage.remove_item(WIDGETS).is_ok(),
-        false => storage.set_item(WIDGETS, &file::write(board)).is_ok(),
+    if board.widgets.is_empty() {
+        kept::forget(WIDGETS);
+        return true;
     }
+    kept::write(WIDGETS, &file::write(board))
 }
