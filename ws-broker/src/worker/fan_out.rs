@@ -30,7 +30,7 @@ pub(super) struct FanOuts {
     waker: Option<Waker>,
 }
 
-/// Messages for the same receivers.
+/// Messages of one topic, for the same receivers.
 #[derive(Debug)]
 struct FanOut {
     messages: Vec<Arc<Message>>,
@@ -51,8 +51,8 @@ impl FanOut {
 impl FanOuts {
     /// Whether a message of this topic is on its way.
     fn hold(&self, topic: &str) -> bool {
-        let is_of = |message: &Arc<Message>| message.topic.as_str() == topic;
-        self.waiting.iter().any(|fan_out| fan_out.messages.iter().any(is_of))
+        let topics = self.waiting.iter().filter_map(|fan_out| fan_out.messages.first());
+        topics.map(|message| message.topic.as_str()).any(|waiting| waiting == topic)
     }
 }
 
