@@ -112,9 +112,10 @@ pub(crate) const LOG_GATHERED_BYTES_MAX: usize = 16 * 1024;
 /// one write each and no look between, in which more messages for the same ones would come in.
 pub(crate) const TASKS_BEFORE_IO: u32 = 256;
 
-/// Receivers on one worker that a message of QoS 0 is given to in one turn; more of them get it in portions of as
-/// many.
-pub(crate) const RECEIVERS_AT_ONCE_MAX: usize = 256;
+/// Receivers on one worker that a message of QoS 0 is given to in one turn, which takes a few milliseconds; more
+/// of them get it in portions of as many. Fewer would cost more: what several messages have for one receiver is
+/// written at once only where they are given in one turn.
+pub(crate) const RECEIVERS_AT_ONCE_MAX: usize = 2048;
 
 /// Connections that one turn makes ready to write, of those that its messages go to; more of them wait for
 /// the next portion.
