@@ -57,8 +57,8 @@ pub(crate) fn what_is_in_the_way(folder: &Path) -> Option<String> {
              folder with persistence_location"
         ));
     }
-    let folder = folder.display();
-    is_denied(folder.to_string().as_ref(), AccessFlags::R_OK | AccessFlags::W_OK).then(|| {
+    is_denied(folder, AccessFlags::R_OK | AccessFlags::W_OK).then(|| {
+        let folder = folder.display();
         format!(
             "user {user} may not write to {folder}: give it to that user (chown -R {user} {folder}), or \
              name another folder with persistence_location"

@@ -130,13 +130,7 @@ impl Tables {
     fn check_values(&self) -> Result<Used, EngineError> {
         let used = self.guard(|| {
             let reading = self.begin_read()?;
-            let mut used = Used::new();
-            for file in reading.transaction.open_table(FILES)?.iter()? {
-                let (number, file) = file?;
-                let (bytes, live) = file.value();
-                used.insert(number.value(), Use { bytes, live });
-            }
-            Ok(used)
+            used_of(&reading.transaction.open_table(FILES)?)
         })?;
         self.values.open(&used)?;
         self.guard(|| {
@@ -233,12 +227,7 @@ impl Tables {
             live: state.get(LIVE)?.map_or(0, |live| live.value()),
             stored: Vec::new(),
         };
-        let mut used = Used::new();
-        for file in files.iter()? {
-            let (number, file) = file?;
-            let (bytes, live) = file.value();
-            used.insert(number.value(), Use { bytes, live });
-        }
+        let mut used = used_of(&files)?;
         let before = used.clone();
         let mut values = self.values.append(&mut used);
         for &(key, value) in changes {
@@ -492,6 +481,17 @@ impl Pairs<'_> {
         }
         Ok(())
     }
+}
+
+/// What is used of each file of values, as the table of files has it.
+fn used_of(files: &impl ReadableTable<u64, (u64, u64)>) -> Result<Used, Failure> {
+    let mut used = Used::new();
+    for file in files.iter()? {
+        let (number, file) = file?;
+        let (bytes, live) = file.value();
+        used.insert(number.value(), Use { bytes, live });
+    }
+    Ok(used)
 }
 
 /// Bytes of a key and what stands beside it.
