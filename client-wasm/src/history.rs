@@ -588,13 +588,8 @@ mod tests {
     #[test]
     fn blocks_and_halving_find_what_looking_at_each_point_finds() {
         for seed in 0..200u64 {
-            let mut random = seed;
-            let mut next = |below: u64| {
-                random = random
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
-                (random >> 33) % below
-            };
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut next = |below: u64| random.u64(..below);
             let points_max = 1 + next(400) as usize;
             let (mut history, mut points, mut at_ms) = (History::default(), Vec::new(), 0.0);
             for _ in 0..next(900) {

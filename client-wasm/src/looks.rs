@@ -7,10 +7,9 @@ use crate::inside::Inside;
 use crate::limits::{
     CHART_WIDTH_MAX, LOOKS_MAX, POINTS_PER_PATH_MAX, RECENT_MESSAGES_MAX, SOURCES_PER_LOOK_MAX,
 };
-use crate::log::Entry;
+use crate::messages;
 use crate::protocol::{Chart, ChartView, Look, MessageRow, Range, Series, Sight, Slot, Source};
 use crate::store::{Store, Topic, TopicId};
-use crate::tree;
 
 /// How often new messages change a chart or a list, in milliseconds.
 const INTERVAL_MS: f64 = 200.0;
@@ -191,15 +190,7 @@ fn count(look: &Look, store: &Store) -> u64 {
 /// The last messages of a topic, the newest first.
 fn recent(topic: &str, len: u16, store: &Store) -> Vec<MessageRow> {
     let Some(topic) = store.id(topic).and_then(|id| store.topic(id)) else { return Vec::new() };
-    let row = |entry: Entry<'_>| MessageRow {
-        seq: entry.seq,
-        at_ms: entry.at_ms,
-        topic: topic.name.to_string(),
-        value: tree::line(entry.payload, entry.payload_len),
-        len: entry.payload_len as u64,
-        qos: entry.qos,
-        retain: entry.retain,
-    };
+    let row = |entry| messages::row(&entry, topic);
     let len = usize::from(len).min(RECENT_MESSAGES_MAX);
     store.log().back_from(topic.last).take(len).map(row).collect()
 }

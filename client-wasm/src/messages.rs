@@ -11,7 +11,7 @@ use crate::limits::{LOG_LOOKED_AT_ONCE, TREE_ROWS_MAX};
 use crate::log::{Entry, Seq};
 use crate::protocol::{MessageRow, Messages as Shown, MessagesView};
 use crate::search::Search;
-use crate::store::{Store, TopicId};
+use crate::store::{Store, Topic, TopicId};
 use crate::tree;
 
 /// How often the rows change, in milliseconds.
@@ -161,18 +161,10 @@ impl Messages {
         let len = (view.len as usize).min(TREE_ROWS_MAX);
         let first = (view.first as usize).min(total.saturating_sub(len));
         let rows = (first..total.min(first.saturating_add(len)))
-            .filter_map(|row| {
-                let entry = store.log().get(self.seq_of_row(row, total, store)?)?;
+            .filter_map(|at| {
+                let entry = store.log().get(self.seq_of_row(at, total, store)?)?;
                 let topic = store.topic(entry.topic)?;
-                Some(MessageRow {
-                    seq: entry.seq,
-                    at_ms: entry.at_ms,
-                    topic: topic.name.to_string(),
-                    value: tree::line(entry.payload, entry.payload_len),
-                    len: entry.payload_len as u64,
-                    qos: entry.qos,
-                    retain: entry.retain,
-                })
+                Some(row(&entry, topic))
             })
             .collect();
         let next = store.log().next();
@@ -185,6 +177,19 @@ impl Messages {
             is_searching: self.is_searching(store),
             rows,
         })
+    }
+}
+
+/// What a page shows of a message of this topic.
+pub(crate) fn row(entry: &Entry<'_>, topic: &Topic) -> MessageRow {
+    MessageRow {
+        seq: entry.seq,
+        at_ms: entry.at_ms,
+        topic: topic.name.to_string(),
+        value: tree::line(entry.payload, entry.payload_len),
+        len: entry.payload_len as u64,
+        qos: entry.qos,
+        retain: entry.retain,
     }
 }
 

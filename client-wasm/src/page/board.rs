@@ -10,6 +10,7 @@ use yew::prelude::*;
 use super::card::Card;
 use super::field::use_field;
 use super::figures::span;
+use super::kept;
 use super::link::Link;
 use super::rooms::{Rooms, Slot, WIDGETS};
 use super::search::SearchBox;
@@ -140,10 +141,7 @@ fn use_pace(board: Option<&Rc<Cards>>) -> HashSet<TopicId> {
 /// Whether there are widgets to be shown, or the address asks for one: they are the second program's.
 #[hook]
 fn use_widgets() -> bool {
-    let are_kept = || {
-        let storage = web_sys::window().and_then(|window| window.local_storage().ok().flatten());
-        storage.is_some_and(|storage| storage.get_item(WIDGETS).is_ok_and(|kept| kept.is_some()))
-    };
+    let are_kept = || kept::read(WIDGETS).is_some();
     let are_asked_for = || {
         let hash = web_sys::window().and_then(|window| window.location().hash().ok());
         hash.is_some_and(|hash| hash.starts_with("#/?"))

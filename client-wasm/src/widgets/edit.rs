@@ -313,13 +313,8 @@ mod tests {
     #[test]
     fn whatever_is_done_can_be_undone_and_done_again() {
         for seed in 0..150u64 {
-            let mut random = seed;
-            let mut next = |below: u64| {
-                random = random
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
-                (random >> 33) % below
-            };
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut next = |below: u64| random.u64(..below);
             let mut editor = three();
             while editor.undo() {}
             let start = Rc::clone(editor.board());

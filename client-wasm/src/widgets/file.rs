@@ -345,13 +345,8 @@ mod tests {
         let whole = write(&board());
         let link = to_link(&board()).unwrap();
         for seed in 0..400u64 {
-            let mut random = seed;
-            let mut next = |below: usize| {
-                random = random
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
-                (random >> 33) as usize % below
-            };
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut next = |below: usize| random.usize(..below);
             let mut bytes = whole.clone().into_bytes();
             for _ in 0..1 + next(4) {
                 let at = next(bytes.len());
