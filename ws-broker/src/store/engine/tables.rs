@@ -188,7 +188,7 @@ impl Tables {
         Ok(Snapshot { tables: self, reading })
     }
 
-    /// Changes pairs, and notes that all batches of the journal up to `last` are in the tables.
+    /// Changes pairs, given in the order of their keys, and notes that all batches of the journal up to `last` are in the tables.
     pub(super) fn apply(&self, changes: &[Change<'_>], last: u64) -> Result<(), EngineError> {
         let applied = self.guard(|| {
             let database = self.database()?;
@@ -224,6 +224,7 @@ impl Tables {
         let mut pairs = Pairs {
             here: transaction.open_table(PAIRS)?,
             long: transaction.open_table(LONG)?,
+            last: None,
             live: state.get(LIVE)?.map_or(0, |live| live.value()),
             stored: Vec::new(),
         };
@@ -231,7 +232,9 @@ impl Tables {
         let before = used.clone();
         let mut values = self.values.append(&mut used);
         for &(key, value) in changes {
-            pairs.remove(key, &mut values)?;
+            if !pairs.is_new(key)? {
+                pairs.remove(key, &mut values)?;
+            }
             match value {
                 Some(value) if value.len() >= self.long_value_min => {
                     pairs.insert_long(key, value, &mut values)?;
@@ -443,6 +446,9 @@ impl Reading<'_> {
 struct Pairs<'a> {
     here: Table<'a, &'static [u8], &'static [u8]>,
     long: Table<'a, &'static [u8], SpotColumns>,
+    /// A first byte of keys, and the last key that begins with it, if there is one. Those behind it
+    /// are new.
+    last: Option<(u8, Option<Vec<u8>>)>,
     /// Bytes of all keys and values that are not elsewhere.
     live: u64,
     /// A value with its checksum.
@@ -469,6 +475,29 @@ impl Pairs<'_> {
         self.live = self.live.saturating_add(bytes(key, SPOT_BYTES));
         self.long.insert(key, spot.columns())?;
         Ok(())
+    }
+
+    /// Whether a key is certainly not there. Changes come in the order of their keys, and most keys of
+    /// one kind are those of parcels, which are numbered: what is new stands behind all that was there.
+    fn is_new(&mut self, key: &[u8]) -> Result<bool, Failure> {
+        let Some((&first, end)) =
+            key.first().and_then(|first| Some((first, first.checked_add(1)?)))
+        else {
+            return Ok(false);
+        };
+        if self.last.as_ref().is_none_or(|(of, _)| *of != first) {
+            self.last = Some((first, self.last_between(&[first], &[end])?));
+        }
+        let last = self.last.as_ref().and_then(|(_, last)| last.as_deref());
+        Ok(last.is_none_or(|last| last < key))
+    }
+
+    /// The last key from `start` on that comes before `end`.
+    fn last_between(&self, start: &[u8], end: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+        let here = self.here.range(start..end)?.next_back().transpose()?;
+        let long = self.long.range(start..end)?.next_back().transpose()?;
+        let here = here.map(|(key, _)| key.value().to_vec());
+        Ok(here.max(long.map(|(key, _)| key.value().to_vec())))
     }
 
     /// Removes a key, if it is there.
