@@ -131,6 +131,8 @@ pub(super) struct Packs {
 struct Values {
     bodies: Vec<u8>,
     deliveries: Vec<u8>,
+    /// Room for what is known of its messages, of which there may be one or as many as deliveries.
+    known: Vec<Body>,
 }
 
 /// Turns parcels into the changes that store them.
@@ -286,7 +288,7 @@ impl Packing<'_> {
 
     fn add_deliveries(&mut self, parcel: &Parcel) {
         let mut values = self.packs.spare.pop().unwrap_or_default();
-        let mut pack = Pack::default();
+        let mut pack = Pack { bodies: std::mem::take(&mut values.known), ..Pack::default() };
         pack.deliveries.reserve_exact(parcel.deliveries.len());
         for (index, delivery) in (0..).zip(&parcel.deliveries) {
             let delivery = delivery.as_ref().map(|delivery| {
@@ -302,6 +304,8 @@ impl Packing<'_> {
             pack.deliveries.push(delivery);
         }
         pack.written = pack.waiting;
+        let bodies = pack.bodies.clone();
+        values.known = std::mem::replace(&mut pack.bodies, bodies);
         self.packs.waiting = self.packs.waiting.saturating_add(pack.waiting);
         self.packs.packs.insert(parcel.number, pack);
         self.new.push((parcel.number, values));
@@ -387,6 +391,7 @@ impl Packing<'_> {
             if packs.spare.len() < SPARE_VALUES_MAX && room <= STORE_SPARE_BYTES_MAX {
                 values.bodies.clear();
                 values.deliveries.clear();
+                values.known.clear();
                 packs.spare.push(values);
             }
         }
