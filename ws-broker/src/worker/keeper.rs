@@ -6,8 +6,9 @@
 //! moment longer, since most acknowledge at once, and what is over before it was handed on is taken
 //! back and costs the store nothing.
 //!
-//! Whoever waits has a [`Wait`], which counts what it waits for: changes of this worker, and workers
-//! that it has handed a message to.
+//! Whoever waits for one parcel and nothing else, as most do, waits for it by its number. Whoever waits for
+//! more has a [`Wait`], which counts that: changes of this worker, deliveries that may be over before
+//! they are stored, and workers that it has handed a message to.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -36,7 +37,16 @@ pub(crate) enum Waiting {
     Nobody,
     /// Somebody does who has nothing to wait for so far.
     Somebody,
+    /// Somebody waits for this parcel of the worker and nothing else.
+    ForParcel(u64),
     For(WaitKey),
+}
+
+impl Waiting {
+    /// Whether there is something to wait for.
+    pub(super) fn is_for_something(self) -> bool {
+        matches!(self, Self::ForParcel(_) | Self::For(_))
+    }
 }
 
 /// Who waits.
@@ -72,9 +82,19 @@ struct UnderWay {
     /// Whether another worker hands it to the store, together with what belongs to it there.
     is_lent: bool,
     waits: Vec<WaitKey>,
+    links: Vec<SharedLink>,
     sessions: Vec<SessionKey>,
     /// Deliveries of a lent parcel that ended meanwhile.
     ended: Vec<Place>,
+}
+
+/// Who goes on when a parcel is stored.
+#[derive(Debug, Default)]
+pub(super) struct Stored {
+    /// Connections with answers that waited for it.
+    pub links: Vec<SharedLink>,
+    /// Sessions to whom a message may be sent now.
+    pub sessions: Vec<SessionKey>,
 }
 
 /// What a worker adds to the parcel of another, so that both are stored at once.
@@ -113,6 +133,10 @@ pub(super) struct Keeper {
     held: usize,
     /// Waits for what is in the parcel beside deliveries.
     waits_of_parcel: Vec<WaitKey>,
+    /// Connections with answers that wait for the parcel.
+    links: Vec<SharedLink>,
+    /// Whether anybody waits for the parcel by its number.
+    is_awaited: bool,
     /// Sessions to whom a message may be sent once the parcel is stored.
     sessions: Vec<SessionKey>,
     /// Sessions that have sent messages which are stored.
@@ -145,6 +169,8 @@ impl Keeper {
             free: Vec::new(),
             held: 0,
             waits_of_parcel: Vec::new(),
+            links: Vec::new(),
+            is_awaited: false,
             sessions: Vec::new(),
             senders: Vec::new(),
             is_urgent: false,
@@ -171,6 +197,11 @@ impl Keeper {
                 *waiting = Waiting::For(key);
                 Some(key)
             }
+            Waiting::ForParcel(parcel) => {
+                let key = self.wait_of(parcel);
+                *waiting = Waiting::For(key);
+                self.wait(waiting)
+            }
             Waiting::For(key) => {
                 let wait = self.waits.get_mut(key)?;
                 wait.left = wait.left.saturating_add(1);
@@ -179,8 +210,62 @@ impl Keeper {
         }
     }
 
+    /// Has somebody wait for the parcel that gathers.
+    fn wait_for_parcel(&mut self, waiting: &mut Waiting) {
+        let number = self.parcel.number;
+        match *waiting {
+            Waiting::Nobody => {}
+            Waiting::Somebody => {
+                *waiting = Waiting::ForParcel(number);
+                self.is_awaited = true;
+            }
+            Waiting::ForParcel(parcel) if parcel == number => {}
+            Waiting::ForParcel(_) | Waiting::For(_) => {
+                let wait = self.wait(waiting);
+                self.waits_of_parcel.extend(wait);
+            }
+        }
+    }
+
+    /// A wait for a parcel, and until all is asked for.
+    fn wait_of(&mut self, parcel: u64) -> WaitKey {
+        let key = self.waits.insert(Wait { left: 1, who: Who::Nobody });
+        let waits = if parcel == self.parcel.number {
+            Some(&mut self.waits_of_parcel)
+        } else {
+            let mut under_way = self.under_way.iter_mut();
+            under_way.find(|it| it.parcel == parcel).map(|it| &mut it.waits)
+        };
+        if let (Some(waits), Some(wait)) = (waits, self.waits.get_mut(key)) {
+            waits.push(key);
+            wait.left = 2;
+        }
+        key
+    }
+
+    /// All is asked for that the answers of a connection wait for, which is this parcel: says whether
+    /// there is anything to wait for still.
+    pub(super) fn begin_wait_for_parcel(&mut self, parcel: u64, link: &SharedLink) -> bool {
+        let links = if parcel == self.parcel.number {
+            &mut self.links
+        } else {
+            let mut under_way = self.under_way.iter_mut();
+            let Some(it) = under_way.find(|it| it.parcel == parcel) else { return false };
+            &mut it.links
+        };
+        if !links.last().is_some_and(|last| Rc::ptr_eq(last, link)) {
+            links.push(Rc::clone(link));
+        }
+        true
+    }
+
     /// All is asked for that somebody waits for: says whether there is anything to wait for still.
-    pub(super) fn begin_wait(&mut self, key: WaitKey, who: Who) -> bool {
+    pub(super) fn begin_wait(&mut self, waiting: Waiting, who: Who) -> bool {
+        let key = match waiting {
+            Waiting::Nobody | Waiting::Somebody => return false,
+            Waiting::ForParcel(parcel) => self.wait_of(parcel),
+            Waiting::For(key) => key,
+        };
         let Some(wait) = self.waits.get_mut(key) else { return false };
         if wait.left <= 1 {
             self.waits.remove(key);
@@ -201,10 +286,12 @@ impl Keeper {
         }
     }
 
-    /// Notes a message that a session is to get.
+    /// Notes a message that a session is to get. If its client is there, it may be over before it is
+    /// stored, and with it what somebody waits for.
     pub(super) fn deliver(
         &mut self,
         delivery: NewDelivery,
+        is_there: bool,
         waiting: &mut Waiting,
         now: Ms,
     ) -> Place {
@@ -216,22 +303,30 @@ impl Keeper {
         if self.held >= PARCEL_DELIVERIES_MAX {
             self.roll_over();
         }
-        let wait = self.wait(waiting);
-        if wait.is_none() {
+        let wait = if is_there { self.wait(waiting) } else { None };
+        if !is_there {
+            self.wait_for_parcel(waiting);
+        }
+        if !waiting.is_for_something() {
             self.be_lazy(now);
         }
-        let claim = Claim { since: now, wait };
-        let index = self.free.pop().unwrap_or_else(|| {
-            self.claims.push(None);
-            self.parcel.deliveries.push(None);
-            u16::try_from(self.claims.len().saturating_sub(1)).unwrap_or(u16::MAX)
-        });
-        if let Some(place) = self.claims.get_mut(usize::from(index)) {
-            *place = Some(claim);
-        }
-        if let Some(place) = self.parcel.deliveries.get_mut(usize::from(index)) {
-            *place = Some(delivery);
-        }
+        let claim = Some(Claim { since: now, wait });
+        let index = match self.free.pop() {
+            Some(index) => {
+                let at = usize::from(index);
+                if let (Some(free), Some(place)) =
+                    (self.claims.get_mut(at), self.parcel.deliveries.get_mut(at))
+                {
+                    (*free, *place) = (claim, Some(delivery));
+                }
+                index
+            }
+            None => {
+                self.claims.push(claim);
+                self.parcel.deliveries.push(Some(delivery));
+                u16::try_from(self.claims.len().saturating_sub(1)).unwrap_or(u16::MAX)
+            }
+        };
         self.held = self.held.saturating_add(1);
         Place::new(self.parcel.number, index)
     }
@@ -254,11 +349,13 @@ impl Keeper {
         waits.extend(self.claims.drain(..).flatten().filter_map(|claim| claim.wait));
         self.free.clear();
         self.held = 0;
-        parcel.is_awaited = !waits.is_empty() || !self.sessions.is_empty();
+        let is_awaited = std::mem::take(&mut self.is_awaited);
+        parcel.is_awaited = is_awaited || !waits.is_empty() || !self.sessions.is_empty();
         self.under_way.push_back(UnderWay {
             parcel: parcel.number,
             is_lent: false,
             waits,
+            links: std::mem::take(&mut self.links),
             sessions: std::mem::take(&mut self.sessions),
             ended: Vec::new(),
         });
@@ -298,6 +395,7 @@ impl Keeper {
                 parcel: parcel.number,
                 is_lent: true,
                 waits: Vec::new(),
+                links: Vec::new(),
                 sessions: std::mem::take(&mut sessions),
                 ended: Vec::new(),
             });
@@ -365,13 +463,11 @@ impl Keeper {
     }
 
     fn note_change(&mut self, waiting: &mut Waiting, now: Ms) {
-        match self.wait(waiting) {
-            Some(wait) => {
-                // One wait for all that somebody changes in a parcel would do; it is rarely more.
-                self.waits_of_parcel.push(wait);
-                self.is_urgent = true;
-            }
-            None => self.be_lazy(now),
+        self.wait_for_parcel(waiting);
+        if waiting.is_for_something() {
+            self.is_urgent = true;
+        } else {
+            self.be_lazy(now);
         }
     }
 
@@ -483,24 +579,25 @@ impl Keeper {
         self.is_urgent = false;
         self.lazy_at = None;
         let mut parcels = std::mem::take(&mut self.others);
-        if !(self.parcel.is_empty() && parcels.is_empty()) {
+        // What somebody waits for may be over: then there is an empty parcel to wait for.
+        if self.is_awaited || !self.parcel.is_empty() || !parcels.is_empty() {
             parcels.extend(self.begin_parcel());
         }
         parcels
     }
 
-    /// A parcel is stored: gives back the sessions that waited for it.
-    pub(super) fn stored(&mut self, parcel: u64) -> Vec<SessionKey> {
+    /// A parcel is stored: gives back who waited for it.
+    pub(super) fn stored(&mut self, parcel: u64) -> Stored {
         let Some(at) = self.under_way.iter().position(|under_way| under_way.parcel == parcel)
         else {
-            return Vec::new();
+            return Stored::default();
         };
-        let Some(under_way) = self.under_way.remove(at) else { return Vec::new() };
+        let Some(under_way) = self.under_way.remove(at) else { return Stored::default() };
         for wait in under_way.waits {
             self.settle(wait);
         }
         self.parcel.ended.extend(under_way.ended);
-        under_way.sessions
+        Stored { links: under_way.links, sessions: under_way.sessions }
     }
 }
 

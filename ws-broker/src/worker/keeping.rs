@@ -11,8 +11,8 @@ use crate::store::{
     self, NewDelivery, Place, SavedDelivery, SavedSession, SessionState, Store, Surroundings as _,
 };
 use crate::time::{Wall, seconds};
-use crate::worker::keeper::{Due, Waiting, Who};
-use crate::worker::link::{Cause, SharedLink};
+use crate::worker::keeper::{Due, Stored, Waiting, Who};
+use crate::worker::link::{Cause, Link, SharedLink, Until};
 use crate::worker::publish::Routed;
 use crate::worker::session::{
     DelayedWill, Delivery, Held, Kept, KeptDelivery, RetainedDelivery, Session, StoredMessage,
@@ -122,7 +122,11 @@ impl State {
 
     /// A parcel is stored: what waited for it goes on.
     pub(super) fn on_stored(&mut self, parcel: u64) {
-        for key in self.keeper.stored(parcel) {
+        let Stored { links, sessions } = self.keeper.stored(parcel);
+        for link in links {
+            self.send_held(&link, |link| link.release_stored(parcel));
+        }
+        for key in sessions {
             let slot = key.slot as usize;
             let Some(session) = self.sessions.get_mut(slot) else { continue };
             if session.key != key {
@@ -142,13 +146,7 @@ impl State {
         while let Some((wait, who)) = self.keeper.done.pop_front() {
             match who {
                 Who::Nobody => {}
-                Who::Link(link) => {
-                    let deadline = self.closing_deadline();
-                    let link = &mut *link.borrow_mut();
-                    if let Err(cause) = link.release(wait, &mut self.spare) {
-                        link.close(cause, deadline, &mut self.spare);
-                    }
-                }
+                Who::Link(link) => self.send_held(&link, |link| link.release(wait)),
                 Who::Gate(link) => {
                     let link = &mut *link.borrow_mut();
                     link.is_gated = false;
@@ -162,6 +160,16 @@ impl State {
         self.keeper.wake_in_time(self.now);
     }
 
+    /// Sends the answers that have nothing to wait for any more once some are released.
+    fn send_held(&mut self, link: &SharedLink, release: impl FnOnce(&mut Link)) {
+        let deadline = self.closing_deadline();
+        let link = &mut *link.borrow_mut();
+        release(link);
+        if let Err(cause) = link.send_held(&mut self.spare) {
+            link.close(cause, deadline, &mut self.spare);
+        }
+    }
+
     /// Sends an answer once what it waits for has come to be.
     pub(super) fn answer(
         &mut self,
@@ -169,13 +177,24 @@ impl State {
         waiting: Waiting,
         packet: Packet,
     ) -> Result<(), Cause> {
-        if let Waiting::For(wait) = waiting
-            && self.keeper.begin_wait(wait, Who::Link(Rc::clone(link)))
-        {
-            link.borrow_mut().hold(wait, packet);
-            return Ok(());
+        let until = match waiting {
+            Waiting::ForParcel(parcel) => {
+                let is_under_way = self.keeper.begin_wait_for_parcel(parcel, link);
+                is_under_way.then_some(Until::Stored(parcel))
+            }
+            Waiting::For(wait) => {
+                let is_waiting = self.keeper.begin_wait(waiting, Who::Link(Rc::clone(link)));
+                is_waiting.then_some(Until::Settled(wait))
+            }
+            Waiting::Nobody | Waiting::Somebody => None,
+        };
+        match until {
+            Some(until) => {
+                link.borrow_mut().hold(until, packet);
+                Ok(())
+            }
+            None => link.borrow_mut().answer(packet, &mut self.spare),
         }
-        link.borrow_mut().answer(packet, &mut self.spare)
     }
 
     /// Sends one of the four acknowledgements once what it waits for has come to be.
@@ -193,8 +212,9 @@ impl State {
 
     /// Has nothing written to a connection until what its CONNACK tells of is stored.
     pub(super) fn gate(&mut self, link: &SharedLink, waiting: Waiting) {
-        if let Waiting::For(wait) = waiting {
-            link.borrow_mut().is_gated = self.keeper.begin_wait(wait, Who::Gate(Rc::clone(link)));
+        if waiting.is_for_something() {
+            let is_gated = self.keeper.begin_wait(waiting, Who::Gate(Rc::clone(link)));
+            link.borrow_mut().is_gated = is_gated;
         }
     }
 
@@ -239,11 +259,11 @@ impl State {
             share: delivery.share.clone(),
             message: routed.keep(),
         };
-        let place = self.keeper.deliver(new, &mut routed.waiting, self.now);
+        let is_there = session.link.is_some();
+        let place = self.keeper.deliver(new, is_there, &mut routed.waiting, self.now);
         delivery.kept = Some(KeptDelivery { place, number });
         // Who is there is likely to acknowledge at once; anybody else is waited for in vain. With QoS 2
         // nothing is sent before it is stored, lest its identifier be used for another message.
-        let is_there = session.link.is_some();
         let is_long = !is_there && session.send.queued_len() >= QUEUED_HERE_MAX;
         if qos == QoS::ExactlyOnce || is_long {
             self.keeper.resume_when_stored(session.key);

@@ -12,7 +12,7 @@ use codec::{
 };
 use session::{AliasesIn, AliasesOut};
 
-use crate::limits::{HELD_ANSWERS_MAX, Limits};
+use crate::limits::{HELD_ANSWERS_MAX, HELD_ANSWERS_ROOM, Limits};
 use crate::net::Peer;
 use crate::time::Ms;
 use crate::worker::bridge::Crossing;
@@ -70,8 +70,16 @@ pub(crate) struct Link {
 /// An answer that waits until what it acknowledges is stored, or behind one that does.
 #[derive(Debug)]
 pub(crate) struct HeldAnswer {
-    wait: Option<WaitKey>,
+    until: Option<Until>,
     packet: Packet,
+}
+
+/// What an answer waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// This parcel of the worker is stored.
+    Stored(u64),
+    Settled(WaitKey),
 }
 
 /// Why a connection is closed, and what is still to be done about it.
@@ -174,35 +182,56 @@ impl Link {
         if self.held.is_empty() {
             return self.send(&packet, spare);
         }
-        self.held.push_back(HeldAnswer { wait: None, packet });
+        self.held.push_back(HeldAnswer { until: None, packet });
         Ok(())
     }
 
     /// Holds an answer back.
-    pub(crate) fn hold(&mut self, wait: WaitKey, packet: Packet) {
-        self.held.push_back(HeldAnswer { wait: Some(wait), packet });
+    pub(crate) fn hold(&mut self, until: Until, packet: Packet) {
+        if self.held.capacity() == 0 {
+            // What a client publishes together is answered together.
+            self.held.reserve(HELD_ANSWERS_ROOM);
+        }
+        self.held.push_back(HeldAnswer { until: Some(until), packet });
     }
 
-    /// What an answer waited for has come to be: it is sent, if none is before it.
+    /// What an answer waited for has come to be.
+    pub(crate) fn release(&mut self, wait: WaitKey) {
+        let until = Some(Until::Settled(wait));
+        if let Some(held) = self.held.iter_mut().find(|held| held.until == until) {
+            held.until = None;
+        }
+    }
+
+    /// The parcel that answers waited for is stored.
+    pub(crate) fn release_stored(&mut self, parcel: u64) {
+        for held in &mut self.held {
+            if held.until == Some(Until::Stored(parcel)) {
+                held.until = None;
+            }
+        }
+    }
+
+    /// Sends the answers that have nothing to wait for any more, up to the first that has.
     ///
     /// # Errors
     /// As for [`Link::send`].
-    pub(crate) fn release(&mut self, wait: WaitKey, spare: &mut SpareBuffers) -> Result<(), Cause> {
-        if let Some(held) = self.held.iter_mut().find(|held| held.wait == Some(wait)) {
-            held.wait = None;
-        }
-        while self.held.front().is_some_and(|held| held.wait.is_none()) {
-            if let Some(HeldAnswer { packet, .. }) = self.held.pop_front()
-                && self.closing.is_none()
-            {
-                self.send(&packet, spare)?;
+    pub(crate) fn send_held(&mut self, spare: &mut SpareBuffers) -> Result<(), Cause> {
+        let mut held = std::mem::take(&mut self.held);
+        let mut sent = Ok(());
+        while sent.is_ok()
+            && let Some(answer) = held.front().filter(|answer| answer.until.is_none())
+        {
+            if self.closing.is_none() {
+                sent = self.send(&answer.packet, spare);
             }
+            held.pop_front();
         }
-        if self.held.is_empty() {
-            self.held = VecDeque::new();
+        if !held.is_empty() {
+            self.held = held;
         }
         self.wake();
-        Ok(())
+        sent
     }
 
     /// Whether the client asks and asks and does not read the answers: it is not listened to until

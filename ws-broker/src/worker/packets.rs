@@ -201,7 +201,7 @@ impl State {
             // If the message is stored, so is that it was received: together, or not at all.
             if let Some(kept) = &mut session.kept
                 && qos == QoS::ExactlyOnce
-                && matches!(waiting, Waiting::For(_))
+                && waiting.is_for_something()
                 && kept.received.insert(id)
             {
                 store::put_received(self.keeper.change(&mut waiting, self.now), kept.number, id);

@@ -58,9 +58,7 @@ impl State {
         let waiting = Waiting::Somebody;
         let mut routed = Routed { message, kept: None, waiting, is_whole: true };
         self.route(&mut routed);
-        if let Waiting::For(wait) = routed.waiting {
-            self.keeper.begin_wait(wait, Who::Nobody);
-        }
+        self.keeper.begin_wait(routed.waiting, Who::Nobody);
     }
 
     fn route(&mut self, routed: &mut Routed<'_>) -> bool {
@@ -187,9 +185,7 @@ impl State {
             let mut routed =
                 Routed { message: &message, kept: kept_message, waiting, is_whole: true };
             self.deliver_to(chosen, &mut routed);
-            if let Waiting::For(wait) = routed.waiting {
-                self.keeper.begin_wait(wait, Who::Nobody);
-            }
+            self.keeper.begin_wait(routed.waiting, Who::Nobody);
         }
         self.end_delivery(kept);
     }
@@ -237,11 +233,7 @@ impl State {
             self.shared.send(worker, Mail::Loan(wait, parcels));
             return;
         }
-        let is_waiting = match routed.waiting {
-            Waiting::For(here) => self.keeper.begin_wait(here, Who::Worker(worker, wait)),
-            _ => false,
-        };
-        if !is_waiting {
+        if !self.keeper.begin_wait(routed.waiting, Who::Worker(worker, wait)) {
             self.shared.send(worker, Mail::Settled(wait));
         }
     }
