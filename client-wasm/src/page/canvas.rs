@@ -1,5 +1,7 @@
 //! A canvas in the pixels of the screen, and how a line of slices is drawn on one.
 
+use std::cell::RefCell;
+
 use wasm_bindgen::prelude::*;
 use web_sys::{CanvasRenderingContext2d, CssStyleDeclaration, HtmlCanvasElement};
 
@@ -16,13 +18,71 @@ pub(super) struct Surface {
     style: Option<CssStyleDeclaration>,
 }
 
-impl Surface {
-    /// The canvas, cleared, as large as it is on the screen.
-    pub(super) fn new(canvas: &HtmlCanvasElement) -> Option<Self> {
+/// How large a canvas is on the screen, and in which colour it is drawn.
+struct Measures {
+    width: u32,
+    height: u32,
+    ratio: f64,
+    style: Option<CssStyleDeclaration>,
+    color: String,
+}
+
+impl Measures {
+    fn of(canvas: &HtmlCanvasElement) -> Option<Self> {
         let window = web_sys::window()?;
         let ratio = window.device_pixel_ratio();
         let size = |css: i32| (f64::from(css) * ratio).round().max(1.0) as u32;
         let (width, height) = (size(canvas.client_width()), size(canvas.client_height()));
+        let style = window.get_computed_style(canvas).ok().flatten();
+        let color = style.as_ref().and_then(|style| style.get_property_value("color").ok());
+        Some(Self { width, height, ratio, style, color: color.unwrap_or_default() })
+    }
+}
+
+/// What draws on a canvas.
+type Drawing = Box<dyn FnOnce(&Surface)>;
+
+thread_local! {
+    static WAITING: RefCell<Vec<(HtmlCanvasElement, Drawing)>> = RefCell::default();
+}
+
+/// Draws on the canvas, in its own text colour, when the browser's next frame begins.
+///
+/// Then the page is laid out, so that measuring a canvas costs nothing, and all that are to be drawn are
+/// measured before the first gets its size: that makes the browser lay out the page anew.
+pub(super) fn draw_soon(canvas: HtmlCanvasElement, drawing: impl FnOnce(&Surface) + 'static) {
+    let is_first = WAITING.with_borrow_mut(|waiting| {
+        let is_first = waiting.is_empty();
+        // A page in the background has no frames: what was to be drawn there is drawn no more.
+        waiting.retain(|(known, _)| *known != canvas && known.is_connected());
+        waiting.push((canvas, Box::new(drawing)));
+        is_first
+    });
+    if is_first && let Some(window) = web_sys::window() {
+        let begin = Closure::once_into_js(draw_all);
+        // Every window has frames.
+        let _asked = window.request_animation_frame(begin.unchecked_ref());
+    }
+}
+
+fn draw_all() {
+    let waiting = WAITING.take();
+    let measured: Vec<_> = waiting.iter().map(|(canvas, _)| Measures::of(canvas)).collect();
+    for ((canvas, drawing), measures) in waiting.into_iter().zip(measured) {
+        if let Some(surface) = measures.and_then(|measures| Surface::sized(&canvas, measures)) {
+            drawing(&surface);
+        }
+    }
+}
+
+impl Surface {
+    /// The canvas, cleared, as large as it is on the screen.
+    pub(super) fn new(canvas: &HtmlCanvasElement) -> Option<Self> {
+        Self::sized(canvas, Measures::of(canvas)?)
+    }
+
+    fn sized(canvas: &HtmlCanvasElement, measures: Measures) -> Option<Self> {
+        let Measures { width, height, ratio, style, color } = measures;
         // Setting the size clears the canvas, and costs, even where it stays the same.
         if canvas.width() != width || canvas.height() != height {
             canvas.set_width(width);
@@ -32,8 +92,9 @@ impl Surface {
         let context = context.dyn_into::<CanvasRenderingContext2d>().ok()?;
         let (width, height) = (f64::from(width), f64::from(height));
         context.clear_rect(0.0, 0.0, width, height);
-        let style = window.get_computed_style(canvas).ok().flatten();
-        Some(Self { context, width, height, ratio, style })
+        let surface = Self { context, width, height, ratio, style };
+        surface.color(&color);
+        Some(surface)
     }
 
     /// What the style sheet says, a variable for instance.

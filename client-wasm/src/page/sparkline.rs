@@ -5,7 +5,7 @@ use std::rc::Rc;
 use web_sys::HtmlCanvasElement;
 use yew::prelude::*;
 
-use super::canvas::{Corner, LINE_WIDTH, Surface, trace};
+use super::canvas::{Corner, LINE_WIDTH, Surface, draw_soon, trace};
 use crate::history::{Column, Sparkline as Shape};
 
 /// The radius of the dot at the newest number, in pixels of the style sheet.
@@ -26,18 +26,16 @@ pub(super) fn Sparkline(props: &SparklineProps) -> Html {
         let canvas = canvas.clone();
         use_effect_with(props.sparkline.clone(), move |sparkline| {
             if let Some(canvas) = canvas.cast::<HtmlCanvasElement>() {
-                draw(&canvas, sparkline.as_deref());
+                let shape = sparkline.clone();
+                draw_soon(canvas, move |surface| draw(surface, shape.as_deref()));
             }
         });
     }
     html! { <canvas ref={canvas} class="sparkline" aria-hidden="true"></canvas> }
 }
 
-/// Draws the line in the canvas' own text colour.
-fn draw(canvas: &HtmlCanvasElement, shape: Option<&Shape>) {
-    let Some(surface) = Surface::new(canvas) else { return };
+fn draw(surface: &Surface, shape: Option<&Shape>) {
     let Some(shape) = shape.filter(|shape| !shape.columns.is_empty()) else { return };
-    surface.color(&surface.style("color"));
     surface.line_width(LINE_WIDTH);
     let margin = (DOT_RADIUS + 0.5) * surface.ratio;
     let plot = Plot {
@@ -47,9 +45,9 @@ fn draw(canvas: &HtmlCanvasElement, shape: Option<&Shape>) {
         bottom: surface.height - margin,
     };
     for part in shape.columns.chunk_by(|_, next| !next.gap) {
-        plot.area(&surface, part);
+        plot.area(surface, part);
         surface.context.begin_path();
-        plot.trace(&surface, part);
+        plot.trace(surface, part);
         surface.context.stroke();
     }
     if let Some(last) = shape.columns.last() {
