@@ -367,6 +367,18 @@ pub struct Head {
     pub lines: Vec<Line>,
 }
 
+impl Head {
+    /// Whether pages of the second program show any of this frame, which ends with these bytes: the board
+    /// and what is on it are the first one's alone.
+    pub fn concerns_rooms(&self, rest: &[u8]) -> bool {
+        // A part that is not there is a zero, and one that is there begins with something else.
+        self.connection.is_some()
+            || self.subscriptions.is_some()
+            || self.counters.is_some()
+            || rest.iter().any(|byte| *byte != 0)
+    }
+}
+
 /// Everything that changed since the frame before; a part that did not is not there. It begins with
 /// the fields of [`Head`]; what only pages of the second program show comes after them.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -1157,6 +1169,14 @@ pub fn decode<T: DeserializeOwned>(buffer: &[u8]) -> Result<T, String> {
     postcard::from_bytes(buffer).map_err(|error| error.to_string())
 }
 
+/// Reads the beginning of a message; says which bytes come after it.
+///
+/// # Errors
+/// The buffer holds no such message: page and engine are not of the same build.
+pub fn decode_beginning<T: DeserializeOwned>(buffer: &[u8]) -> Result<(T, &[u8]), String> {
+    postcard::take_from_bytes(buffer).map_err(|error| error.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     #[cfg(target_arch = "wasm32")]
@@ -1224,6 +1244,36 @@ mod tests {
             Ok(Beginning::Frame(Box::new(head)))
         );
         assert_eq!(decode::<Beginning>(&encode(&Report::Ready)), Ok(Beginning::Ready));
+    }
+
+    #[test]
+    fn the_second_program_is_told_what_its_pages_show_and_no_more() {
+        let concerns = |frame: Frame| {
+            let bytes = encode(&Report::Frame(Box::new(frame)));
+            match decode_beginning::<Beginning>(&bytes) {
+                Ok((Beginning::Frame(head), rest)) => head.concerns_rooms(rest),
+                other => panic!("{other:?}"),
+            }
+        };
+        let board = Frame { board: Some(Board::default()), ..Frame::default() };
+        let line = Line { id: 3, course: Course::default(), members: Vec::new() };
+        let lines = Frame { lines: vec![line], ..Frame::default() };
+        assert!(!concerns(board) && !concerns(lines));
+        let parts: &[fn(&mut Frame)] = &[
+            |frame| frame.connection = Some(Connection::Connecting),
+            |frame| frame.subscriptions = Some(Vec::new()),
+            |frame| frame.counters = Some(Counters::default()),
+            |frame| frame.tree = Some(Tree::default()),
+            |frame| frame.messages = Some(Messages::default()),
+            |frame| frame.sights = vec![(0, Sight::Values(Vec::new()))],
+            |frame| frame.repeating = Some(None),
+            |frame| frame.found = Some(Vec::new()),
+        ];
+        for (index, part) in parts.iter().enumerate() {
+            let mut frame = Frame::default();
+            part(&mut frame);
+            assert!(concerns(frame), "part {index}");
+        }
     }
 
     #[test]

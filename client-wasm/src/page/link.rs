@@ -30,6 +30,9 @@ pub struct Live {
     pub line: Option<Rc<Line>>,
 }
 
+/// How the frame begins that is to be painted, and all of its bytes if it is to be passed on.
+type Waiting = (Box<Head>, Option<Vec<u8>>);
+
 /// Takes in the bytes of a report.
 type Hears = Rc<dyn Fn(&[u8])>;
 
@@ -100,8 +103,7 @@ struct Inner {
     next_slot: Cell<Slot>,
     now_ms: Field<f64>,
     cards: RefCell<HashMap<TopicId, Field<Live>>>,
-    /// How the frame begins that is to be painted, and all of its bytes.
-    waiting: RefCell<Option<(Box<Head>, Vec<u8>)>>,
+    waiting: RefCell<Option<Waiting>>,
     listener: RefCell<Option<Hears>>,
     on_frame: RefCell<Option<Closure<dyn FnMut()>>>,
     next_ticket: Cell<u32>,
@@ -208,9 +210,12 @@ impl Link {
     /// Takes in how a report of the engine begins, in the form in which it travels. It reaches the screen
     /// with the browser's next frame, and the engine is told so.
     pub fn receive(&self, report: Vec<u8>) {
-        let Ok(Beginning::Frame(head)) = protocol::decode(&report) else { return };
+        let Ok((Beginning::Frame(head), rest)) = protocol::decode_beginning(&report) else {
+            return;
+        };
+        let is_passed_on = head.concerns_rooms(rest);
         // The engine sends one frame and waits, so there is none that this one would replace.
-        *self.0.waiting.borrow_mut() = Some((head, report));
+        *self.0.waiting.borrow_mut() = Some((head, is_passed_on.then_some(report)));
         // The browser paints nothing of a page in the background; what it replays goes on all the same.
         let is_hidden = web_sys::window().and_then(|w| w.document()).is_some_and(|d| d.hidden());
         if is_hidden {
@@ -242,7 +247,7 @@ impl Link {
         }
     }
 
-    /// From now on passes on what it receives, as it takes it in itself.
+    /// From now on passes on what it receives and is not for this program alone, as it takes it in itself.
     pub fn pass_on(&self, to: impl Fn(&[u8]) + 'static) {
         *self.0.listener.borrow_mut() = Some(Rc::new(to));
     }
@@ -348,7 +353,7 @@ impl Inner {
     fn paint(&self) {
         let Some((head, bytes)) = self.waiting.borrow_mut().take() else { return };
         let listener = self.listener.borrow().clone();
-        if let Some(listener) = listener {
+        if let Some((listener, bytes)) = listener.zip(bytes) {
             listener(&bytes);
         }
         self.apply(*head);
@@ -380,8 +385,8 @@ impl Inner {
 
     /// What only the second program calls: what it reads is no part of the first.
     fn apply_all(&self, frame: Frame) {
-        let Frame { connection, subscriptions, counters, board, cards, lines, .. } = frame;
-        self.apply(Head { connection, subscriptions, counters, board, cards, lines });
+        let Frame { connection, subscriptions, counters, .. } = frame;
+        self.apply(Head { connection, subscriptions, counters, ..Head::default() });
         if let Some(tree) = frame.tree {
             self.tree.set(Rc::new(tree));
         }
