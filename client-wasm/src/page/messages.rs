@@ -5,7 +5,7 @@ use yew::prelude::*;
 use super::field::use_field;
 use super::house::use_texts;
 use super::link::Link;
-use super::rows::{Space, use_rows};
+use super::rows::{Space, numbered, use_rows};
 use super::saving::hand_over;
 use super::search::SearchBox;
 use super::tape::Tape;
@@ -96,8 +96,8 @@ pub(super) fn Messages(props: &MessagesProps) -> Html {
                 <div ref={rows.outer.clone()} class="log rows" tabindex="0" role="log"
                     aria-live="off" aria-label={texts.messages}>
                     <Space total={messages.total} first={messages.first}>
-                        { for messages.rows.iter().map(|row| html! {
-                            <LogRow key={row.seq} row={row.clone()} />
+                        { for numbered(messages.first, &messages.rows).map(|(number, row)| html! {
+                            <LogRow key={number} row={row.clone()} />
                         }) }
                     </Space>
                     if messages.total == 0 {

@@ -2,13 +2,19 @@
 //!
 //! All rows are equally high: as high as a line of the list's text, which the style sheet says.
 
+use std::cell::Cell;
+
 use gloo_events::EventListener;
+use gloo_timers::callback::Timeout;
 use wasm_bindgen::prelude::*;
 use web_sys::{HtmlElement, ResizeObserver};
 use yew::prelude::*;
 
-/// Rows beyond either edge of the screen that are there already when they come into sight.
-const BEYOND: u32 = 12;
+/// Rows beyond either edge of the screen that are there already when they come into sight…
+const BEYOND: u32 = 8;
+
+/// …but not when the list is first shown, which is to be soon: this time later, in milliseconds.
+const BEYOND_AFTER_MS: u32 = 100;
 
 /// The first row is a multiple of this, so that scrolling by a pixel asks for nothing.
 const STEP: u32 = 8;
@@ -39,14 +45,16 @@ fn row_height(outer: &HtmlElement) -> f64 {
         .unwrap_or(32.0)
 }
 
-fn measure(outer: &HtmlElement) -> Window {
+fn measure(outer: &HtmlElement, beyond: u32) -> Window {
     let height = row_height(outer);
+    let scrolled = outer.scroll_top();
     // A cast from a float keeps to the range of the integer.
-    let top = (f64::from(outer.scroll_top()) / height) as u32;
+    let top = (f64::from(scrolled) / height) as u32;
     let len = (f64::from(outer.client_height()) / height).ceil() as u32;
-    let first = top.saturating_sub(BEYOND) / STEP * STEP;
-    let is_scrolled = outer.scroll_top() > 0;
-    Window { first, len: len.saturating_add(2 * BEYOND + STEP), is_scrolled }
+    let first = top.saturating_sub(beyond) / STEP * STEP;
+    // The first one may lie a step before the edge.
+    let around = if beyond == 0 { 0 } else { 2 * beyond + STEP };
+    Window { first, len: len.saturating_add(around), is_scrolled: scrolled > 0 }
 }
 
 /// Follows what is on the screen of a list.
@@ -60,24 +68,35 @@ pub(super) fn use_rows() -> Rows {
             let element = outer.cast::<HtmlElement>();
             let look = {
                 let element = element.clone();
-                move || {
+                move |beyond: u32| {
                     if let Some(element) = &element {
-                        window.set(measure(element));
+                        window.set(measure(element, beyond));
                     }
                 }
             };
-            look();
+            look(0);
+            let later = {
+                let look = look.clone();
+                Timeout::new(BEYOND_AFTER_MS, move || look(BEYOND))
+            };
             let scrolled = element.as_ref().map(|element| {
                 let look = look.clone();
-                EventListener::new(element, "scroll", move |_| look())
+                EventListener::new(element, "scroll", move |_| look(BEYOND))
             });
-            let resized = Closure::<dyn FnMut()>::new(look);
+            let is_first = Cell::new(true);
+            let resized = Closure::<dyn FnMut()>::new(move || {
+                // It tells the first size too, which is known.
+                if is_first.replace(false) {
+                    return;
+                }
+                look(BEYOND);
+            });
             let observer = ResizeObserver::new(resized.as_ref().unchecked_ref()).ok();
             if let (Some(observer), Some(element)) = (&observer, &element) {
                 observer.observe(element);
             }
             move || {
-                drop(scrolled);
+                drop((scrolled, later));
                 if let Some(observer) = observer {
                     observer.disconnect();
                 }
@@ -107,6 +126,12 @@ impl Rows {
         let Some(outer) = self.outer.cast::<HtmlElement>() else { return 1 };
         ((f64::from(outer.client_height()) / row_height(&outer)) as u32).max(2).saturating_sub(1)
     }
+}
+
+/// Rows with their numbers in the list, which are their keys: where other rows come into their places, as
+/// they do all the time in a live log, their elements stay and get other texts.
+pub(super) fn numbered<T>(first: u32, rows: &[T]) -> impl Iterator<Item = (u32, &T)> {
+    (first..).zip(rows)
 }
 
 #[derive(PartialEq, Properties)]

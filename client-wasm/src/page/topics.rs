@@ -10,7 +10,7 @@ use super::detail::Detail;
 use super::field::use_field;
 use super::house::use_texts;
 use super::link::Link;
-use super::rows::{Space, use_rows};
+use super::rows::{Space, numbered, use_rows};
 use super::search::SearchBox;
 use crate::number::grouped;
 use crate::protocol::{Command, Connection, Row, Sort, Step, TopicsView, Tree};
@@ -138,9 +138,9 @@ pub(super) fn Topics(props: &TopicsProps) -> Html {
                         onkeydown={keys(link, rows.page())}
                     >
                         <Space total={tree.total} first={tree.first}>
-                            { for tree.rows.iter().map(|row| html! {
+                            { for numbered(tree.first, &tree.rows).map(|(number, row)| html! {
                                 <TreeRow
-                                    key={row.node}
+                                    key={number}
                                     link={link.clone()}
                                     row={row.clone()}
                                     is_active={tree.active == Some(row.node)}

@@ -11,7 +11,7 @@ use yew::prelude::*;
 use super::field::use_field;
 use super::house::use_texts;
 use super::link::Link;
-use super::rows::{Space, use_rows};
+use super::rows::{Space, numbered, use_rows};
 use super::time;
 use crate::limits::WIRE_BYTES_SHOWN;
 use crate::number::grouped;
@@ -148,7 +148,9 @@ pub(super) fn WirePage(props: &WireProps) -> Html {
                         aria-label={texts.wire} onkeydown={keys(&wire, choice.seq, &choose)}
                         aria-activedescendant={choice.seq.map(row_id)}>
                         <Space total={wire.total} first={wire.first}>
-                            { for wire.rows.iter().map(|row| packet_row(row, choice.seq, &choose, texts)) }
+                            { for numbered(wire.first, &wire.rows).map(|(number, row)| {
+                                packet_row(number, row, choice.seq, &choose, texts)
+                            }) }
                         </Space>
                         if wire.total == 0 {
                             <p class="tree-nothing">
@@ -220,6 +222,7 @@ fn version(level: u8) -> ProtocolVersion {
 }
 
 fn packet_row(
+    number: u32,
     row: &WireRow,
     chosen: Option<u64>,
     choose: &Callback<u64>,
@@ -233,7 +236,7 @@ fn packet_row(
     };
     let direction = if row.is_sent { texts.wire_sent } else { texts.wire_received };
     html! {
-        <div key={row.seq} id={row_id(row.seq)} role="option" {onclick}
+        <div key={number} id={row_id(row.seq)} role="option" {onclick}
             aria-selected={is_chosen.to_string()}
             class={classes!("wire-row", is_chosen.then_some("is-active"))}>
             <span class="log-time">{ time::exact(row.at_ms, crate::clock::now_ms()) }</span>
