@@ -1,10 +1,8 @@
 //! The board: every sensor as a card, in groups that stay where they are; or what to do next.
 
-use std::collections::HashSet;
 use std::rc::Rc;
 
 use gloo_events::EventListener;
-use gloo_timers::callback::Timeout;
 use yew::prelude::*;
 
 use super::card::Card;
@@ -12,6 +10,7 @@ use super::field::use_field;
 use super::figures::span;
 use super::kept;
 use super::link::Link;
+use super::pace::{Made, use_pace};
 use super::rooms::{Rooms, Slot, WIDGETS};
 use super::search::SearchBox;
 use super::use_texts;
@@ -21,14 +20,7 @@ use crate::limits::CARDS_STEP;
 use crate::number::grouped;
 use crate::protocol::{Board as Cards, Command, Connection, Group};
 use crate::route::Route;
-use crate::store::TopicId;
 use crate::texts::{Texts, fill};
-
-/// How many cards are made at once, as many as take a small part of what a person notices…
-const CARDS_AT_ONCE: usize = 12;
-
-/// …and after which time the next are, in milliseconds, so that the page answers in between.
-const PAUSE_MS: u32 = 16;
 
 #[derive(PartialEq, Properties)]
 pub(super) struct BoardProps {
@@ -43,7 +35,8 @@ pub(super) fn Board(props: &BoardProps) -> Html {
     let board = use_field(props.link.board());
     let has_widgets = use_widgets();
     let watch = use_memo((), |()| Watch::new(props.link.clone()));
-    let is_made = use_pace(board.as_ref());
+    let groups = use_node_ref();
+    let made = use_pace(board.as_ref(), &groups);
     let cards_max = use_state(|| CARDS_STEP);
     let search = use_state(|| AttrValue::from(""));
     {
@@ -83,10 +76,10 @@ pub(super) fn Board(props: &BoardProps) -> Html {
                 {on_search}
             />
             if shown > 0 {
-                <div class="groups">
+                <div class="groups" ref={groups}>
                     <div class="groups-grid">
-                        { for board.iter().flat_map(|board| &board.groups).map(|group| {
-                            cards(group, &props.link, &watch, &is_made, texts)
+                        { for board.iter().flat_map(|board| &board.groups).filter_map(|group| {
+                            cards(group, &props.link, &watch, &made, texts)
                         }) }
                     </div>
                 </div>
@@ -111,31 +104,6 @@ pub(super) fn Board(props: &BoardProps) -> Html {
         </section>
         </>
     }
-}
-
-/// Which cards are there by now: of many new ones, some more with each pause.
-#[hook]
-fn use_pace(board: Option<&Rc<Cards>>) -> HashSet<TopicId> {
-    let before = use_mut_ref(HashSet::new);
-    let render = use_force_update();
-    let mut made = HashSet::new();
-    let (mut room, mut left) = (CARDS_AT_ONCE, 0usize);
-    for title in board.iter().flat_map(|board| &board.groups).flat_map(|group| &group.cards) {
-        if !before.borrow().contains(&title.id) {
-            if room == 0 {
-                left = left.saturating_add(1);
-                continue;
-            }
-            room = room.saturating_sub(1);
-        }
-        made.insert(title.id);
-    }
-    before.borrow_mut().clone_from(&made);
-    use_effect(move || {
-        let later = (left > 0).then(|| Timeout::new(PAUSE_MS, move || render.force_update()));
-        move || drop(later)
-    });
-    made
 }
 
 /// Whether there are widgets to be shown, or the address asks for one: they are the second program's.
@@ -205,15 +173,11 @@ fn BoardHead(props: &BoardHeadProps) -> Html {
     }
 }
 
-fn cards(
-    group: &Group,
-    link: &Link,
-    watch: &Watch,
-    is_made: &HashSet<TopicId>,
-    texts: &Texts,
-) -> Html {
+fn cards(group: &Group, link: &Link, watch: &Watch, made: &Made, texts: &Texts) -> Option<Html> {
+    let mut titles = group.cards.iter().filter(|title| made.places.contains(&title.id)).peekable();
+    titles.peek()?;
     let name = if group.prefix.is_empty() { texts.ungrouped } else { group.prefix.as_str() };
-    html! {
+    Some(html! {
         <section
             class="group"
             key={group.prefix.clone()}
@@ -225,7 +189,7 @@ fn cards(
                 <span class="group-count">{ group.cards.len() }</span>
             </h3>
             <ul class="cards">
-                { for group.cards.iter().map(|title| if is_made.contains(&title.id) {
+                { for titles.map(|title| if made.cards.contains(&title.id) {
                     html! {
                         <Card
                             key={title.id}
@@ -235,11 +199,15 @@ fn cards(
                         />
                     }
                 } else {
-                    html! { <li key={title.id} class="card-room"></li> }
+                    html! {
+                        <li key={title.id} class="card-room" data-room={title.id.to_string()}>
+                            { &title.name }
+                        </li>
+                    }
                 }) }
             </ul>
         </section>
-    }
+    })
 }
 
 #[derive(PartialEq, Properties)]

@@ -22,6 +22,7 @@ mod keys;
 pub mod link;
 mod look;
 mod messages;
+mod pace;
 mod palette;
 mod publish;
 pub mod rooms;
