@@ -9,45 +9,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{CHART_WIDTH_MAX, GAPS_MAX};
 use crate::number::{Number, Style};
-
-/// One number and when it arrived. Sixteen bytes, as there are very many of them.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Point {
-    value: f64,
-    tick: u32,
-    style: Style,
-}
-
-/// The memory of one point, in bytes.
-pub const POINT_BYTES: usize = size_of::<Point>();
+use crate::points::{Point, Points, Reader};
 
 /// Milliseconds of one tick of a history's clock, which reaches 497 days.
 const TICK_MS: f64 = 10.0;
 
-/// Points that are looked at together when a chart shows many of them in one column of pixels.
-const BLOCK_LEN: usize = 32;
-
-/// What [`BLOCK_LEN`] points have in common.
-#[derive(Debug, Clone, Copy, Default)]
-struct Block {
-    sum: f64,
-    /// Where in the block the lowest number is.
-    low: u8,
-    /// Where in the block the highest number is.
-    high: u8,
-}
-
 /// The numbers of one topic in the order in which they arrived.
 ///
-/// Beside the points stand the extremes and the sum of each block of them, so that what a chart costs
-/// follows its width more than the number of points: a million of them is a thousandth of a second.
+/// The extremes and the sum of each block of points stand beside it, so that what a chart costs follows its
+/// width more than the number of points: a million of them is a few thousandths of a second.
 #[derive(Debug, Default)]
 pub struct History {
-    points: VecDeque<Point>,
-    /// The blocks that have a point left, by the points' numbers.
-    blocks: VecDeque<Block>,
-    /// The number of the first point: they are counted from 0 as they come.
-    first: usize,
+    points: Points,
 }
 
 /// A time without a connection, in milliseconds of the same clock as the points.
@@ -232,89 +205,44 @@ impl History {
 
     /// Whether there is no point.
     pub fn is_empty(&self) -> bool {
-        self.points.is_empty()
+        self.len() == 0
     }
 
     /// The memory it takes, in bytes.
     pub fn bytes(&self) -> usize {
-        let blocks = self.blocks.capacity().saturating_mul(size_of::<Block>());
-        self.points.capacity().saturating_mul(POINT_BYTES).saturating_add(blocks)
+        self.points.bytes()
     }
 
     /// Adds a number that arrived `at_ms` after the store's beginning. Says whether the oldest had to
     /// go so that there are no more than `points_max`.
     pub fn push(&mut self, at_ms: f64, number: &Number<'_>, points_max: usize) -> bool {
-        let is_full = self.points.len() >= points_max;
+        let is_full = self.len() >= points_max;
         if is_full {
-            self.forget(1);
+            self.points.forget(1);
         }
-        let at = self.first.wrapping_add(self.points.len());
-        if at.is_multiple_of(BLOCK_LEN) || self.blocks.is_empty() {
-            let here = (at % BLOCK_LEN) as u8;
-            self.blocks.push_back(Block { sum: 0.0, low: here, high: here });
-        }
-        if let Some(mut block) = self.blocks.back().copied() {
-            let begin = at - at % BLOCK_LEN;
-            let value_of = |offset: u8| self.value(begin.wrapping_add(usize::from(offset)));
-            block.sum += number.value;
-            if value_of(block.low).is_some_and(|low| number.value < low) {
-                block.low = (at % BLOCK_LEN) as u8;
-            }
-            if value_of(block.high).is_some_and(|high| number.value > high) {
-                block.high = (at % BLOCK_LEN) as u8;
-            }
-            if let Some(back) = self.blocks.back_mut() {
-                *back = block;
-            }
-        }
-        self.points.push_back(Point {
-            value: number.value,
-            tick: tick(at_ms),
-            style: number.style,
-        });
+        let Number { value, style, .. } = *number;
+        self.points.push(Point { value, tick: tick(at_ms), style });
         is_full
     }
 
     /// When the oldest point arrived, in milliseconds.
     pub fn oldest_ms(&self) -> Option<f64> {
-        self.points.front().map(|point| ms(point.tick))
+        self.points.reader().get(0).map(|point| ms(point.tick))
     }
 
     /// The newest point: when it arrived, in milliseconds, and the number.
     pub fn newest(&self) -> Option<(f64, f64)> {
-        self.points.back().map(|point| (ms(point.tick), point.value))
+        self.points.newest().map(|point| (ms(point.tick), point.value))
     }
 
     /// Forgets what arrived before `at_ms` and gives the memory back. Says how many points that was.
     pub fn forget_before(&mut self, at_ms: f64) -> usize {
-        let count = self.points.partition_point(|point| ms(point.tick) < at_ms);
-        self.forget(count);
+        let count = self.points.partition_point(|tick| ms(tick) < at_ms);
         if count > 0 {
-            self.points.shrink_to_fit();
-            self.blocks.shrink_to_fit();
+            self.points.forget(count);
+            self.points.shrink();
         }
         count
-    }
-
-    fn forget(&mut self, count: usize) {
-        let count = count.min(self.points.len());
-        let before = self.first / BLOCK_LEN;
-        for _ in 0..count {
-            self.points.pop_front();
-        }
-        self.first = self.first.wrapping_add(count);
-        let blocks = match self.points.is_empty() {
-            true => self.blocks.len(),
-            false => (self.first / BLOCK_LEN).wrapping_sub(before),
-        };
-        for _ in 0..blocks {
-            self.blocks.pop_front();
-        }
-    }
-
-    /// The value of a point by its number.
-    fn value(&self, at: usize) -> Option<f64> {
-        self.points.get(at.wrapping_sub(self.first)).map(|point| point.value)
     }
 
     /// The numbers of a span, column by column. No line joins what a gap parts, nor what lies further
@@ -325,16 +253,17 @@ impl History {
         let column = |at_ms: f64| {
             ((at_ms - span.from_ms) * scale).floor().min(f64::from(width) - 1.0) as u16
         };
-        let mut at = self.points.partition_point(|point| ms(point.tick) < span.from_ms);
-        let end = self.points.partition_point(|point| ms(point.tick) <= span.to_ms);
+        let points = self.points.reader();
+        let mut at = self.points.partition_point(|tick| ms(tick) < span.from_ms);
+        let end = self.points.partition_point(|tick| ms(tick) <= span.to_ms);
         // The points that come first after a gap.
         let mut breaks = gaps
             .iter()
-            .map(|gap| self.points.partition_point(|point| ms(point.tick) <= gap.from_ms))
+            .map(|gap| self.points.partition_point(|tick| ms(tick) <= gap.from_ms))
             .filter(|first| (at + 1..end).contains(first))
             .collect::<VecDeque<usize>>();
         let mut slices: Vec<Slice> = Vec::new();
-        while let Some(point) = self.points.get(at).filter(|_| at < end) {
+        while let Some(point) = points.get(at).filter(|_| at < end) {
             let from_ms = ms(point.tick);
             let mut gap = slices.last().is_some_and(|s| from_ms - s.to_ms > apart_ms_max);
             while breaks.front().is_some_and(|first| *first <= at) {
@@ -342,8 +271,8 @@ impl History {
             }
             let x = column(from_ms);
             let until = breaks.front().copied().unwrap_or(end);
-            let next = self.first_beyond(at, until, |tick| column(ms(tick)) > x);
-            slices.extend(self.slice(at, next, x, gap));
+            let next = first_beyond(&points, at, until, |tick| column(ms(tick)) > x);
+            slices.extend(slice(&points, at, next, x, gap));
             at = next;
         }
         slices
@@ -357,10 +286,11 @@ impl History {
         gaps: &Gaps,
         apart_ms_max: f64,
     ) -> (Option<Neighbor>, Option<Neighbor>) {
-        let first = self.points.partition_point(|point| ms(point.tick) < span.from_ms);
-        let next = self.points.partition_point(|point| ms(point.tick) <= span.to_ms);
+        let points = self.points.reader();
+        let first = self.points.partition_point(|tick| ms(tick) < span.from_ms);
+        let next = self.points.partition_point(|tick| ms(tick) <= span.to_ms);
         let neighbor = |at: Option<usize>, other: Option<usize>| {
-            let (point, other) = (self.points.get(at?)?, self.points.get(other?)?);
+            let (point, other) = (points.get(at?)?, points.get(other?)?);
             let (from_ms, to_ms) = (ms(point.tick.min(other.tick)), ms(point.tick.max(other.tick)));
             let is_gap = to_ms - from_ms > apart_ms_max
                 || gaps.iter().any(|gap| gap.from_ms < to_ms && gap.to_ms > from_ms);
@@ -368,69 +298,70 @@ impl History {
         };
         (neighbor(first.checked_sub(1), Some(first)), neighbor(Some(next), next.checked_sub(1)))
     }
+}
 
-    /// The first point from `at` on that is beyond, and `until` where none is. Looks close by first, as
-    /// most columns have few points.
-    fn first_beyond(&self, at: usize, until: usize, is_beyond: impl Fn(u32) -> bool) -> usize {
-        let beyond = |at: usize| self.points.get(at).is_none_or(|point| is_beyond(point.tick));
-        let (mut inside, mut step) = (at, 1usize);
-        let mut outside = until;
-        while inside + step < until {
-            if beyond(inside + step) {
-                outside = inside + step;
-                break;
-            }
-            inside += step;
-            step = step.saturating_mul(2);
+/// The first point from `at` on that is beyond, and `until` where none is. Looks close by first, as most
+/// columns have few points.
+fn first_beyond(
+    points: &Reader<'_>,
+    at: usize,
+    until: usize,
+    is_beyond: impl Fn(u32) -> bool,
+) -> usize {
+    let beyond = |at: usize| points.get(at).is_none_or(|point| is_beyond(point.tick));
+    let (mut inside, mut step) = (at, 1usize);
+    let mut outside = until;
+    while inside + step < until {
+        if beyond(inside + step) {
+            outside = inside + step;
+            break;
         }
-        while outside - inside > 1 {
-            let middle = inside + (outside - inside) / 2;
-            if beyond(middle) {
-                outside = middle;
-            } else {
-                inside = middle;
-            }
-        }
-        outside
+        inside += step;
+        step = step.saturating_mul(2);
     }
+    while outside - inside > 1 {
+        let middle = inside + (outside - inside) / 2;
+        if beyond(middle) {
+            outside = middle;
+        } else {
+            inside = middle;
+        }
+    }
+    outside
+}
 
-    /// What the points from `from` to before `to` have in common.
-    fn slice(&self, from: usize, to: usize, x: u16, gap: bool) -> Option<Slice> {
-        let (first, last) = (self.points.get(from)?, self.points.get(to.checked_sub(1)?)?);
-        let extreme = |point: &Point| Extreme { value: point.value, style: point.style };
-        let (mut low, mut high, mut sum) = (extreme(first), extreme(first), 0.0);
-        let mut at = from;
-        while at < to {
-            let number = self.first.wrapping_add(at);
-            let block = self.blocks.get(number / BLOCK_LEN - self.first / BLOCK_LEN);
-            let is_whole = number.is_multiple_of(BLOCK_LEN) && at + BLOCK_LEN <= to;
-            if let Some(block) = block.filter(|_| is_whole) {
-                let at_offset = |offset: u8| self.points.get(at + usize::from(offset));
-                low = at_offset(block.low).map_or(low, |point| lower(low, extreme(point)));
-                high = at_offset(block.high).map_or(high, |point| higher(high, extreme(point)));
-                sum += block.sum;
-                at += BLOCK_LEN;
-            } else {
-                let point = self.points.get(at)?;
-                low = lower(low, extreme(point));
-                high = higher(high, extreme(point));
-                sum += point.value;
-                at += 1;
-            }
+/// What the points from `from` to before `to` have in common.
+fn slice(points: &Reader<'_>, from: usize, to: usize, x: u16, gap: bool) -> Option<Slice> {
+    let extreme = |point: Point| Extreme { value: point.value, style: point.style };
+    let (first, last) = (points.get(from)?, points.get(to.checked_sub(1)?)?);
+    let (mut low, mut high, mut sum) = (extreme(first), extreme(first), 0.0);
+    let mut at = from;
+    while at < to {
+        if let Some((block, len)) = points.block(at, to) {
+            low = lower(low, Extreme { value: block.low, style: block.low_style });
+            high = higher(high, Extreme { value: block.high, style: block.high_style });
+            sum += block.sum;
+            at += len;
+        } else {
+            let point = points.get(at)?;
+            low = lower(low, extreme(point));
+            high = higher(high, extreme(point));
+            sum += point.value;
+            at += 1;
         }
-        Some(Slice {
-            x,
-            count: u32::try_from(to - from).unwrap_or(u32::MAX),
-            from_ms: ms(first.tick),
-            to_ms: ms(last.tick),
-            first: first.value,
-            last: extreme(last),
-            low,
-            high,
-            sum,
-            gap,
-        })
     }
+    Some(Slice {
+        x,
+        count: u32::try_from(to - from).unwrap_or(u32::MAX),
+        from_ms: ms(first.tick),
+        to_ms: ms(last.tick),
+        first: first.value,
+        last: extreme(last),
+        low,
+        high,
+        sum,
+        gap,
+    })
 }
 
 fn tick(at_ms: f64) -> u32 {
@@ -460,11 +391,6 @@ mod tests {
 
     fn span(from_ms: f64, to_ms: f64, width: u16) -> Span {
         Span { from_ms, to_ms, width }
-    }
-
-    #[test]
-    fn a_point_takes_sixteen_bytes() {
-        assert_eq!(POINT_BYTES, 16);
     }
 
     fn slices(history: &History, span: Span) -> Vec<Slice> {

@@ -32,6 +32,7 @@ pub mod number;
 pub mod payload;
 pub mod placeholder;
 pub mod plot;
+mod points;
 pub mod profile;
 pub mod protocol;
 pub mod recording;

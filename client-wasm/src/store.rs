@@ -192,12 +192,11 @@ impl Store {
         topic.bytes = bytes;
 
         if let Some(number) = payload::quick_number(kept).filter(|_| topic.is_whole()) {
-            let before = topic.history.bytes();
+            self.history_bytes = self.history_bytes.saturating_sub(topic.history.bytes());
             if topic.history.push(since_began_ms, &number, self.limits.points_per_topic) {
                 self.counts.points_dropped = self.counts.points_dropped.saturating_add(1);
             }
-            let grown = topic.history.bytes().saturating_sub(before);
-            self.history_bytes = self.history_bytes.saturating_add(grown);
+            self.history_bytes = self.history_bytes.saturating_add(topic.history.bytes());
         }
         let (seq, dropped) = self.log.push(New {
             topic: id,
