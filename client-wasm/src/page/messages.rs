@@ -5,7 +5,7 @@ use yew::prelude::*;
 use super::field::use_field;
 use super::house::use_texts;
 use super::link::Link;
-use super::rows::{Space, numbered, use_rows};
+use super::rows::{Space, numbered, use_growth, use_rows};
 use super::saving::hand_over;
 use super::search::SearchBox;
 use super::tape::Tape;
@@ -28,6 +28,7 @@ pub(super) fn Messages(props: &MessagesProps) -> Html {
     let search = use_state(|| AttrValue::from(""));
     let is_paused = use_state(|| false);
     let rows = use_rows();
+    let made = use_growth(messages.rows.len());
     // Who has gone down to older messages is not pushed away from them by new ones.
     let is_held = *is_paused || rows.window.is_scrolled;
     {
@@ -96,7 +97,7 @@ pub(super) fn Messages(props: &MessagesProps) -> Html {
                 <div ref={rows.outer.clone()} class="log rows" tabindex="0" role="log"
                     aria-live="off" aria-label={texts.messages}>
                     <Space total={messages.total} first={messages.first}>
-                        { for numbered(messages.first, &messages.rows).map(|(number, row)| html! {
+                        { for numbered(messages.first, &messages.rows).take(made).map(|(number, row)| html! {
                             <LogRow key={number} row={row.clone()} />
                         }) }
                     </Space>

@@ -11,13 +11,19 @@ use web_sys::{HtmlElement, ResizeObserver};
 use yew::prelude::*;
 
 /// Rows beyond either edge of the screen that are there already when they come into sight…
-const BEYOND: u32 = 8;
+const BEYOND: u32 = 6;
 
 /// …but not when the list is first shown, which is to be soon: this time later, in milliseconds.
 const BEYOND_AFTER_MS: u32 = 100;
 
+/// So many rows are made at once where a list becomes longer, and the next with another frame.
+const ROWS_AT_ONCE: usize = 16;
+
+/// The time of a frame, in milliseconds.
+const FRAME_MS: u32 = 16;
+
 /// The first row is a multiple of this, so that scrolling by a pixel asks for nothing.
-const STEP: u32 = 8;
+const STEP: u32 = 4;
 
 /// Which rows are on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -126,6 +132,20 @@ impl Rows {
         let Some(outer) = self.outer.cast::<HtmlElement>() else { return 1 };
         ((f64::from(outer.client_height()) / row_height(&outer)) as u32).max(2).saturating_sub(1)
     }
+}
+
+/// How many of so many rows are made by now.
+#[hook]
+pub(super) fn use_growth(len: usize) -> usize {
+    let before = use_mut_ref(|| 0usize);
+    let render = use_force_update();
+    let made = before.borrow().saturating_add(ROWS_AT_ONCE).min(len);
+    before.replace(made);
+    use_effect(move || {
+        let later = (made < len).then(|| Timeout::new(FRAME_MS, move || render.force_update()));
+        move || drop(later)
+    });
+    made
 }
 
 /// Rows with their numbers in the list, which are their keys: where other rows come into their places, as

@@ -10,7 +10,7 @@ use super::detail::Detail;
 use super::field::use_field;
 use super::house::use_texts;
 use super::link::Link;
-use super::rows::{Space, numbered, use_rows};
+use super::rows::{Space, numbered, use_growth, use_rows};
 use super::search::SearchBox;
 use crate::number::grouped;
 use crate::protocol::{Command, Connection, Row, Sort, Step, TopicsView, Tree};
@@ -40,6 +40,7 @@ pub(super) fn Topics(props: &TopicsProps) -> Html {
     let sort = use_state(Sort::default);
     let is_flat = use_state(|| false);
     let rows = use_rows();
+    let made = use_growth(tree.rows.len());
     {
         let link = link.clone();
         let view = (search.to_string(), *sort, *is_flat, rows.window);
@@ -138,7 +139,7 @@ pub(super) fn Topics(props: &TopicsProps) -> Html {
                         onkeydown={keys(link, rows.page())}
                     >
                         <Space total={tree.total} first={tree.first}>
-                            { for numbered(tree.first, &tree.rows).map(|(number, row)| html! {
+                            { for numbered(tree.first, &tree.rows).take(made).map(|(number, row)| html! {
                                 <TreeRow
                                     key={number}
                                     link={link.clone()}

@@ -11,7 +11,7 @@ use yew::prelude::*;
 use super::field::use_field;
 use super::house::use_texts;
 use super::link::Link;
-use super::rows::{Space, numbered, use_rows};
+use super::rows::{Space, numbered, use_growth, use_rows};
 use super::time;
 use crate::limits::WIRE_BYTES_SHOWN;
 use crate::number::grouped;
@@ -51,6 +51,7 @@ pub(super) fn WirePage(props: &WireProps) -> Html {
     let wire = use_field(link.wire());
     let choice = use_state(Choice::default);
     let rows = use_rows();
+    let made = use_growth(wire.rows.len());
     // Who has gone down to older packets is not pushed away from them by new ones.
     let is_held = choice.is_paused || rows.window.is_scrolled;
     {
@@ -148,7 +149,7 @@ pub(super) fn WirePage(props: &WireProps) -> Html {
                         aria-label={texts.wire} onkeydown={keys(&wire, choice.seq, &choose)}
                         aria-activedescendant={choice.seq.map(row_id)}>
                         <Space total={wire.total} first={wire.first}>
-                            { for numbered(wire.first, &wire.rows).map(|(number, row)| {
+                            { for numbered(wire.first, &wire.rows).take(made).map(|(number, row)| {
                                 packet_row(number, row, choice.seq, &choose, texts)
                             }) }
                         </Space>
