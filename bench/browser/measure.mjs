@@ -109,6 +109,37 @@ async function resident(session) {
   return Math.max(0, ...sizes);
 }
 
+// How long the browser records what its tasks cost, at most.
+const RECORDED_MS = 60_000;
+
+/** Has the browser record its tasks. Returns what ends that, and gives those of the page's thread: when each
+ * began by the page's clock, and how much processor time it took, in milliseconds. */
+async function record(page, session) {
+  const traceConfig = { includedCategories: ["toplevel", "blink.user_timing"], excludedCategories: ["*"] };
+  await session.send("Tracing.start", { transferMode: "ReturnAsStream", streamFormat: "json", traceConfig });
+  const markMs = await page.evaluate(() => performance.mark("recording").startTime);
+  let stopped;
+  const stop = () => stopped ??= (async () => {
+    const complete = new Promise((resolve) => session.once("Tracing.tracingComplete", resolve));
+    await session.send("Tracing.end");
+    const { stream } = await complete;
+    let text = "";
+    for (let ended = false; !ended;) {
+      const part = await session.send("IO.read", { handle: stream, size: 4 << 20 });
+      text += part.data;
+      ended = part.eof;
+    }
+    const { traceEvents } = JSON.parse(text);
+    // The page's thread is the one that made the mark.
+    const mark = traceEvents.find(({ name }) => name === "recording");
+    return traceEvents
+      .filter(({ name, pid, tid }) => name.endsWith("RunTask") && pid === mark.pid && tid === mark.tid)
+      .map(({ ts, tdur = 0 }) => [markMs + (ts - mark.ts) / 1_000, tdur / 1_000]);
+  })();
+  setTimeout(stop, RECORDED_MS).unref();
+  return stop;
+}
+
 // Ten thousand topics at twenty thousand messages a second, while somebody uses the page.
 async function flood() {
   const page = await open(address, watchThread);
@@ -121,36 +152,52 @@ async function flood() {
   let ended = false;
   sending.then(() => { ended = true; });
   const steps = [
-    () => page.fill("[data-role=search]", "sensor-77"),
-    () => page.fill("[data-role=search]", ""),
-    () => page.click(".nav-link[href='#/topics']"),
-    () => page.click(".tree-row"),
-    () => page.keyboard.press("ArrowDown"),
-    () => page.click("[data-role=flat]").catch(() => {}),
-    () => page.click(".nav-link[href='#/messages']"),
-    () => page.click("[data-role=pause]"),
-    () => page.click("[data-role=pause]"),
-    () => page.click(".nav-link[href='#/']"),
-    () => page.mouse.wheel(0, 2_000),
+    ["search", () => page.fill("[data-role=search]", "sensor-77")],
+    ["clear", () => page.fill("[data-role=search]", "")],
+    ["topics", () => page.click(".nav-link[href='#/topics']")],
+    ["open a branch", () => page.click(".tree-row")],
+    ["next row", () => page.keyboard.press("ArrowDown")],
+    ["list", () => page.click("[data-role=flat]").catch(() => {})],
+    ["messages", () => page.click(".nav-link[href='#/messages']")],
+    ["pause", () => page.click("[data-role=pause]")],
+    ["go on", () => page.click("[data-role=pause]")],
+    ["board", () => page.click(".nav-link[href='#/']")],
+    ["scroll", () => page.mouse.wheel(0, 2_000)],
   ];
   await sleep(START_UP_MS);
+  const recorded = await record(page, session);
+  // Which step began when, by the page's clock.
+  const originMs = await page.evaluate(() => performance.timeOrigin);
+  const begun = [];
   for (let n = 0; !ended; n++) {
-    await steps[n % steps.length]();
+    const [name, step] = steps[n % steps.length];
+    begun.push([Date.now() - originMs, name]);
+    await step();
     await sleep(400);
     memory.push(await resident(session));
   }
+  const stepAt = (ms) => begun.findLast(([beganMs]) => beganMs <= ms + 1)?.[1];
   const { sent } = await sending;
   const received = (await settled(page)) - before;
   const dropped = await counted(page, "dropped");
   const [tasks, inputs] = await page.evaluate(() => [longTasks, inputs]);
   const after = ([startTime]) => startTime > fromMs;
   const longest = tasks.filter(after).map(([, duration]) => duration);
+  // The processor time of a task is the same however busy the machine is.
+  const costs = (await recorded()).filter(([startTime]) => stepAt(startTime));
+  const ofStep = (all, name) => all.filter(([startTime]) => stepAt(startTime) === name);
+  const doings = steps.map(([name]) => ({
+    name,
+    long_tasks: ofStep(tasks.filter(after), name).map(([, duration]) => duration),
+    costliest_ms: Number(Math.max(0, ...ofStep(costs, name).map(([, cost]) => cost)).toFixed(1)),
+  }));
   const waits = inputs.filter(after).map(([, duration]) => duration);
   await page.context().close();
   const third = Math.max(1, Math.floor(memory.length / 3));
   return {
     topics: TOPICS, rate: RATE, seconds: options.seconds, sent, received, dropped,
     missing: sent - received,
+    steps: doings, costliest_task_ms: Math.max(...doings.map(({ costliest_ms }) => costliest_ms)),
     long_tasks: longest.length, longest_task_ms: Math.round(Math.max(0, ...longest)),
     input_to_paint_ms: Math.round(Math.max(0, ...waits)),
     inputs: inputs.filter(after).sort((a, b) => b[1] - a[1]).slice(0, 5),

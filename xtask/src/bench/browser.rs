@@ -213,6 +213,7 @@ fn page(results: &Value, table: &str) -> String {
          Under load: {} topics at {} messages a second for {} s, of which {} came and {} were expected, while \
          somebody searches, goes through the tree, pauses the log and changes pages all the time. Memory is \
          what the browser's process takes: {} MiB in the second third of the time, {} MiB in the last.\n\n\
+         {}\
          The chart has {} numbers of one topic on {} pixels, and is drawn anew after each key, which holds the \
          page's thread for {} ms at the median; from the key to the drawn chart, by way of the engine, it takes \
          {} ms.\n\n\
@@ -231,12 +232,36 @@ fn page(results: &Value, table: &str) -> String {
         number("/flood/sent"),
         number("/flood/memory_mib/second_third"),
         number("/flood/memory_mib/last_third"),
+        steps(results),
         number("/chart/numbers"),
         number("/chart/width"),
         number("/chart/drawn_ms"),
         number("/chart/key_to_drawn_ms"),
         number("/peers/mqttjs/best"),
         number("/peers/engine/best"),
+    )
+}
+
+/// What the person did in turn, and what that cost the page; nothing where it was not measured.
+fn steps(results: &Value) -> String {
+    let Some(steps) = results.pointer("/flood/steps").and_then(Value::as_array) else {
+        return String::new();
+    };
+    let mut rows = vec![
+        "| | longest processor time of a task, in ms | tasks over 50 ms |\n|---|---|---|"
+            .to_owned(),
+    ];
+    for step in steps {
+        let name = step.get("name").and_then(Value::as_str).unwrap_or_default();
+        let cost = step.get("costliest_ms").and_then(Value::as_f64).unwrap_or_default();
+        let long = step.get("long_tasks").and_then(Value::as_array).map_or(0, Vec::len);
+        rows.push(format!("| {name} | {cost} | {long} |"));
+    }
+    format!(
+        "What the person does in turn, and what it costs the page's thread. The processor time of a task is its \
+         own; what it takes beyond that it waits for a processor, which the broker, the publisher, the engine \
+         and the browser's other threads want too.\n\n{}\n\n",
+        rows.join("\n")
     )
 }
 
@@ -255,5 +280,12 @@ mod tests {
         assert!(table.contains("| 400 ms | at most 1000, reached |"), "{table}");
         assert!(table.contains("| 5.2 times | at least 5, reached |"), "{table}");
         assert!(!table.contains("Lighthouse") && !table.contains("counted"), "{table}");
+    }
+    #[test]
+    fn what_was_done_stands_with_its_cost() {
+        let step = json!({ "name": "search", "costliest_ms": 12.5, "long_tasks": [51, 60] });
+        let text = steps(&json!({ "flood": { "steps": [step] } }));
+        assert!(text.contains("| search | 12.5 | 2 |"), "{text}");
+        assert_eq!(steps(&json!({ "load": {} })), "");
     }
 }
