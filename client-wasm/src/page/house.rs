@@ -4,7 +4,6 @@
 //! from this crate, so they speak of the same things; [`Program`] is all that they have in common.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use web_sys::Element;
@@ -48,7 +47,7 @@ pub struct House {
     switchboard: Switchboard,
     /// Where the broker is, as a person writes it.
     host: Field<AttrValue>,
-    shown: RefCell<HashMap<u32, AppHandle<Room>>>,
+    stages: RefCell<Vec<Stage>>,
     /// Go on whichever page is open.
     _alarms: Alarms,
     next: Cell<u32>,
@@ -71,7 +70,7 @@ impl House {
             texts,
             switchboard: Switchboard { ask, told: Field::new(Rc::default()) },
             host: Field::new(AttrValue::default()),
-            shown: RefCell::default(),
+            stages: RefCell::default(),
             next: Cell::new(0),
         }
     }
@@ -112,22 +111,62 @@ impl Program for House {
     fn show(&self, place: &str, element: &Element) -> u32 {
         let key = self.next.get();
         self.next.set(key.wrapping_add(1));
+        let mut stages = self.stages.borrow_mut();
+        if !stages.iter().any(|stage| *stage.place == *place) {
+            stages.extend(self.stage(place));
+        }
+        if let Some(stage) = stages.iter_mut().find(|stage| *stage.place == *place) {
+            stage.shown = Some(key);
+            // An element takes any other that it does not lie in.
+            let _shown = element.append_child(&stage.element);
+            stage.is_shown.set(true);
+        }
+        key
+    }
+
+    fn take_away(&self, shown: u32) {
+        let mut stages = self.stages.borrow_mut();
+        if let Some(stage) = stages.iter_mut().find(|stage| stage.shown == Some(shown)) {
+            stage.shown = None;
+            stage.is_shown.set(false);
+            stage.element.remove();
+        }
+    }
+}
+
+/// What belongs to a place, from when it is first shown. Yew never takes the listeners off the element that
+/// it renders into, so that each visit would leave some behind if it had an element of its own.
+struct Stage {
+    place: AttrValue,
+    element: Element,
+    is_shown: Field<bool>,
+    shown: Option<u32>,
+    room: AppHandle<Room>,
+}
+
+impl House {
+    fn stage(&self, place: &str) -> Option<Stage> {
+        let document = web_sys::window()?.document()?;
+        let element = document.create_element("div").ok()?;
+        element.set_class_name("slot");
+        let (place, is_shown) = (AttrValue::from(place.to_owned()), Field::new(false));
         let props = RoomProps {
             link: self.link.clone(),
             texts: self.texts,
             switchboard: self.switchboard.clone(),
             host: self.host.clone(),
-            place: place.to_owned().into(),
+            place: place.clone(),
+            is_shown: is_shown.clone(),
         };
         let room = yew::Renderer::<Room>::with_root_and_props(element.clone(), props).render();
-        self.shown.borrow_mut().insert(key, room);
-        key
+        Some(Stage { place, element, is_shown, shown: None, room })
     }
+}
 
-    fn take_away(&self, shown: u32) {
-        let room = self.shown.borrow_mut().remove(&shown);
-        if let Some(room) = room {
-            room.destroy();
+impl Drop for House {
+    fn drop(&mut self) {
+        for stage in self.stages.take() {
+            stage.room.destroy();
         }
     }
 }
@@ -139,6 +178,8 @@ struct RoomProps {
     switchboard: Switchboard,
     host: Field<AttrValue>,
     place: AttrValue,
+    /// Nothing is there while it is not.
+    is_shown: Field<bool>,
 }
 
 /// What belongs to a place.
@@ -146,7 +187,9 @@ struct RoomProps {
 fn Room(props: &RoomProps) -> Html {
     let route = use_route();
     let host = use_field(&props.host);
+    let is_shown = use_field(&props.is_shown);
     let content = match props.place.as_str() {
+        _ if !is_shown => Html::default(),
         PAGE => page(&route, &props.link, &host, &props.switchboard),
         PALETTE => html! { <Palette link={props.link.clone()} /> },
         WIDGETS => {
