@@ -64,9 +64,12 @@ pub(super) fn Card(props: &CardProps) -> Html {
                     if let Some(message) = message {
                         { pin(title, &message.value, texts) }
                     }
-                    { status(message, is_stale && is_online, now_ms, texts) }
+                    { age_of(message, now_ms, texts) }
                 </header>
-                <p class="card-topic" title={title.topic.clone()}><bdi>{ &title.topic }</bdi></p>
+                <div class="card-line">
+                    <p class="card-topic" title={title.topic.clone()}><bdi>{ &title.topic }</bdi></p>
+                    { mark(message, is_stale && is_online, texts) }
+                </div>
                 { message.map_or_else(nothing_yet, |message| {
                     value(&message.value, &title.name, live.line.as_deref(), texts)
                 }) }
@@ -105,31 +108,26 @@ pub(super) fn is_stale(message: &Message, connection: &Connection, now_ms: f64) 
     message.at_ms < *since_ms || is_overdue
 }
 
-/// The marks and the age of a value.
-pub(super) fn status(
-    message: Option<&Message>,
-    mark_stale: bool,
-    now_ms: f64,
-    texts: &Texts,
-) -> Html {
+/// What is to be known of a value beside its age: that it is stale, or that it was retained.
+pub(super) fn mark(message: Option<&Message>, mark_stale: bool, texts: &Texts) -> Html {
+    let (class, why, text) = match message {
+        Some(_) if mark_stale => ("mark mark-stale", texts.stale_explained, texts.stale),
+        Some(message) if message.retained => ("mark", texts.retained_explained, texts.retained),
+        _ => return html! {},
+    };
+    html! { <span {class} title={why}>{ text }</span> }
+}
+
+/// How old a value is.
+pub(super) fn age_of(message: Option<&Message>, now_ms: f64, texts: &Texts) -> Html {
     let Some(message) = message else {
-        return html! { <p class="card-status"><span class="age" data-role="age"></span></p> };
+        return html! { <span class="age" data-role="age"></span> };
     };
     let age = age(now_ms - message.at_ms);
-    // How old a stored value was when it came is not known.
+    // How old a retained value was when it came is not known.
     let shown = if message.retained { format!("≥ {age}") } else { age.clone() };
-    html! {
-        <p class="card-status">
-            if mark_stale {
-                <span class="mark mark-stale" title={texts.stale_explained}>{ texts.stale }</span>
-            } else if message.retained {
-                <span class="mark" title={texts.retained_explained}>{ texts.retained }</span>
-            }
-            <span class="age" data-role="age" title={fill(texts.age_explained, &[&age])}>
-                { shown }
-            </span>
-        </p>
-    }
+    let title = fill(texts.age_explained, &[&age]);
+    html! { <span class="age" data-role="age" {title}>{ shown }</span> }
 }
 
 fn nothing_yet() -> Html {

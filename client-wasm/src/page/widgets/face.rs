@@ -98,7 +98,10 @@ pub(super) fn Face(props: &FaceProps) -> Html {
             <header class="card-head">
                 <h3 class="card-name"><bdi>{ title(widget) }</bdi></h3>
                 if !widget.kind.is_control() && !matches!(widget.kind, Kind::Line | Kind::Log) {
-                    { card::status(first, is_stale && is_online, now_ms, texts) }
+                    <p class="card-status">
+                        { card::mark(first, is_stale && is_online, texts) }
+                        { card::age_of(first, now_ms, texts) }
+                    </p>
                 }
             </header>
             { match widget.kind {
