@@ -11,6 +11,9 @@ use crate::number::{POWERS, Style};
 /// Points that are packed together, and looked at together when a chart shows many in one column of pixels.
 const BLOCK_LEN: usize = 64;
 
+/// There is room for so many blocks at least, and for so many more.
+const BLOCKS_MORE: usize = 4;
+
 /// What the allocator needs for each packed block beside its bytes.
 const BLOCK_OVERHEAD: usize = 8;
 
@@ -89,6 +92,10 @@ impl Points {
         if let Some(full) = self.tail.first_chunk::<BLOCK_LEN>() {
             let block = Block::new(full);
             self.packed_bytes = self.packed_bytes.saturating_add(block.bytes());
+            if self.blocks.len() == self.blocks.capacity() {
+                // Not to double: many topics come to their next size in the same moment.
+                self.blocks.reserve_exact((self.blocks.len() / 4).max(BLOCKS_MORE));
+            }
             self.blocks.push_back(block);
             self.tail.clear();
         }
@@ -230,29 +237,35 @@ fn pack(points: &Unpacked) -> Vec<u8> {
     let [first, ..] = points;
     let is_alike = points.iter().all(|point| point.style == first.style);
     let scale = points.iter().map(|point| to_byte(point.style)).max().unwrap_or(NEAR);
-    let power = POWERS
-        .get(usize::from(scale))
-        .filter(|power| points.iter().all(|point| whole(point.value, **power).is_some()));
+    let digits = POWERS.get(usize::from(scale)).and_then(|power| all_whole(points, *power));
+    let is_whole = digits.is_some();
     let mut out = Vec::with_capacity(BLOCK_LEN * 3);
-    out.push(if power.is_some() { scale } else { AS_THEY_ARE });
+    out.push(if is_whole { scale } else { AS_THEY_ARE });
     out.push(if is_alike { to_byte(first.style) } else { EACH_ITS_OWN });
     let (mut tick, mut before) = (first.tick, 0i64);
-    for point in points {
+    for (point, digits) in points.iter().zip(digits.unwrap_or([0; BLOCK_LEN])) {
         // One that came before its predecessor, as a clock can be set back, is very much later.
         push_number(&mut out, point.tick.wrapping_sub(tick).into());
         tick = point.tick;
         if !is_alike {
             out.push(to_byte(point.style));
         }
-        match power.and_then(|power| whole(point.value, *power)) {
-            Some(digits) => {
-                push_number(&mut out, folded(digits.wrapping_sub(before)));
-                before = digits;
-            }
-            None => out.extend(point.value.to_le_bytes()),
+        if is_whole {
+            push_number(&mut out, folded(digits.wrapping_sub(before)));
+            before = digits;
+        } else {
+            out.extend(point.value.to_le_bytes());
         }
     }
     out
+}
+
+fn all_whole(points: &Unpacked, power: f64) -> Option<[i64; BLOCK_LEN]> {
+    let mut all = [0; BLOCK_LEN];
+    for (digits, point) in all.iter_mut().zip(points) {
+        *digits = whole(point.value, power)?;
+    }
+    Some(all)
 }
 
 /// The value as a number of its last digits, if that says it to the bit.
