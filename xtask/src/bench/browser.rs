@@ -212,7 +212,9 @@ fn page(results: &Value, table: &str) -> String {
          value is the median of five loads without a cache, from navigation to a card that shows a value.\n\n\
          Under load: {} topics at {} messages a second for {} s, of which {} came and {} were expected, while \
          somebody searches, goes through the tree, pauses the log and changes pages all the time. Memory is \
-         what the browser's process takes: {} MiB in the second third of the time, {} MiB in the last.\n\n\
+         what the browser's process takes: {} MiB in the second third of the time, {} MiB in the last. By the end \
+         {} of the oldest messages and numbers had left the page's log and its histories, so that they keep to \
+         their memory; the page counts them.\n\n\
          {}\
          The chart has {} numbers of one topic on {} pixels, and is drawn anew after each key, which holds the \
          page's thread for {} ms at the median; from the key to the drawn chart, by way of the engine, it takes \
@@ -232,6 +234,7 @@ fn page(results: &Value, table: &str) -> String {
         number("/flood/sent"),
         number("/flood/memory_mib/second_third"),
         number("/flood/memory_mib/last_third"),
+        number("/flood/dropped"),
         steps(results),
         number("/chart/numbers"),
         number("/chart/width"),
