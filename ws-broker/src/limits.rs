@@ -173,6 +173,12 @@ pub(crate) const MATCH_CACHE_MAX: usize = 64 * 1024;
 /// Topics that a worker has an eye on, to remember the matches of those that come again.
 pub(crate) const RECENT_TOPICS: usize = 16 * 1024;
 
+/// Messages of one connection whose topics are looked at together, before the first of them is handed on.
+pub(crate) const TOPICS_AHEAD: usize = 16;
+
+/// From so many subscriptions on that is done: fewer lie in the processor's cache anyway.
+pub(crate) const SUBSCRIPTIONS_AHEAD_MIN: usize = 30_000;
+
 /// Bytes that the write buffers have room for which a worker keeps for connections that write next.
 pub(crate) const SPARE_BUFFERS_BYTES_MAX: usize = 4 << 20;
 

@@ -4,20 +4,25 @@
 //! a topic matches is remembered by each worker until the table's generation changes, so a topic
 //! that is published again costs one look-up and no walk.
 
+use std::hash::BuildHasher as _;
+use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use codec::{MqttString, QoS, SubscriptionOptions, TopicFilter};
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use parking_lot::RwLock;
 
 use crate::access::{Access, Rights};
 use crate::broker::{SessionKey, WorkerId};
+use crate::limits::SUBSCRIPTIONS_AHEAD_MIN;
 
 /// The subscriptions of all sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Router {
     table: RwLock<Table>,
+    /// Of topics, for all who look something up by them.
+    hasher: DefaultHashBuilder,
     generation: AtomicU64,
     /// How many subscriptions there are, apart from the shared ones.
     subscriptions: AtomicUsize,
@@ -27,14 +32,17 @@ pub(crate) struct Router {
 
 #[derive(Debug, Default)]
 struct Table {
-    /// By the filter, which with its one subscriber fills one line of the processor's cache: what is looked up
-    /// among a million is fetched from memory once.
-    exact: HashMap<MqttString, Entry>,
+    exact: Exact,
     wild: Node,
     /// Sessions that may not read everything. What they may not read does not match, so that a match
     /// that is remembered holds for rights too.
     rights: HashMap<SessionKey, Arc<Rights>>,
 }
+
+/// Filters without a wildcard. One with its one subscriber fills one line of the processor's cache: what is looked
+/// up among a million is fetched from memory once.
+#[derive(Debug, Default)]
+struct Exact(HashTable<(MqttString, Entry)>);
 
 /// A level in the tree of filters with wildcards.
 #[derive(Debug, Default)]
@@ -302,7 +310,7 @@ impl Router {
     ) -> bool {
         let subscribed = Subscribed { options, id: id.unwrap_or(0) };
         let mut table = self.table.write();
-        let entry = table.entry(filter);
+        let entry = table.entry(&self.hasher, filter);
         let new = match filter.share_name() {
             None => entry.insert(key, subscribed),
             Some(name) => entry.join(
@@ -321,7 +329,7 @@ impl Router {
     /// Ends a subscription; says whether there was one.
     pub(crate) fn unsubscribe(&self, filter: &TopicFilter, key: SessionKey) -> bool {
         let mut table = self.table.write();
-        let removed = table.remove(filter, key);
+        let removed = table.remove(&self.hasher, filter, key);
         self.generation.fetch_add(1, Ordering::Release);
         if removed {
             self.counter(filter).fetch_sub(1, Ordering::Relaxed);
@@ -356,7 +364,8 @@ impl Router {
     pub(crate) fn choose(&self, share: &TopicFilter, topic: &str) -> Option<Chosen> {
         let table = self.table.read();
         let name = share.share_name()?;
-        let group = table.find(share)?.shared().iter().find(|group| &*group.name == name)?;
+        let group =
+            table.find(&self.hasher, share)?.shared().iter().find(|group| &*group.name == name)?;
         let mut found = Found { groups: vec![MatchedGroup::of(group)], ..Found::default() };
         if !table.rights.is_empty() {
             found.retain(|key| table.may_read(key, topic));
@@ -364,8 +373,28 @@ impl Router {
         found.groups.first()?.choose()
     }
 
+    /// Whether there are so many subscriptions that looking one up waits for memory.
+    pub(crate) fn is_large(&self) -> bool {
+        self.subscriptions.load(Ordering::Relaxed) >= SUBSCRIPTIONS_AHEAD_MIN
+    }
+
+    /// Has at hand what is needed to match the topics with these hashes next.
+    pub(crate) fn fetch(&self, hashes: &[u64]) {
+        self.table.read().exact.fetch(hashes);
+    }
+
+    /// The hash of a topic.
+    pub(crate) fn hash(&self, topic: &[u8]) -> u64 {
+        self.hasher.hash_one(topic)
+    }
+
     /// Who gets a message of `topic`, and the generation for which that is true.
     pub(crate) fn matching(&self, topic: &str) -> (u64, Targets) {
+        self.matching_hashed(self.hash(topic.as_bytes()), topic)
+    }
+
+    /// The same, where the topic's hash is known.
+    pub(crate) fn matching_hashed(&self, hash: u64, topic: &str) -> (u64, Targets) {
         let table = self.table.read();
         let generation = self.generation();
         let mut found = Found::default();
@@ -379,7 +408,7 @@ impl Router {
         } else {
             table.wild.visit(levels, &mut found);
         }
-        if let Some(entry) = table.exact.get(topic.as_bytes()) {
+        if let Some(entry) = table.exact.get(hash, topic.as_bytes()) {
             // A topic of one subscriber is the most common and is found without asking for memory.
             if let Entry::One(key, subscribed) = entry
                 && found.is_empty()
@@ -402,9 +431,9 @@ impl Table {
         self.rights.get(key).is_none_or(|rights| rights.allow(Access::Read, topic))
     }
 
-    fn entry(&mut self, filter: &TopicFilter) -> &mut Entry {
+    fn entry(&mut self, hasher: &DefaultHashBuilder, filter: &TopicFilter) -> &mut Entry {
         if !filter.has_wildcard() {
-            return self.exact.entry(filter.matching_string()).or_default();
+            return self.exact.entry(hasher, filter);
         }
         let mut node = &mut self.wild;
         for level in filter.levels() {
@@ -417,9 +446,10 @@ impl Table {
         &mut node.here
     }
 
-    fn find(&self, filter: &TopicFilter) -> Option<&Entry> {
+    fn find(&self, hasher: &DefaultHashBuilder, filter: &TopicFilter) -> Option<&Entry> {
         if !filter.has_wildcard() {
-            return self.exact.get(filter.matching_part().as_bytes());
+            let part = filter.matching_part().as_bytes();
+            return self.exact.get(hasher.hash_one(part), part);
         }
         let mut node = &self.wild;
         for level in filter.levels() {
@@ -432,24 +462,69 @@ impl Table {
         Some(&node.here)
     }
 
-    fn remove(&mut self, filter: &TopicFilter, key: SessionKey) -> bool {
+    fn remove(
+        &mut self,
+        hasher: &DefaultHashBuilder,
+        filter: &TopicFilter,
+        key: SessionKey,
+    ) -> bool {
         let share = filter.share_name();
         if filter.has_wildcard() {
             return self.wild.remove(&mut filter.levels(), share, key);
         }
         let part = filter.matching_part().as_bytes();
-        let Some(entry) = self.exact.get_mut(part) else { return false };
+        self.exact.remove(hasher.hash_one(part), part, share, key)
+    }
+}
+
+impl Exact {
+    fn get(&self, hash: u64, topic: &[u8]) -> Option<&Entry> {
+        let (_, entry) = self.0.find(hash, |(filter, _)| filter.as_bytes() == topic)?;
+        Some(entry)
+    }
+
+    fn entry(&mut self, hasher: &DefaultHashBuilder, filter: &TopicFilter) -> &mut Entry {
+        let part = filter.matching_part().as_bytes();
+        let place = self.0.entry(
+            hasher.hash_one(part),
+            |(filter, _)| filter.as_bytes() == part,
+            |(filter, _)| hasher.hash_one(filter.as_bytes()),
+        );
+        let place = place.or_insert_with(|| (filter.matching_string(), Entry::None));
+        &mut place.into_mut().1
+    }
+
+    fn remove(&mut self, hash: u64, part: &[u8], share: Option<&str>, key: SessionKey) -> bool {
+        let found = self.0.find_entry(hash, |(filter, _)| filter.as_bytes() == part);
+        let Ok(mut place) = found else { return false };
+        let entry = &mut place.get_mut().1;
         let removed = entry.remove(share, key);
         if entry.is_empty() {
-            self.exact.remove(part);
+            place.remove();
         }
         removed
+    }
+
+    /// Has the processor fetch what stands for these hashes. It waits for none of them, so that it waits for
+    /// all of them together.
+    fn fetch(&self, hashes: &[u64]) {
+        for hash in hashes {
+            // Nothing depends on what is read.
+            self.0.find(*hash, |(filter, _)| {
+                black_box(filter.as_bytes().first());
+                false
+            });
+        }
     }
 }
 
 impl Node {
     fn visit<'a>(&self, mut levels: impl Iterator<Item = &'a str> + Clone, found: &mut Found) {
         found.take(&self.rest);
+        // Where no filter goes on or ends, the topic's levels need not be looked for.
+        if self.children.is_empty() && self.any.is_none() && self.here.is_empty() {
+            return;
+        }
         let Some(level) = levels.next() else {
             found.take(&self.here);
             return;
@@ -721,7 +796,7 @@ mod tests {
             assert!(!router.unsubscribe(&filter(text), key(slot)), "{text}");
         }
         let table = router.table.read();
-        assert!(table.exact.is_empty() && table.wild.is_empty(), "nothing is left behind");
+        assert!(table.exact.0.is_empty() && table.wild.is_empty(), "nothing is left behind");
         assert_eq!(router.len(), (0, 0));
     }
 

@@ -1,10 +1,9 @@
 //! What topics match, remembered by one worker.
 
-use std::hash::BuildHasher as _;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 
 use crate::broker::{Router, Targets};
 use crate::limits::{MATCH_CACHE_MAX, RECENT_TOPICS};
@@ -16,9 +15,12 @@ use crate::limits::{MATCH_CACHE_MAX, RECENT_TOPICS};
 #[derive(Debug, Default)]
 pub(crate) struct MatchCache {
     generation: u64,
-    matches: HashMap<Box<str>, Rc<Remembered>>,
-    /// Hashes of topics that came lately, each at the place that it names itself.
-    recent: Vec<u64>,
+    matches: HashTable<(Box<str>, Rc<Remembered>)>,
+    /// Parts of the hashes of topics that came lately, each at the place that another part names. They are
+    /// short, so that all of them stay in the processor's cache.
+    recent: Vec<u16>,
+    /// Whether the topic that was looked up last was remembered.
+    has_remembered: bool,
 }
 
 /// A match that is remembered. While it is looked at it is counted by an `Rc`, which costs nothing beside
@@ -61,15 +63,19 @@ impl Match {
 impl MatchCache {
     /// Who gets a message of `topic`.
     pub(crate) fn look_up(&mut self, router: &Router, topic: &str) -> Match {
+        let hash = router.hash(topic.as_bytes());
         if self.generation == router.generation() {
-            if let Some(remembered) = self.matches.get(topic) {
+            let found = self.matches.find(hash, |(known, _)| **known == *topic);
+            if let Some((_, remembered)) = found {
+                self.has_remembered = true;
                 return Match::Remembered(Rc::clone(remembered));
             }
         } else {
             self.matches.clear();
         }
-        let (generation, targets) = router.matching(topic);
-        if !self.came_lately(topic) {
+        self.has_remembered = false;
+        let (generation, targets) = router.matching_hashed(hash, topic);
+        if !self.came_lately(hash) {
             return Match::New(targets);
         }
         if self.generation != generation || self.matches.len() >= MATCH_CACHE_MAX {
@@ -77,18 +83,24 @@ impl MatchCache {
             self.generation = generation;
         }
         let remembered = Rc::new(Remembered(Arc::new(targets)));
-        self.matches.insert(topic.into(), Rc::clone(&remembered));
+        let place = (topic.into(), Rc::clone(&remembered));
+        self.matches.insert_unique(hash, place, |(known, _)| router.hash(known.as_bytes()));
         Match::Remembered(remembered)
     }
 
-    /// Whether a topic has come before, and notes that it has now.
-    fn came_lately(&mut self, topic: &str) -> bool {
+    /// Whether the last look-up was of a topic that was remembered.
+    pub(crate) fn has_remembered(&self) -> bool {
+        self.has_remembered
+    }
+
+    /// Whether a topic with this hash has come before, and notes that it has now.
+    fn came_lately(&mut self, hash: u64) -> bool {
         if self.recent.is_empty() {
             self.recent = vec![0; RECENT_TOPICS];
         }
-        let hash = self.matches.hasher().hash_one(topic);
         let place = usize::try_from(hash).unwrap_or(0) % RECENT_TOPICS;
-        self.recent.get_mut(place).is_some_and(|noted| std::mem::replace(noted, hash) == hash)
+        let part = u16::try_from(hash >> 48).unwrap_or(0);
+        self.recent.get_mut(place).is_some_and(|noted| std::mem::replace(noted, part) == part)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::broker::{Counters, WorkerId, count};
 use crate::limits::READ_CHUNK;
 use crate::log::CONNECTION;
 use crate::net::Peer;
+use crate::worker::ahead::Ahead;
 use crate::worker::bridge::Crossing;
 use crate::worker::link::{Cause, SharedLink};
 use crate::worker::login::Login;
@@ -536,9 +537,12 @@ impl Connection {
 
     /// Does what the whole packets among the bytes say.
     fn handle_all(&mut self, state: &mut State) -> Result<(), Cause> {
+        let version = self.link.borrow().version;
+        let mut ahead = Ahead::default();
         loop {
             // What is of the last message's kind need not be decoded.
             state.extend_round(&self.link, &mut self.incoming.chunk);
+            ahead.look(state, &self.incoming.chunk, version);
             match decode(&mut self.decoder, &mut self.incoming) {
                 Ok(Some(packet)) => {
                     count(&state.counters.packets_received, 1);

@@ -4,6 +4,7 @@
 //! Workers speak to each other through mailboxes: a message that someone else's sessions get is
 //! handed over once for each worker, with all its targets there.
 
+mod ahead;
 mod bridge;
 mod cache;
 mod connection;
