@@ -4,8 +4,8 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
-use codec::MqttString;
+use bytes::{BufMut as _, Bytes, BytesMut};
+use codec::{FixedHeader, MqttString, PACKET_SIZE_MAX, ProtocolVersion};
 use tokio::io::AsyncWrite;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message};
@@ -79,6 +79,7 @@ impl Incoming {
     /// Keeps what is left of the chunk until more arrives.
     pub(crate) fn keep_rest(&mut self) {
         if !self.chunk.is_empty() {
+            self.partial.reserve(self.chunk.len().saturating_add(growth(&self.chunk)));
             self.partial.extend_from_slice(&self.chunk);
             self.chunk = Bytes::new();
         } else if self.partial.is_empty() {
@@ -100,6 +101,44 @@ impl Incoming {
             self.partial.extend_from_slice(&bytes);
         }
     }
+}
+
+/// Bytes that the packet at the start of `bytes` lacks.
+fn lacking(bytes: &[u8]) -> usize {
+    let header = FixedHeader::peek(bytes, ProtocolVersion::V5, PACKET_SIZE_MAX).ok().flatten();
+    let whole = header.map_or(0, |header| {
+        usize::from(header.header_len).saturating_add(header.remaining_len as usize)
+    });
+    whole.saturating_sub(bytes.len())
+}
+
+/// How much room to make behind the start of a packet: for all that it lacks, but for no more than three
+/// times what has arrived, so that nobody is given memory for what he merely claims to send.
+fn growth(bytes: &[u8]) -> usize {
+    if bytes.len() > PARTIAL_COPIED_MAX {
+        lacking(bytes).min(bytes.len().saturating_mul(3))
+    } else {
+        0
+    }
+}
+
+/// Reads on behind the start of a packet, where that is long.
+fn poll_read_on(
+    stream: Pin<&mut Stream>,
+    cx: &mut Context<'_>,
+    partial: &mut BytesMut,
+) -> Poll<io::Result<usize>> {
+    let lacking = lacking(partial);
+    if lacking == 0 || partial.len().saturating_add(lacking) <= READ_CHUNK {
+        partial.reserve(READ_CHUNK);
+        return tokio_util::io::poll_read_buf(stream, cx, partial);
+    }
+    // A packet of many reads is read to its end and no further: then nothing has to be moved away from
+    // behind it, and it is alone in its memory.
+    if partial.capacity() == partial.len() {
+        partial.reserve(growth(partial));
+    }
+    tokio_util::io::poll_read_buf(stream, cx, &mut partial.limit(lacking))
 }
 
 impl Transport {
@@ -155,8 +194,7 @@ impl Transport {
                 let stream = Pin::new(stream);
                 let Incoming { partial, chunk } = incoming;
                 let read = if partial.len() > PARTIAL_COPIED_MAX {
-                    partial.reserve(READ_CHUNK);
-                    ready!(tokio_util::io::poll_read_buf(stream, cx, partial))?
+                    ready!(poll_read_on(stream, cx, partial))?
                 } else {
                     let read = ready!(poll_read_behind(stream, cx, shared, partial))?;
                     *partial = BytesMut::new();
@@ -261,5 +299,35 @@ fn websocket_error(error: tungstenite::Error) -> ReadError {
             tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
         ) => ReadError::Closed,
         error => ReadError::WebSocket(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_made_for_what_a_packet_lacks_and_never_for_a_mere_claim() {
+        // A PUBLISH that claims 2 MiB.
+        let mut packet = vec![0x30, 0x80, 0x80, 0x80, 0x01];
+        let whole = packet.len() + (2 << 20);
+        assert_eq!((lacking(&packet), growth(&packet)), (2 << 20, 0));
+        packet.resize(64 * 1024, b'x');
+        assert_eq!(growth(&packet), 3 * 64 * 1024);
+        packet.resize(1 << 20, b'x');
+        assert_eq!(growth(&packet), whole - packet.len());
+        packet.resize(whole, b'x');
+        assert_eq!((lacking(&packet), growth(&packet)), (0, 0));
+    }
+
+    #[test]
+    fn the_rest_of_a_packet_is_kept_with_room_for_more() {
+        let mut packet = vec![0x30, 0x80, 0x80, 0x08];
+        packet.resize(64 * 1024, b'x');
+        let mut incoming = Incoming { partial: BytesMut::new(), chunk: packet.clone().into() };
+        incoming.keep_rest();
+        assert_eq!(incoming.partial, packet);
+        assert!(incoming.chunk.is_empty());
+        assert_eq!(incoming.partial.capacity(), 4 + (128 << 10));
     }
 }
