@@ -22,6 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Bytes that a publisher may have waiting for its socket until it makes no more.
 const OUT_MAX: usize = 1024 * 1024;
 
+/// Messages that were due and are published until what has arrived is read: who is late must not see to
+/// nothing else.
+const DUE_AT_ONCE_MAX: usize = 1000;
+
 /// Subscribers that are connected at the same time where they are to go away: there may be more of
 /// them than a program may have open files.
 const SUBSCRIBERS_AT_ONCE: usize = 1000;
@@ -63,6 +67,13 @@ pub(crate) struct Arguments {
     /// Publish to the topics of so many subscribers only, for the topics `exact`
     #[arg(long)]
     active: Option<usize>,
+    /// Publish to so many topics only, of those that the subscriptions are for
+    #[arg(long)]
+    published: Option<usize>,
+    /// The subscribers of every second pair connect one place earlier, for topics of their `own`: where a
+    /// broker gives its connections to two threads in turn, half of the pairs are on both
+    #[arg(long)]
+    mixed: bool,
     /// QoS of messages and of subscriptions
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
     qos: u8,
@@ -112,10 +123,20 @@ impl Arguments {
         let prefix = &self.prefix;
         match self.topics {
             Topics::Same => format!("{prefix}/all"),
-            Topics::Own => format!("{prefix}/own/{subscriber:07}"),
+            Topics::Own => format!("{prefix}/own/{:07}", self.partner(subscriber)),
             Topics::Exact => format!("{prefix}/exact/{subscriber:07}/{number:07}"),
             Topics::Wildcard => format!("{prefix}/wildcard/{number:07}/+"),
         }
+    }
+
+    /// The publisher whose messages a subscriber gets, for topics of their `own`.
+    fn partner(&self, subscriber: usize) -> usize {
+        let half = self.subscribers / 2;
+        if !self.mixed || subscriber < half {
+            return subscriber;
+        }
+        // Those of the second half, one further each.
+        half + (subscriber + 1 - half) % (self.subscribers - half)
     }
 
     /// The topics that a publisher publishes to.
@@ -123,9 +144,10 @@ impl Arguments {
         let active = self.active.unwrap_or(self.subscribers).min(self.subscribers);
         match self.topics {
             Topics::Same => vec![self.filter(0, 0)],
-            Topics::Own => vec![self.filter(publisher, 0)],
+            Topics::Own => vec![format!("{}/own/{publisher:07}", self.prefix)],
             Topics::Exact => (0..active)
                 .flat_map(|subscriber| (0..self.filters).map(move |n| self.filter(subscriber, n)))
+                .take(self.published.unwrap_or(usize::MAX))
                 .collect(),
             Topics::Wildcard => {
                 let topic = |n| format!("{}/wildcard/{n:07}/x", self.prefix);
@@ -360,7 +382,7 @@ impl Flow<'_> {
         published: &mut u64,
     ) -> Result<()> {
         let interval = 1e9 / f64::from(rate);
-        loop {
+        for _ in 0..DUE_AT_ONCE_MAX {
             let due = start + Duration::from_nanos((*published as f64 * interval) as u64);
             if due > Instant::now() {
                 return Ok(());
@@ -370,6 +392,7 @@ impl Flow<'_> {
             self.publish(fleet, index, 1, time_ns)?;
             *published += 1;
         }
+        Ok(())
     }
 
     fn publish(&mut self, fleet: &mut Fleet, index: usize, count: u64, time_ns: u64) -> Result<()> {

@@ -19,6 +19,9 @@ const WINDOW: usize = 100;
 /// How long nothing may arrive until the rest counts as missing.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The flag of a PUBLISH that was there before the subscription (MQTT 5.0 §3.3.1.3).
+const RETAIN: u8 = 0b0001;
+
 /// Retained messages, and a client that subscribes to all of them.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Arguments {
@@ -30,6 +33,15 @@ pub(crate) struct Arguments {
     /// Bytes of each payload
     #[arg(long, default_value_t = 64)]
     payload: usize,
+    /// Subscribe again and again for so many seconds
+    #[arg(long, default_value_t = 0.0)]
+    seconds: f64,
+    /// The first level of all topics
+    #[arg(long, default_value = "retained")]
+    prefix: String,
+    /// Say so when the messages are there and the subscribing begins
+    #[arg(long)]
+    announce: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Value> {
@@ -38,37 +50,28 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Value> {
     let target = Target::new(&arguments.target)?;
     let mut fleet = Fleet::new(target.clone())?;
     fleet.open(2, "retained")?;
-    let topics: Vec<_> = (0..arguments.count).map(|n| format!("retained/{n:07}")).collect();
+    let topic = |n| format!("{}/{n:07}", arguments.prefix);
+    let topics: Vec<_> = (0..arguments.count).map(topic).collect();
     let templates = Templates::new(&target, &topics, QoS::AtLeastOnce, true, arguments.payload)?;
     let kept = keep(&mut fleet, &templates)?;
     let resident = process.resident();
 
+    if arguments.announce {
+        eprintln!("load: flowing");
+    }
     let before = process.processor_time();
     let start = Instant::now();
-    let subscriber = fleet.get(1)?;
-    subscriber.out.push(&subscription([String::from("#")], QoS::AtMostOnce)?)?;
-    subscriber.flush()?;
-    let mut arrived = vec![false; arguments.count];
-    let mut delivered = 0;
+    let end = start + Duration::from_secs_f64(arguments.seconds);
+    let (mut expected, mut delivered) = (0, 0);
     let mut last = start;
-    while delivered < arguments.count && last.elapsed() < PATIENCE {
-        fleet.turn(Some(PATIENCE), &mut |_, header, packet, _| {
-            if header.packet == PacketType::Publish {
-                let stamp = Stamp::read(packet, arguments.payload);
-                let seen = stamp.and_then(|stamp| arrived.get_mut(stamp.number as usize));
-                if let Some(seen) = seen.filter(|seen| !**seen) {
-                    *seen = true;
-                    delivered += 1;
-                    last = Instant::now();
-                }
-            }
-            Ok(())
-        })?;
+    while expected == delivered && (expected == 0 || last < end) {
+        expected += arguments.count;
+        delivered += take(&mut fleet, arguments, &mut last)?;
     }
     Ok(json!({
-        "expected": arguments.count,
+        "expected": expected,
         "delivered": delivered,
-        "missing": arguments.count - delivered,
+        "missing": expected - delivered,
         "keeping_seconds": kept.as_secs_f64(),
         "measured": {
             "seconds": last.duration_since(start).as_secs_f64(),
@@ -78,6 +81,32 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Value> {
         "resident_before": resident_before,
         "resident": resident,
     }))
+}
+
+/// Subscribes to everything, and returns how many of the messages have arrived; `last` is when the last did.
+fn take(fleet: &mut Fleet, arguments: &Arguments, last: &mut Instant) -> Result<usize> {
+    let subscriber = fleet.get(1)?;
+    subscriber.out.push(&subscription([String::from("#")], QoS::AtMostOnce)?)?;
+    subscriber.flush()?;
+    let mut arrived = vec![false; arguments.count];
+    let mut delivered = 0;
+    *last = Instant::now();
+    while delivered < arguments.count && last.elapsed() < PATIENCE {
+        fleet.turn(Some(PATIENCE), &mut |_, header, packet, _| {
+            // Any other message is somebody else's.
+            if header.packet == PacketType::Publish && header.flags & RETAIN != 0 {
+                let stamp = Stamp::read(packet, arguments.payload);
+                let seen = stamp.and_then(|stamp| arrived.get_mut(stamp.number as usize));
+                if let Some(seen) = seen.filter(|seen| !**seen) {
+                    *seen = true;
+                    delivered += 1;
+                    *last = Instant::now();
+                }
+            }
+            Ok(())
+        })?;
+    }
+    Ok(delivered)
 }
 
 /// Publishes every message with QoS 1, so that the broker has them all in the end.

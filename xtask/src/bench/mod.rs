@@ -195,7 +195,8 @@ fn find_brokers(arguments: &Arguments, release: &Path) -> Result<Vec<Broker>> {
         let program = tools.join("bin").join("rumqttd");
         if !program.is_file() {
             let mut cargo = command::cargo();
-            command::run(cargo.args(["install", "--locked", "rumqttd", "--root"]).arg(&tools))?;
+            // Not `--locked`: a library in the versions that it was published with builds no more.
+            command::run(cargo.args(["install", "rumqttd", "--root"]).arg(&tools))?;
         }
         brokers.push(Broker::rumqttd(program)?);
     }

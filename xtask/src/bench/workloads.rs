@@ -170,6 +170,13 @@ pub(super) const ALL: &[Workload] = &[
         &["flow", "--publishers=50", "--subscribers=50", "--topics=own", "--window=500"],
     ),
     Workload::messages(
+        "pairs-mixed",
+        "50 → 50, own topics, half of them from worker to worker on all cores",
+        None,
+        &["flow", "--publishers=50", "--subscribers=50", "--topics=own", "--mixed", "--window=500"],
+    )
+    .on_all_cores(),
+    Workload::messages(
         "pairs-all-cores",
         "51 → 51, own topics, each from worker to worker on all cores",
         None,
@@ -250,6 +257,21 @@ pub(super) const ALL: &[Workload] = &[
     )
     .long(),
     Workload::messages(
+        "exact-hot",
+        "1 → one topic among 1,000,000 subscriptions, window 500",
+        None,
+        &[
+            "flow",
+            "--subscribers=100",
+            "--filters=10000",
+            "--active=1",
+            "--published=1",
+            "--topics=exact",
+            "--window=500",
+        ],
+    )
+    .long(),
+    Workload::messages(
         "fan-out-1000",
         "1 → 1000, QoS 0, window 20",
         None,
@@ -286,6 +308,12 @@ pub(super) const ALL: &[Workload] = &[
         "the same beside 1 → 100,000, window 1",
         &["flow", "--rate=1000"],
         Some(&["flow", "--subscribers=100000", "--window=1"]),
+    ),
+    Workload::latency(
+        "latency-retained",
+        "the same beside 100,000 retained messages for `#`, again and again",
+        &["flow", "--rate=1000"],
+        Some(&["retained", "--count=100000"]),
     ),
     Workload::connections(
         "idle-10000",
