@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::format::{base64, from_base64};
 use crate::limits::RETAINED_SENT_AT_ONCE;
 use crate::protocol::{Failure, Outcome, Properties, Publish, Retained};
+use crate::unreadable::Unreadable;
 
 /// What is done with the messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,12 +174,32 @@ pub fn write(broker: &str, branch: &str, saved: String, messages: &[Retained]) -
     serde_json::to_vec_pretty(&file).unwrap_or_default()
 }
 
+/// Why a file can't be put back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wrong {
+    /// It can't be read from here on.
+    Unreadable {
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+        /// What is wrong there.
+        what: Unreadable,
+    },
+    /// The message of this topic has no payload that could be put back.
+    Payload(String),
+}
+
 /// The branch and the messages of a file.
 ///
 /// # Errors
 /// It is no such file; with what is wrong, and where.
-pub fn read(bytes: &[u8]) -> Result<(String, Vec<Retained>), String> {
-    let file: File = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+pub fn read(bytes: &[u8]) -> Result<(String, Vec<Retained>), Wrong> {
+    let file: File = serde_json::from_slice(bytes).map_err(|error| Wrong::Unreadable {
+        line: error.line(),
+        column: error.column(),
+        what: Unreadable::of(&error),
+    })?;
     let messages = file.retained.into_iter().map(|line| {
         let payload = match (line.payload, line.payload_base64) {
             (Some(text), _) => Some(text.into_bytes()),
@@ -186,11 +207,11 @@ pub fn read(bytes: &[u8]) -> Result<(String, Vec<Retained>), String> {
             (None, None) => None,
         };
         let payload = payload.filter(|payload| !payload.is_empty());
-        let payload = payload.ok_or_else(|| format!("{}: payload", line.topic))?;
+        let payload = payload.ok_or_else(|| Wrong::Payload(line.topic.clone()))?;
         let properties = line.properties.unwrap_or_default();
         Ok(Retained { topic: line.topic, payload: Some(payload), properties })
     });
-    Ok((file.branch, messages.collect::<Result<_, String>>()?))
+    Ok((file.branch, messages.collect::<Result<_, Wrong>>()?))
 }
 
 #[cfg(test)]
@@ -268,22 +289,23 @@ mod tests {
 
     #[test]
     fn a_file_that_is_none_is_refused_with_the_place() {
-        for (text, part) in [
-            ("", "EOF"),
-            ("[1]", "line 1"),
-            ("{\"broker\":\"\"}", "missing field"),
+        let unreadable = |line, column, what| Wrong::Unreadable { line, column, what };
+        let missing = |name: &str| Unreadable::Missing(name.to_owned());
+        for (text, wrong) in [
+            ("", unreadable(1, 0, Unreadable::End)),
+            ("{\n]", unreadable(2, 1, Unreadable::Syntax)),
+            ("{\"broker\":\"\"}", unreadable(1, 13, missing("branch"))),
             (
                 "{\"broker\":\"\",\"branch\":\"\",\"saved\":\"\",\"retained\":[{\"topic\":\"a\"}]}",
-                "a: payload",
+                Wrong::Payload("a".into()),
             ),
             (
                 "{\"broker\":\"\",\"branch\":\"\",\"saved\":\"\",\"retained\":[{\"topic\":\"a\",\
                  \"payload_base64\":\"%\"}]}",
-                "a: payload",
+                Wrong::Payload("a".into()),
             ),
         ] {
-            let error = read(text.as_bytes()).unwrap_err();
-            assert!(error.contains(part), "{text}: {error}");
+            assert_eq!(read(text.as_bytes()), Err(wrong), "{text}");
         }
     }
 }

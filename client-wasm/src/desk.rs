@@ -330,6 +330,11 @@ impl Desk {
         export::write(kind, self.messages.all(&self.store))
     }
 
+    /// Keeps to so many bytes of memory from now on.
+    pub fn set_memory(&mut self, bytes: u64, now_ms: f64) {
+        self.store.set_bytes_max(usize::try_from(bytes).unwrap_or(usize::MAX), now_ms);
+    }
+
     /// Takes in which message is repeated, and how often it was by now.
     pub fn set_repeating(&mut self, repeating: Option<Repeating>) {
         self.repeating = repeating;
@@ -425,6 +430,7 @@ impl Desk {
             points_dropped: counts.points_dropped,
             log_dropped: counts.log_dropped,
             bytes: self.store.bytes() as u64,
+            bytes_max: self.store.bytes_max() as u64,
             span_ms: self.span_ms(now_ms),
         };
         if counters == self.counters_sent {

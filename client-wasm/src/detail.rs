@@ -7,7 +7,7 @@ use crate::decode::sparkplug;
 use crate::diff;
 use crate::format::{self, Format};
 use crate::json::{self, Leaf};
-use crate::limits::{CHART_PATHS_MAX, HISTORY_SHOWN_MAX};
+use crate::limits::{ARRAY_PATHS_MAX, CHART_PATHS_MAX, HISTORY_SHOWN_MAX, VALUE_PATHS_MAX};
 use crate::log::Entry;
 use crate::payload;
 use crate::protocol::{
@@ -105,22 +105,35 @@ impl Detail {
 /// Where the first numbers of a payload are: the empty path for a payload that is one number, else paths of
 /// JSON.
 pub fn number_paths(payload: &[u8], paths_max: usize) -> Vec<String> {
-    let mut paths = Vec::new();
     if payload::quick_number(payload).is_some() {
-        paths.push(String::new());
+        return vec![String::new()];
     }
+    let leaves = leaf_paths(payload, VALUE_PATHS_MAX).into_iter();
+    let numbers = leaves.filter_map(|(path, is_number)| is_number.then_some(path));
+    numbers.take(paths_max).collect()
+}
+
+/// Where the first values inside JSON are, and whether each is a number.
+pub fn leaf_paths(payload: &[u8], paths_max: usize) -> Vec<(String, bool)> {
+    let mut paths = Vec::new();
     let Ok(text) = std::str::from_utf8(payload) else { return paths };
-    if text.trim_ascii_start().starts_with('{') {
-        let is_json = json::scan(text, |path, leaf| {
-            if matches!(leaf, Leaf::Number(_)) && paths.len() < paths_max {
-                paths.push(json::unescape(&path.join(".")));
-            }
-        });
-        if !is_json {
-            paths.clear();
+    let is_json = json::scan(text, |path, leaf| {
+        if paths.len() >= paths_max {
+            return;
         }
-    }
-    paths
+        let here = json::unescape(&path.join("."));
+        if let Leaf::Array(array) = leaf {
+            for index in 0..ARRAY_PATHS_MAX {
+                let step = format!("[{index}]");
+                let Some(leaf) = json::at(array, &step) else { break };
+                paths.push((format!("{here}{step}"), matches!(leaf, Leaf::Number(_))));
+            }
+        } else if !here.is_empty() {
+            paths.push((here, matches!(leaf, Leaf::Number(_))));
+        }
+    });
+    paths.truncate(paths_max);
+    if is_json { paths } else { Vec::new() }
 }
 
 fn history_row(entry: &Entry<'_>, before: Option<&Entry<'_>>) -> HistoryRow {
@@ -283,6 +296,8 @@ mod tests {
         assert_eq!(scene.look(view(), 0.0).paths, ["air.t", "v"]);
         scene.take(b"21.5", 1.0);
         assert_eq!(scene.look(view(), 1.0).paths, [""]);
+        scene.take(br#"{"xyz":[1,2.5]}"#, 1.5);
+        assert_eq!(scene.look(view(), 1.5).paths, ["xyz[0]", "xyz[1]"]);
         scene.take(b"none", 2.0);
         assert!(scene.look(view(), 2.0).paths.is_empty());
     }

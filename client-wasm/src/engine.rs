@@ -90,6 +90,10 @@ impl Engine {
                 self.0.connect.replace(Some(connect));
                 self.open();
             }
+            Command::Memory(bytes) => {
+                self.0.desk.borrow_mut().set_memory(bytes, clock::now_ms());
+                self.0.show();
+            }
             Command::SignIn(SignIn { username, password }) => {
                 if let Some(connect) = self.0.connect.borrow_mut().as_mut() {
                     (connect.username, connect.password) = (username, password);
@@ -169,6 +173,10 @@ impl Engine {
     fn open(&self) {
         let Some(connect) = self.0.connect.borrow().clone() else { return };
         self.leave();
+        // A browser would take any other address as one of the server that the page came from.
+        if !["ws://", "wss://"].iter().any(|scheme| connect.url.starts_with(scheme)) {
+            return self.0.offline(Problem::Address(connect.url.clone()), None);
+        }
         let drawn = format!("dashboard-{:08x}", clock::seed() as u32);
         let owner = Owner(Rc::downgrade(&self.0));
         let made = connect.options(&drawn).and_then(|options| {
@@ -496,7 +504,7 @@ impl Inner {
             Event::Refused { code, reason, retry_in_ms, .. } => {
                 let problem = match code {
                     ReasonCode::NotAuthorized | ReasonCode::BadUserNameOrPassword => {
-                        Problem::SignIn { refused: self.has_name() }
+                        Problem::SignIn { name: self.name() }
                     }
                     ReasonCode::UnsupportedProtocolVersion => Problem::Version,
                     _ => Problem::Refused(with_reason(code, reason.as_deref())),
@@ -526,8 +534,9 @@ impl Inner {
         }
     }
 
-    fn has_name(&self) -> bool {
-        self.connect.borrow().as_ref().is_some_and(|connect| !connect.username.is_empty())
+    /// The User Name; empty where there is none.
+    fn name(&self) -> String {
+        self.connect.borrow().as_ref().map_or_else(String::new, |connect| connect.username.clone())
     }
 
     fn problem(self: &Rc<Self>, why: DisconnectReason) -> Problem {
@@ -651,9 +660,10 @@ impl connection::Owner for Owner {
         true
     }
 
-    fn bad_address(&self, words: &str) {
+    fn bad_address(&self, _words: &str) {
         if let Some(inner) = self.0.upgrade() {
-            inner.offline(Problem::Address(words.to_owned()), None);
+            let address = inner.connect.borrow().as_ref().map(|connect| connect.url.clone());
+            inner.offline(Problem::Address(address.unwrap_or_default()), None);
         }
     }
 

@@ -7,6 +7,7 @@
 //!
 //! What needs no browser is compiled for the host too, and tested there.
 
+pub mod aliases;
 pub mod card;
 pub mod case;
 pub mod clearing;
@@ -48,6 +49,7 @@ pub mod texts;
 pub mod ticks;
 pub mod tree;
 pub mod unit;
+pub mod unreadable;
 pub mod vitals;
 pub mod widgets;
 pub mod wire;

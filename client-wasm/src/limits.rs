@@ -107,6 +107,15 @@ pub const POINTS_PER_MEMBER_MAX: usize = 4_096;
 /// Messages that a list of a topic's last ones can have.
 pub const RECENT_MESSAGES_MAX: usize = 200;
 
+/// Packets that the page remembers for the Topic Aliases in them.
+pub const ALIASES_KNOWN_MAX: usize = 4_096;
+
+/// Values inside the JSON of a topic that are offered by their paths.
+pub const VALUE_PATHS_MAX: usize = 512;
+
+/// Elements of an array among them.
+pub const ARRAY_PATHS_MAX: usize = 8;
+
 /// Paths of a payload that a chart can be drawn of.
 pub const CHART_PATHS_MAX: usize = 64;
 

@@ -165,6 +165,12 @@ impl Log {
         (seq, self.make_room())
     }
 
+    /// Keeps to so many bytes from now on. Says how many messages had to go.
+    pub fn set_bytes_max(&mut self, bytes_max: usize) -> u64 {
+        self.bytes_max = bytes_max;
+        self.make_room()
+    }
+
     fn make_room(&mut self) -> u64 {
         let mut gone = 0u64;
         while self.bytes > self.bytes_max && self.blocks.len() > 1 {

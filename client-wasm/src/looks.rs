@@ -2,10 +2,12 @@
 //! of a topic. Built when the page looks, at a cost that follows what is shown.
 
 use crate::card;
+use crate::detail;
 use crate::history::Span;
 use crate::inside::Inside;
 use crate::limits::{
     CHART_WIDTH_MAX, LOOKS_MAX, POINTS_PER_PATH_MAX, RECENT_MESSAGES_MAX, SOURCES_PER_LOOK_MAX,
+    VALUE_PATHS_MAX,
 };
 use crate::messages;
 use crate::protocol::{Chart, ChartView, Look, MessageRow, Range, Series, Sight, Slot, Source};
@@ -87,6 +89,11 @@ impl Looks {
                 Sight::Values(sources.iter().map(value).collect())
             }
             Look::Recent { topic, len } => Sight::Recent(recent(topic, *len, store)),
+            Look::Paths(topic) => {
+                let topic = store.id(topic).and_then(|id| store.topic(id));
+                let paths = |topic: &Topic| detail::leaf_paths(&topic.payload, VALUE_PATHS_MAX);
+                Sight::Paths(topic.map_or_else(Vec::new, paths))
+            }
         }
     }
 
@@ -152,6 +159,8 @@ impl Kept {
         match &self.look {
             // A value is one number: it is there as soon as it has come.
             Look::Values(_) => is_new,
+            // What is offered while somebody writes need not follow each message.
+            Look::Paths(_) => is_new && passed_ms >= SHIFT_MS,
             Look::Recent { .. } => is_new && passed_ms >= INTERVAL_MS,
             Look::Chart(view) => match view.range {
                 Range::Between { to_ms, .. } => is_new && sent_ms <= to_ms && passed_ms >= SHIFT_MS,
@@ -183,7 +192,7 @@ fn count(look: &Look, store: &Store) -> u64 {
         Look::Chart(ChartView { sources, .. }) | Look::Values(sources) => {
             sources.iter().fold(0, |sum, source| sum.wrapping_add(count(&source.topic)))
         }
-        Look::Recent { topic, .. } => count(topic),
+        Look::Recent { topic, .. } | Look::Paths(topic) => count(topic),
     }
 }
 
@@ -321,6 +330,17 @@ mod tests {
         let Some((1, Sight::Recent(rows))) = changed.first() else { panic!("{changed:?}") };
         let values: Vec<_> = rows.iter().map(|row| row.value.as_str()).collect();
         assert_eq!(values, ["4", "3", "2"]);
+    }
+
+    #[test]
+    fn what_a_topic_has_inside_is_offered() {
+        let mut scene = Scene::new();
+        scene.looks.look(0, Some(Look::Paths("j".into())));
+        assert_eq!(scene.changed(0.0), [(0, Sight::Paths(Vec::new()))]);
+        scene.take("j", r#"{"air":{"temp":21.5},"on":true,"list":[1]}"#, 1.0);
+        let paths = [("air.temp", true), ("on", false), ("list[0]", true)];
+        let paths = paths.map(|(path, is_number)| (path.to_owned(), is_number)).to_vec();
+        assert_eq!(scene.changed(1_500.0), [(0, Sight::Paths(paths))]);
     }
 
     #[test]

@@ -8,6 +8,10 @@ const UPPER: &[&str] = &[
     "pm25", "ram", "rssi", "ssd", "ssid", "tvoc", "usb", "uv", "voc", "wifi",
 ];
 
+/// Levels that say of what kind a device's topic is, and nothing of what it measures, as ESPHome writes
+/// them: `kitchen/sensor/temperature/state`.
+const KINDS: &[&str] = &["sensor", "binary_sensor", "state"];
+
 /// The levels of a topic that name where it belongs, and those that name what it is.
 ///
 /// The first two levels are the place where there are more, such as `sensors/pi` of
@@ -27,7 +31,10 @@ pub fn split(topic: &str) -> (&str, &str) {
 pub fn readable(topic: &str) -> String {
     let (_, rest) = split(topic);
     let mut name = String::with_capacity(rest.len());
-    for word in rest.split(['/', '_', '-', ' ']).filter(|word| !word.is_empty()) {
+    let is_kind = |level: &&str| level.is_empty() || KINDS.contains(level);
+    let has_more = !rest.split('/').all(|level| is_kind(&level));
+    let levels = rest.split('/').filter(|level| !has_more || !is_kind(level));
+    for word in levels.flat_map(|level| level.split(['_', '-', ' '])).filter(|w| !w.is_empty()) {
         for part in humps(word) {
             if !name.is_empty() {
                 name.push(' ');
@@ -150,6 +157,10 @@ mod tests {
             ("home/kitchen/CO2", "CO2"),
             ("home/kitchen/co2", "CO2"),
             ("zigbee/living-room", "Living room"),
+            ("home/room/sensor/co2/state", "CO2"),
+            ("esphome/room/binary_sensor/motion/state", "Motion"),
+            ("home/room/state", "State"),
+            ("home/sensor/state", "State"),
             ("éclair", "Éclair"),
             ("a//", "A"),
             ("/", "/"),

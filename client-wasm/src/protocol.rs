@@ -20,6 +20,8 @@ use crate::tree::NodeId;
 pub enum Command {
     /// Connect, and stay connected.
     Open(Box<Connect>),
+    /// Keep to so many bytes of memory; the oldest goes where that is less than before.
+    Memory(u64),
     /// Don't wait for the next attempt to connect: try now.
     TryNow,
     /// Say goodbye, and stay away until [`TryNow`](Self::TryNow).
@@ -265,6 +267,8 @@ pub enum Look {
         /// How many of them.
         len: u16,
     },
+    /// Where the values inside the last message of a topic are.
+    Paths(String),
 }
 
 /// What a chart shows.
@@ -487,7 +491,7 @@ pub enum Answer {
 pub enum Problem {
     /// The page was asked to end it.
     Asked,
-    /// The address is not one that a WebSocket can be opened to; with the browser's words.
+    /// This address is not one that a WebSocket can be opened to.
     Address(String),
     /// What the broker is to be told can't be said; with what it is.
     Options(String),
@@ -511,8 +515,8 @@ pub enum Problem {
     Refused(String),
     /// The broker only takes who has a name that it knows.
     SignIn {
-        /// Whether it was told one, which it does not take.
-        refused: bool,
+        /// The one that it was told, which it does not take; empty where it was told none.
+        name: String,
     },
     /// The broker broke the protocol; with what was wrong.
     Malformed(String),
@@ -537,6 +541,8 @@ pub struct Counters {
     pub log_dropped: u64,
     /// Memory that the store takes, in bytes.
     pub bytes: u64,
+    /// Memory that it may take, in bytes.
+    pub bytes_max: u64,
     /// What all sparklines show, in milliseconds up to now.
     pub span_ms: u32,
 }
@@ -829,6 +835,8 @@ pub enum Sight {
     Values(Vec<Option<Card>>),
     /// The last messages of a topic, the newest first.
     Recent(Vec<MessageRow>),
+    /// Where the values of a topic's JSON are, and whether each is a number.
+    Paths(Vec<(String, bool)>),
 }
 
 /// A chart, ready to be drawn. All times are milliseconds since 1970.
@@ -1090,6 +1098,8 @@ pub struct Recording {
     pub bytes: u64,
     /// Messages for which there was no room.
     pub left_out: u64,
+    /// Whether it takes no more.
+    pub is_full: bool,
 }
 
 /// How far a recording is replayed.

@@ -12,6 +12,7 @@ use crate::format::{base64, from_base64};
 use crate::limits::RECORDING_LINE_MAX;
 use crate::protocol::{Properties, Publish, Timed};
 use crate::store::Message;
+use crate::unreadable::Unreadable;
 
 /// What a file begins with.
 pub const HEAD: &str = "{\"format\":\"mqtt-recording\",\"version\":1}\n";
@@ -80,8 +81,8 @@ fn properties(bytes: &[u8]) -> Vec<String> {
 /// What is wrong with a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wrong {
-    /// It is no JSON object, or a member is not what it should be; with the parser's words.
-    Json(String),
+    /// It is no JSON object, or a member is not what it should be.
+    Json(Unreadable),
     /// It has no topic.
     Topic,
     /// Its time is none.
@@ -143,11 +144,8 @@ fn parse(line: &str) -> Result<Option<(Option<f64>, Publish)>, Wrong> {
     if line.trim().is_empty() {
         return Ok(None);
     }
-    let read: Line<'_> = serde_json::from_str(line).map_err(|error| {
-        let words = error.to_string();
-        // It counts lines too, and there is one.
-        Wrong::Json(words.split(" at line ").next().unwrap_or_default().to_owned())
-    })?;
+    let read: Line<'_> =
+        serde_json::from_str(line).map_err(|error| Wrong::Json(Unreadable::of(&error)))?;
     if read.format.as_deref() == Some(FORMAT) {
         let is_known = read.version.is_some_and(|version| version <= VERSION);
         return if is_known { Ok(None) } else { Err(Wrong::Version) };
@@ -300,7 +298,7 @@ impl Reader {
             read.wrong.push((self.line, Wrong::Long));
             return;
         }
-        let text = String::from_utf8(bytes).map_err(|error| Wrong::Json(error.to_string()));
+        let text = String::from_utf8(bytes).map_err(|_| Wrong::Json(Unreadable::Syntax));
         // What some editors put at the beginning of a file is no part of it.
         match text.and_then(|text| parse(text.trim_start_matches('\u{feff}'))) {
             Ok(None) => {}

@@ -24,6 +24,8 @@ pub enum Route {
     Wire,
     /// Which brokers there are, and how to connect to them.
     Connections,
+    /// What a person can set for the whole page.
+    Settings,
 }
 
 impl Route {
@@ -50,6 +52,7 @@ impl Route {
             "broker" => Self::Broker,
             "wire" => Self::Wire,
             "connections" => Self::Connections,
+            "settings" => Self::Settings,
             _ => Self::Board,
         }
     }
@@ -64,6 +67,7 @@ impl Route {
             Self::Broker => ("broker", None),
             Self::Wire => ("wire", None),
             Self::Connections => ("connections", None),
+            Self::Settings => ("settings", None),
         };
         match rest {
             Some(rest) => format!("#/{page}/{}", utf8_percent_encode(rest, QUOTED)),

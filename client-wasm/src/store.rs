@@ -32,6 +32,18 @@ pub struct Limits {
     pub payload: usize,
 }
 
+impl Limits {
+    /// With the shares of all that is kept which belong to the last values and to the log.
+    fn shared_out(self) -> Self {
+        let share = |part: usize| self.bytes / (limits::STORE_BYTES_MAX / part);
+        Self {
+            value_bytes: share(limits::VALUE_BYTES_MAX),
+            log_bytes: share(limits::LOG_BYTES_MAX),
+            ..self
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -212,6 +224,20 @@ impl Store {
         self.counts.log_dropped = self.counts.log_dropped.saturating_add(dropped);
         self.make_room(since_began_ms);
         Some(id)
+    }
+
+    /// The memory for all that is kept, in bytes.
+    pub fn bytes_max(&self) -> usize {
+        self.limits.bytes
+    }
+
+    /// Keeps to so many bytes from now on, shared out as before. What is too much goes at once, the oldest
+    /// first; of last values none goes.
+    pub fn set_bytes_max(&mut self, bytes: usize, now_ms: f64) {
+        self.limits = Limits { bytes, ..self.limits }.shared_out();
+        let dropped = self.log.set_bytes_max(self.limits.log_bytes);
+        self.counts.log_dropped = self.counts.log_dropped.saturating_add(dropped);
+        self.make_room((now_ms - self.began_ms).max(0.0));
     }
 
     fn topic_id(&mut self, topic: &str) -> Option<TopicId> {
@@ -417,6 +443,26 @@ mod tests {
     /// What is kept beside the log, which has its newest messages whatever its share is.
     fn bytes(store: &Store) -> usize {
         store.bytes() - store.log().bytes()
+    }
+
+    #[test]
+    fn less_memory_takes_the_oldest_away_and_counts_it() {
+        let mut store = Store::new(Limits::default(), 0.0);
+        for n in 0..20_000u32 {
+            let (topic, payload) = (format!("t/{}", n % 20), format!("{n} and some more text"));
+            let message =
+                Message { topic: &topic, payload: payload.as_bytes(), ..Message::default() };
+            store.take(message, f64::from(n));
+            store.take(Message { topic: "n", payload: b"1", ..Message::default() }, f64::from(n));
+        }
+        let before = (store.bytes(), store.counts());
+        assert_eq!((before.1.log_dropped, before.1.points_dropped), (0, 0));
+        let bytes_max = store.bytes() / 2;
+        store.set_bytes_max(bytes_max, 20_000.0);
+        assert_eq!(store.bytes_max(), bytes_max);
+        assert!(store.bytes() <= bytes_max, "{} of {}", store.bytes(), before.0);
+        assert!(store.counts().log_dropped > 0);
+        assert_eq!(store.topics_len(), 21, "last values stay");
     }
 
     #[test]

@@ -78,7 +78,10 @@ impl Recorder {
         }
         let line = recording::line(message, clock::now_ms());
         let bytes = self.shown.bytes.saturating_add(line.len() as u64);
-        if line.len() > RECORDING_LINE_MAX || bytes > RECORDING_BYTES_MAX {
+        let is_long = line.len() > RECORDING_LINE_MAX;
+        // What is full has its end there, and no gaps where only short lines still fitted.
+        self.shown.is_full |= !is_long && bytes > RECORDING_BYTES_MAX;
+        if is_long || self.shown.is_full {
             self.shown.left_out = self.shown.left_out.saturating_add(1);
             return;
         }

@@ -125,11 +125,11 @@ fn what_is_recorded_is_replayed_to_another_broker() {
     browser.click(record);
     let recorded =
         "document.querySelector('[data-role=recording]').innerText.includes(arguments[0])";
-    browser.wait_for("the recording", recorded, &["0 messages"]);
+    browser.wait_for("the recording", recorded, &["messages: 0"]);
     send(&broker, "line/speed", b"1.50");
     send(&broker, "other", b"not searched for");
     send(&broker, "line/raw", b"\x00\xff");
-    browser.wait_for("what matches is recorded", recorded, &["2 messages"]);
+    browser.wait_for("what matches is recorded", recorded, &["messages: 2"]);
     browser.click(record);
     let file = browser.saved_file(".jsonl");
     let lines: Vec<serde_json::Value> =

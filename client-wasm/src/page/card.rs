@@ -236,7 +236,8 @@ fn member_line(line: Option<&Line>, path: &str, texts: &Texts) -> Html {
     let Some((_, course)) = course else { return Html::default() };
     let words = explained(course, texts);
     html! {
-        <span class="member-line" role="img" title={words.clone()} aria-label={words}>
+        <span class="member-line" role={words.as_ref().map(|_| "img")} title={words.clone()}
+            aria-label={words}>
             <Sparkline sparkline={Rc::new(course.sparkline.clone())} />
         </span>
     }

@@ -10,11 +10,11 @@ use web_sys::{HtmlDialogElement, HtmlInputElement};
 use yew::prelude::*;
 
 use super::field::{Field, Listening, use_field};
-use super::house::use_texts;
+use super::house::{unreadable, use_texts};
 use super::link::Link;
 use super::publish::reason;
 use super::saving::save;
-use crate::clearing::{self, Job, Run};
+use crate::clearing::{self, Job, Run, Wrong};
 use crate::clock;
 use crate::export;
 use crate::number::grouped;
@@ -35,7 +35,7 @@ enum Stage {
     /// It is under way, or over.
     Running(Run),
     /// The file is none that retained messages were saved to; with what is wrong.
-    BadFile(String),
+    BadFile(Wrong),
 }
 
 #[derive(Default)]
@@ -137,7 +137,7 @@ impl Clearing {
                 Ok((path, messages)) => {
                     State { stage: Stage::Listed(Job::PutBack), path, messages, ..State::default() }
                 }
-                Err(words) => State { stage: Stage::BadFile(words), ..State::default() },
+                Err(wrong) => State { stage: Stage::BadFile(wrong), ..State::default() },
             }
         });
     }
@@ -414,7 +414,13 @@ fn said(state: &State, texts: &RoomsTexts) -> String {
     let run = match &state.stage {
         Stage::Closed => return String::new(),
         Stage::Listing => return texts.searching.to_owned(),
-        Stage::BadFile(words) => return fill(texts.bad_copy, &[words]),
+        Stage::BadFile(Wrong::Unreadable { line, column, what }) => {
+            let what = unreadable(what, texts);
+            return fill(texts.bad_copy, &[&line.to_string(), &column.to_string(), &what]);
+        }
+        Stage::BadFile(Wrong::Payload(topic)) => {
+            return fill(texts.bad_copy_payload, &[topic]);
+        }
         Stage::Listed(_) if state.messages.is_empty() => return texts.nothing_retained.to_owned(),
         Stage::Listed(Job::Delete) => return texts.clearing_listed.to_owned(),
         Stage::Listed(Job::PutBack) => return texts.putting_back_listed.to_owned(),

@@ -170,7 +170,7 @@ fn Head(props: &HeadProps) -> Html {
     html! {
         <header class="detail-head">
             <a class="back" href={Route::Topics(None).href()}>{ "← " }{ texts.topics }</a>
-            <h3 class="detail-name"><bdi>{ &detail.path }</bdi></h3>
+            <h2 class="detail-name"><bdi>{ &detail.path }</bdi></h2>
             <div class="detail-actions">
                 <Copy text={detail.path.clone()} name={texts.copy_topic} />
                 if detail.retained > 0 {
@@ -233,7 +233,7 @@ fn value(
     html! {
         <section class="detail-part" aria-labelledby="value-heading" data-seq={message.seq.to_string()}>
             <header class="part-head">
-                <h4 class="part-heading" id="value-heading">{ texts.value }</h4>
+                <h3 class="part-heading" id="value-heading">{ texts.value }</h3>
                 <div class="segments is-small" role="group" aria-label={texts.format}>
                     { for shapes.iter().map(|option| html! {
                         <button
@@ -394,7 +394,7 @@ fn Numbers(props: &NumbersProps) -> Html {
     html! {
         <section class="detail-part" aria-labelledby="chart-heading">
             <header class="part-head">
-                <h4 class="part-heading" id="chart-heading">{ texts.chart }</h4>
+                <h3 class="part-heading" id="chart-heading">{ texts.chart }</h3>
                 if paths.len() > 1 {
                     <select class="input is-small" data-role="chart-path"
                         aria-label={texts.chart_path} onchange={on_path}>
@@ -467,7 +467,7 @@ fn History(props: &HistoryProps) -> Html {
     html! {
         <section class="detail-part" aria-labelledby="history-heading">
             <header class="part-head">
-                <h4 class="part-heading" id="history-heading">{ texts.history }</h4>
+                <h3 class="part-heading" id="history-heading">{ texts.history }</h3>
             </header>
             <ol class="history">
                 { for rows.iter().map(|row| {

@@ -7,6 +7,7 @@ use super::link::Link;
 use super::use_texts;
 use crate::number::{at_a_glance, grouped};
 use crate::protocol::Counters;
+use crate::route::Route;
 use crate::texts::{Texts, age, fill};
 
 #[derive(PartialEq, Properties)]
@@ -18,8 +19,7 @@ pub(super) struct FiguresProps {
 pub(super) fn Figures(props: &FiguresProps) -> Html {
     let texts = use_texts();
     let counters = use_field(props.link.counters());
-    let memory =
-        at_a_glance(counters.bytes as f64, "B").unwrap_or_else(|| format!("{} B", counters.bytes));
+    let memory = size(counters.bytes);
     let dropped = counters
         .messages_not_kept
         .saturating_add(counters.payloads_cut)
@@ -39,31 +39,30 @@ pub(super) fn Figures(props: &FiguresProps) -> Html {
             { figure("messages", texts.messages, grouped(counters.messages)) }
             { figure("per-second", texts.per_second, grouped(counters.per_second.into())) }
             { figure("memory", texts.memory, memory) }
-            <div
-                class={classes!("figure", (dropped > 0).then_some("is-warning"))}
-                data-role="dropped"
-                title={explain(&counters, texts)}
-            >
-                <dt>{ texts.dropped }</dt>
+            <div class={classes!("figure", (dropped > 0).then_some("is-warning"))} data-role="dropped">
+                // What was dropped, and how to have room for more, is told there.
+                <dt><a href={Route::Settings.href()}>{ texts.dropped }</a></dt>
                 <dd>{ grouped(dropped) }</dd>
             </div>
         </dl>
     }
 }
 
+/// So many bytes, as a person reads them.
+pub(super) fn size(bytes: u64) -> String {
+    at_a_glance(bytes as f64, "B").unwrap_or_else(|| format!("{bytes} B"))
+}
+
 /// What was dropped, one line for each kind.
-fn explain(counters: &Counters, texts: &Texts) -> String {
-    let lines: Vec<String> = [
+pub(super) fn losses(counters: &Counters, texts: &Texts) -> impl Iterator<Item = String> {
+    [
         (texts.dropped_messages, counters.messages_not_kept),
         (texts.dropped_payloads, counters.payloads_cut),
         (texts.dropped_points, counters.points_dropped),
         (texts.dropped_log, counters.log_dropped),
     ]
     .into_iter()
-    .filter(|(_, count)| *count > 0)
     .map(|(text, count)| fill(text, &[&grouped(count)]))
-    .collect();
-    if lines.is_empty() { texts.dropped_nothing.to_owned() } else { lines.join("\n") }
 }
 
 /// The time that all sparklines show.

@@ -6,28 +6,32 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use gloo_events::{EventListener, EventListenerOptions};
 use web_sys::Element;
 use yew::prelude::*;
 
 use super::Language;
 use super::broker::Broker;
 use super::connections::{Connections, Switchboard};
-use super::field::{Field, use_field};
+use super::field::{Field, Listening, use_field};
 use super::link::Link;
 use super::look::use_language;
 use super::messages::Messages;
 use super::palette::Palette;
 use super::publish::PublishPage;
 use super::rooms::{PAGE, PALETTE, Program, WIDGETS};
+use super::saving::hand_over;
+use super::settings::Settings;
 use super::shell::use_route;
 use super::topics::Topics;
 use super::widgets::Widgets;
 use super::widgets::alarm::Alarms;
 use super::wire::WirePage;
-use crate::protocol;
+use crate::protocol::{self, File};
 use crate::route::Route;
 use crate::switchboard::Told;
-use crate::texts::{self, RoomsTexts, Texts};
+use crate::texts::{self, RoomsTexts, Texts, fill};
+use crate::unreadable::Unreadable;
 
 /// The texts of this program's pages in a form that components get from their context.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,6 +44,17 @@ pub(super) fn use_texts() -> &'static RoomsTexts {
         .map_or_else(|| texts::of_rooms(texts::choose([]).1), |language| language.0)
 }
 
+/// What is wrong with JSON that was read, in the middle of a sentence.
+pub(super) fn unreadable(what: &Unreadable, texts: &RoomsTexts) -> String {
+    match what {
+        Unreadable::Syntax => texts.json_syntax.to_owned(),
+        Unreadable::End => texts.json_end.to_owned(),
+        Unreadable::Value => texts.json_value.to_owned(),
+        Unreadable::Missing(name) => fill(texts.json_missing, &[name]),
+        Unreadable::Unknown(word) => fill(texts.json_unknown, &[word]),
+    }
+}
+
 /// The second program.
 pub struct House {
     link: Link,
@@ -50,6 +65,9 @@ pub struct House {
     stages: RefCell<Vec<Stage>>,
     /// Go on whichever page is open.
     _alarms: Alarms,
+    _files: Listening<Option<File>>,
+    /// Asks before the page is closed, as long as something is recorded that would be gone with it.
+    _leaving: Option<EventListener>,
     next: Cell<u32>,
 }
 
@@ -66,6 +84,8 @@ impl House {
         let link = Link::new(move |command| send(&protocol::encode(&command)));
         Self {
             _alarms: Alarms::new(&link, texts::of_widgets(texts)),
+            _files: hand_over_files(&link),
+            _leaving: ask_before_leaving(&link),
             link,
             texts,
             switchboard: Switchboard { ask, told: Field::new(Rc::default()) },
@@ -74,6 +94,28 @@ impl House {
             next: Cell::new(0),
         }
     }
+}
+
+/// Hands each file that the engine has made to the browser, whichever page is open.
+fn hand_over_files(link: &Link) -> Listening<Option<File>> {
+    let file = link.file().clone();
+    link.file().listen(move || {
+        if let Some(file) = file.get() {
+            hand_over(&file.url, &file.name);
+        }
+    })
+}
+
+fn ask_before_leaving(link: &Link) -> Option<EventListener> {
+    let tape = link.tape().clone();
+    let options = EventListenerOptions::enable_prevent_default();
+    web_sys::window().map(|window| {
+        EventListener::new_with_options(&window, "beforeunload", options, move |event| {
+            if tape.get().recording.is_some() {
+                event.prevent_default();
+            }
+        })
+    })
 }
 
 /// Yew marks the elements of each of its trees with the tree's number, and takes an event for its own
@@ -226,6 +268,7 @@ fn page(route: &Route, link: &Link, host: &AttrValue, switchboard: &Switchboard)
         Route::Connections => {
             html! { <Connections {link} switchboard={switchboard.clone()} /> }
         }
+        Route::Settings => html! { <Settings {link} /> },
         Route::Board => Html::default(),
     }
 }

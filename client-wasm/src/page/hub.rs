@@ -5,11 +5,13 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use gloo_events::EventListener;
 use gloo_timers::callback::Timeout;
 use yew::prelude::*;
 
 use super::field::{Field, Listening, use_field};
 use super::link::Link;
+use super::look;
 use super::rooms::Rooms;
 use crate::limits::CONNECTIONS_OPEN_MAX;
 use crate::number::grouped;
@@ -59,6 +61,7 @@ struct Inner {
     opened: RefCell<Vec<Opened>>,
     shown: Field<Option<Opened>>,
     told: Field<Rc<Vec<Told>>>,
+    sharing: RefCell<Option<EventListener>>,
 }
 
 impl PartialEq for Hub {
@@ -70,12 +73,31 @@ impl PartialEq for Hub {
 impl Hub {
     /// No connection yet; `start` starts an engine for each.
     pub fn new(start: impl Fn(&Self) -> Started + 'static) -> Self {
-        Self(Rc::new(Inner {
+        let hub = Self(Rc::new(Inner {
             start: Box::new(start),
             opened: RefCell::default(),
             shown: Field::new(None),
             told: Field::new(Rc::default()),
-        }))
+            sharing: RefCell::default(),
+        }));
+        let weak = Rc::downgrade(&hub.0);
+        *hub.0.sharing.borrow_mut() = web_sys::window().map(|window| {
+            EventListener::new(&window, look::MEMORY_EVENT, move |_| {
+                if let Some(inner) = weak.upgrade() {
+                    Self(inner).share_memory();
+                }
+            })
+        });
+        hub
+    }
+
+    /// Gives each connection its share of the memory, so that all together keep to what a person chose.
+    fn share_memory(&self) {
+        let opened = self.0.opened.borrow();
+        let count = u64::try_from(opened.len()).unwrap_or(u64::MAX).max(1);
+        for opened in opened.iter() {
+            opened.link.send(Command::Memory(look::memory_bytes() / count));
+        }
     }
 
     /// Opens a connection, or connects it otherwise where it is open.
@@ -98,6 +120,7 @@ impl Hub {
             opened.push(Opened { id, title, host, link, rooms, stop, _listening: listening });
         }
         drop(opened);
+        self.share_memory();
         if self.0.shown.get().is_none_or(|shown| *shown.id == *id) {
             self.show(&id);
         }
@@ -159,6 +182,7 @@ impl Hub {
             let next = self.0.opened.borrow().first().cloned();
             self.0.shown.set(next);
         }
+        self.share_memory();
         Timeout::new(GOODBYE_MS, move || (closed.stop)()).forget();
     }
 

@@ -12,6 +12,7 @@ pub(super) enum Icon {
     Broker,
     Wire,
     Connections,
+    Settings,
 }
 
 impl Icon {
@@ -24,6 +25,7 @@ impl Icon {
             Self::Publish => "M20 4 3.5 10.5l6.5 3 3 6.5zM10 13.5 20 4",
             Self::Wire => "M3 12h4l2.5-7 5 14 2.5-7h4",
             Self::Broker => "M4 19V9M9.3 19V5M14.6 19v-7M20 19V8",
+            Self::Settings => "M4 7h9M17 7h3M4 17h3M11 17h9M15 4v6M9 14v6",
             Self::Connections => "M9 3v5M15 3v5M6 8h12v3a6 6 0 0 1-12 0zM12 17v4",
         }
     }

@@ -8,6 +8,7 @@ use web_sys::Event;
 use yew::prelude::*;
 
 use super::kept;
+use crate::limits::STORE_BYTES_MAX;
 use crate::texts::{self, Texts};
 
 thread_local! {
@@ -18,6 +19,18 @@ thread_local! {
 /// Told to the window when a person chose another language; the browser tells its own alike.
 const LANGUAGE_EVENT: &str = "languagechange";
 
+/// Told to the window when a person chose another size of memory.
+pub(super) const MEMORY_EVENT: &str = "memory";
+
+/// How much memory all connections together may take, in bytes.
+pub(super) fn memory_bytes() -> u64 {
+    let megabytes: u64 = Look::Memory.chosen().parse().unwrap_or_default();
+    match megabytes {
+        0 => STORE_BYTES_MAX as u64,
+        _ => megabytes.saturating_mul(1_000_000),
+    }
+}
+
 /// Something that can be chosen. The first choice is what the page does by itself, and is not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
@@ -27,17 +40,20 @@ pub(super) enum Look {
     Density,
     /// The language.
     Language,
+    /// How much memory all connections may take, in megabytes.
+    Memory,
 }
 
 impl Look {
-    pub(super) const ALL: [Self; 3] = [Self::Theme, Self::Density, Self::Language];
+    pub(super) const ALL: [Self; 4] = [Self::Theme, Self::Density, Self::Language, Self::Memory];
 
-    /// Where the browser keeps it, and what the attribute is called.
-    const fn key(self) -> &'static str {
+    /// Where the browser keeps it, what the attribute is called, and its field.
+    pub(super) const fn role(self) -> &'static str {
         match self {
             Self::Theme => "data-theme",
             Self::Density => "data-density",
             Self::Language => "language",
+            Self::Memory => "memory",
         }
     }
 
@@ -47,12 +63,13 @@ impl Look {
             Self::Theme => &["system", "light", "dark"],
             Self::Density => &["roomy", "compact", "wall"],
             Self::Language => &["system", "en", "es"],
+            Self::Memory => &["256", "64", "128", "512", "1024"],
         }
     }
 
     /// What was chosen.
     pub(super) fn chosen(self) -> &'static str {
-        let kept = kept::read(self.key()).unwrap_or_default();
+        let kept = kept::read(self.role()).unwrap_or_default();
         let choices = self.choices();
         choices.iter().find(|choice| **choice == kept).or(choices.first()).copied().unwrap_or("")
     }
@@ -60,18 +77,23 @@ impl Look {
     /// Chooses something, from now on and for later visits.
     pub(super) fn choose(self, choice: &str) {
         if self.choices().first() == Some(&choice) {
-            kept::forget(self.key());
+            kept::forget(self.role());
         } else {
             // A browser that keeps nothing forgets this too; until then the attribute stands.
-            let _kept = kept::write(self.key(), choice);
+            let _kept = kept::write(self.role(), choice);
         }
         self.apply();
     }
 
     fn apply(self) {
         let Some(window) = web_sys::window() else { return };
-        if self == Self::Language {
-            if let Ok(event) = Event::new(LANGUAGE_EVENT) {
+        let told = match self {
+            Self::Language => Some(LANGUAGE_EVENT),
+            Self::Memory => Some(MEMORY_EVENT),
+            Self::Theme | Self::Density => None,
+        };
+        if let Some(told) = told {
+            if let Ok(event) = Event::new(told) {
                 // Nobody has to handle it.
                 let _handled = window.dispatch_event(&event);
             }
@@ -80,7 +102,7 @@ impl Look {
         let root = window.document().and_then(|document| document.document_element());
         if let Some(root) = root {
             // Any element takes any attribute.
-            let _set = root.set_attribute(self.key(), self.chosen());
+            let _set = root.set_attribute(self.role(), self.chosen());
         }
     }
 }

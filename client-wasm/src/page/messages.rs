@@ -2,11 +2,10 @@
 
 use yew::prelude::*;
 
-use super::field::use_field;
+use super::field::{Field, use_field};
 use super::house::use_texts;
 use super::link::Link;
 use super::rows::{Space, numbered, use_growth, use_rows};
-use super::saving::hand_over;
 use super::search::SearchBox;
 use super::tape::Tape;
 use super::time;
@@ -14,6 +13,21 @@ use crate::number::grouped;
 use crate::protocol::{Command, FileKind, MessageRow, Messages as Shown, MessagesView};
 use crate::route::Route;
 use crate::texts::{RoomsTexts, fill};
+
+thread_local! {
+    /// Whether a person has the log hold still.
+    static PAUSED: Field<bool> = Field::new(false);
+}
+
+/// Whether a person has the log hold still.
+pub(super) fn is_paused() -> bool {
+    PAUSED.with(Field::get)
+}
+
+/// Has the log hold still, or go on.
+pub(super) fn pause(is_paused: bool) {
+    PAUSED.with(|paused| paused.set(is_paused));
+}
 
 #[derive(PartialEq, Properties)]
 pub(super) struct MessagesProps {
@@ -26,11 +40,12 @@ pub(super) fn Messages(props: &MessagesProps) -> Html {
     let texts = use_texts();
     let messages = use_field(link.messages());
     let search = use_state(|| AttrValue::from(""));
-    let is_paused = use_state(|| false);
+    let paused = PAUSED.with(Field::clone);
+    let is_paused = use_field(&paused);
     let rows = use_rows();
     let made = use_growth(messages.rows.len());
     // Who has gone down to older messages is not pushed away from them by new ones.
-    let is_held = *is_paused || rows.window.is_scrolled;
+    let is_held = is_paused || rows.window.is_scrolled;
     {
         let link = link.clone();
         use_effect_with((search.to_string(), is_held, rows.window), move |view| {
@@ -47,7 +62,6 @@ pub(super) fn Messages(props: &MessagesProps) -> Html {
         let link = link.clone();
         use_effect_with((), move |()| move || link.send(Command::CloseMessages));
     }
-    use_download(link);
     let on_search = {
         let search = search.clone();
         Callback::from(move |text: AttrValue| search.set(text))
@@ -58,7 +72,7 @@ pub(super) fn Messages(props: &MessagesProps) -> Html {
             if is_held {
                 rows.reveal(0);
             }
-            is_paused.set(!is_held);
+            paused.set(!is_held);
         })
     };
     let export = |kind: FileKind| {
@@ -163,23 +177,10 @@ fn LogRow(props: &LogRowProps) -> Html {
             <span class="log-flags">
                 { row.qos }
                 if row.retain {
-                    <span class="kept" title={texts.retain_flag} aria-label={texts.retain_flag}></span>
+                    <span class="kept" role="img" title={texts.retain_flag}
+                        aria-label={texts.retain_flag}></span>
                 }
             </span>
         </div>
     }
-}
-
-/// Hands each file that the engine has made to the browser, which asks where it shall be.
-#[hook]
-fn use_download(link: &Link) {
-    let file = use_field(link.file());
-    let seen = use_mut_ref(|| file.as_ref().map(|file| file.number));
-    use_effect_with(file, move |file| {
-        let Some(file) = file else { return };
-        if seen.borrow_mut().replace(file.number) == Some(file.number) {
-            return;
-        }
-        hand_over(&file.url, &file.name);
-    });
 }

@@ -29,6 +29,7 @@ pub mod rooms;
 mod rows;
 mod saving;
 mod search;
+mod settings;
 mod shelf;
 mod shell;
 mod sparkline;

@@ -11,9 +11,10 @@ use super::house::use_texts;
 use super::keys;
 use super::link::Link;
 use super::look::{self, Look};
+use super::messages;
 use super::shell::name;
-use crate::protocol::Command;
-use crate::route::Route;
+use crate::protocol::{Command, Connection, FileKind};
+use crate::route::{Ask, Route};
 use crate::texts::{RoomsTexts, fill};
 
 /// What a line of the palette does.
@@ -21,6 +22,8 @@ use crate::texts::{RoomsTexts, fill};
 enum Act {
     Go(Route),
     Send(Command),
+    Pause(bool),
+    AddWidget,
     Look(Look, &'static str),
     Wall,
     Help,
@@ -49,6 +52,8 @@ pub(super) fn Palette(props: &PaletteProps) -> Html {
     let active = use_state(|| 0usize);
     let found = use_field(link.found());
     let tape = use_field(link.tape());
+    let connection = use_field(link.connection());
+    let is_online = matches!(connection, Connection::Online { .. });
     {
         let (dialog, text, active) = (dialog.clone(), text.clone(), active.clone());
         use_effect_with((), move |()| {
@@ -67,7 +72,7 @@ pub(super) fn Palette(props: &PaletteProps) -> Html {
         });
     }
     let topics = if text.trim().is_empty() { &[] } else { found.as_slice() };
-    let entries = entries(&text, topics, tape.recording.is_some(), texts);
+    let entries = entries(&text, topics, tape.recording.is_some(), is_online, texts);
     let current = (*active).min(entries.len().saturating_sub(1));
     let run = {
         let (link, dialog) = (link.clone(), dialog.clone());
@@ -163,10 +168,12 @@ fn entries(
     text: &str,
     topics: &[String],
     is_recording: bool,
+    is_online: bool,
     texts: &'static RoomsTexts,
 ) -> Vec<Entry> {
     let mut all: Vec<Entry> = Route::PAGES
         .into_iter()
+        .chain([Route::Connections, Route::Settings])
         .map(|page| Entry {
             name: name(&page, texts).to_owned(),
             kind: texts.palette_page,
@@ -177,14 +184,26 @@ fn entries(
         true => (texts.record_stop, Command::StopRecording),
         false => (texts.record, Command::Record(String::new())),
     };
-    let sends = [(texts.try_now, Command::TryNow), record];
+    let connect = match is_online {
+        true => (texts.reconnect, Command::Reconnect),
+        false => (texts.try_now, Command::TryNow),
+    };
+    let sends = [connect, record];
     let mut action = |name: String, act| all.push(Entry { name, kind: texts.palette_action, act });
     for (name, command) in sends {
         action(name.to_owned(), Act::Send(command));
     }
+    let is_paused = messages::is_paused();
+    let pause = if is_paused { texts.palette_go_on } else { texts.palette_pause };
+    action(pause.to_owned(), Act::Pause(!is_paused));
+    for (name, kind) in [("CSV", FileKind::Csv), ("JSON", FileKind::Json)] {
+        action(fill(texts.palette_export, &[name]), Act::Send(Command::Export(kind)));
+    }
+    action(texts.add_widget.to_owned(), Act::AddWidget);
     for look in Look::ALL {
         for choice in look.choices().iter().filter(|choice| **choice != look.chosen()) {
-            action(look_name(look, choice, texts), Act::Look(look, choice));
+            let name = format!("{}: {}", look_name(look, texts), choice_name(look, choice, texts));
+            action(name, Act::Look(look, choice));
         }
     }
     action(texts.keys_wall.to_owned(), Act::Wall);
@@ -202,12 +221,21 @@ fn entries(
     all
 }
 
-fn look_name(look: Look, choice: &str, texts: &RoomsTexts) -> String {
-    let what = match look {
+/// What can be chosen.
+pub(super) fn look_name(look: Look, texts: &RoomsTexts) -> &'static str {
+    match look {
         Look::Theme => texts.look_theme,
         Look::Density => texts.look_density,
         Look::Language => texts.look_language,
-    };
+        Look::Memory => texts.memory,
+    }
+}
+
+/// What a choice is called.
+pub(super) fn choice_name(look: Look, choice: &str, texts: &RoomsTexts) -> String {
+    if look == Look::Memory {
+        return format!("{choice} MB");
+    }
     let choice = match choice {
         "system" => texts.look_system,
         "light" => texts.look_light,
@@ -218,16 +246,23 @@ fn look_name(look: Look, choice: &str, texts: &RoomsTexts) -> String {
         "en" => "English",
         _ => "Español",
     };
-    format!("{what}: {choice}")
+    choice.to_owned()
+}
+
+fn go(href: &str) {
+    if let Some(window) = web_sys::window() {
+        // An address of ours is always one.
+        let _gone = window.location().set_hash(href);
+    }
 }
 
 fn act(link: &Link, act: &Act) {
     match act {
-        Act::Go(route) => {
-            if let Some(window) = web_sys::window() {
-                // An address of ours is always one.
-                let _gone = window.location().set_hash(&route.href());
-            }
+        Act::Go(route) => go(&route.href()),
+        Act::AddWidget => go(&Ask::Add.href()),
+        Act::Pause(is_paused) => {
+            messages::pause(*is_paused);
+            go(&Route::Messages.href());
         }
         Act::Send(command) => link.send(command.clone()),
         Act::Look(look, choice) => look.choose(choice),

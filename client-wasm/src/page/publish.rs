@@ -384,7 +384,7 @@ fn actions(link: &Link, can_send: bool, repeating: Option<&Repeating>, texts: &R
                     { texts.stop }
                 </button>
                 <p class="page-note" data-role="repeated">
-                    { fill(texts.repeated, &[&grouped(repeating.count), &repeating.topic]) }
+                    { fill(texts.repeated, &[&repeating.topic, &grouped(repeating.count)]) }
                 </p>
             }
         </div>

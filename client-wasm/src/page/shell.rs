@@ -108,15 +108,10 @@ fn Around(props: &AroundProps) -> Html {
                     </div>
                     <Status link={link.clone()} host={host.clone()} />
                     <Switcher hub={hub.clone()} label={texts.connections} />
-                    <a class="connections-link" href={Route::Connections.href()}
-                        onpointerenter={{
-                            let rooms = rooms.clone();
-                            Callback::from(move |_: PointerEvent| rooms.fetch())
-                        }}
-                        aria-current={(route == Route::Connections).then_some("page")}>
-                        { icon(Icon::Connections) }
-                        <span>{ texts.connections }</span>
-                    </a>
+                    <div class="places">
+                        { place(&Route::Connections, Icon::Connections, &route, rooms, texts) }
+                        { place(&Route::Settings, Icon::Settings, &route, rooms, texts) }
+                    </div>
                 </div>
                 <nav class="nav" aria-label={texts.pages}>
                     <ul class="nav-list">
@@ -157,6 +152,19 @@ fn Around(props: &AroundProps) -> Html {
     }
 }
 
+/// A page beside those of the navigation.
+fn place(page: &Route, sign: Icon, route: &Route, rooms: &Rooms, texts: &Texts) -> Html {
+    let rooms = rooms.clone();
+    html! {
+        <a class="connections-link" href={page.href()}
+            onpointerenter={Callback::from(move |_: PointerEvent| rooms.fetch())}
+            aria-current={(route == page).then_some("page")}>
+            { icon(sign) }
+            <span>{ name(page, texts) }</span>
+        </a>
+    }
+}
+
 /// One line of the navigation.
 fn entry(page: &Route, route: &Route, rooms: &Rooms, texts: &Texts) -> Html {
     // Who points at it is about to go there.
@@ -178,6 +186,7 @@ fn entry(page: &Route, route: &Route, rooms: &Rooms, texts: &Texts) -> Html {
         Route::Broker => Icon::Broker,
         Route::Wire => Icon::Wire,
         Route::Connections => Icon::Connections,
+        Route::Settings => Icon::Settings,
     };
     html! {
         <li>
@@ -201,6 +210,7 @@ pub(super) fn name(page: &Route, texts: &Texts) -> &'static str {
         Route::Broker => texts.broker,
         Route::Wire => texts.wire,
         Route::Connections => texts.connections,
+        Route::Settings => texts.settings,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The connection, always in sight: its state, why there is none, and when the next try is.
 
 use wasm_bindgen::JsCast;
-use web_sys::{FormData, HtmlFormElement};
+use web_sys::{FormData, HtmlFormElement, HtmlInputElement};
 use yew::prelude::*;
 
 use super::field::use_field;
@@ -65,9 +65,13 @@ pub(super) fn Trouble(props: &StatusProps) -> Html {
         (None, _, Some(problem)) => Some(sentence(problem, &props.host, texts)),
         (None, _, None) => None,
     };
-    let asks_for_name = failure.is_none() && matches!(problem, Some(Problem::SignIn { .. }));
+    let asks_for = match &problem {
+        Some(Problem::SignIn { name }) if failure.is_none() => Some(name),
+        _ => None,
+    };
     let can_try =
-        failure.is_none() && !asks_for_name && !matches!(connection, Connection::Online { .. });
+        failure.is_none() && asks_for.is_none() && !matches!(connection, Connection::Online { .. });
+    let has_values = use_field(props.link.board()).is_some_and(|board| !board.groups.is_empty());
     let no_retry = matches!(connection, Connection::Offline { retry_at_ms: None, .. });
     let try_now = {
         let link = props.link.clone();
@@ -79,7 +83,7 @@ pub(super) fn Trouble(props: &StatusProps) -> Html {
                 <div class="trouble">
                     <p class="trouble-text">
                         { sentence }
-                        if can_try { { " " }{ texts.values_are_old } }
+                        if can_try && has_values { { " " }{ texts.values_are_old } }
                         if no_retry && can_try { { " " }{ texts.no_retry } }
                     </p>
                     if can_try {
@@ -87,8 +91,8 @@ pub(super) fn Trouble(props: &StatusProps) -> Html {
                             { texts.try_now }
                         </button>
                     }
-                    if asks_for_name {
-                        <SignInForm link={props.link.clone()} host={props.host.clone()} />
+                    if let Some(name) = asks_for {
+                        <SignInForm link={props.link.clone()} name={name.clone()} />
                     }
                 </div>
             }
@@ -96,11 +100,29 @@ pub(super) fn Trouble(props: &StatusProps) -> Html {
     }
 }
 
+#[derive(PartialEq, Properties)]
+struct SignInProps {
+    link: Link,
+    /// The name that the broker was told, to begin with.
+    name: AttrValue,
+}
+
 /// Asks for the name that the broker wants. The page keeps neither name nor password; the browser does,
 /// if its owner wants so.
 #[component]
-fn SignInForm(props: &StatusProps) -> Html {
+fn SignInForm(props: &SignInProps) -> Html {
     let texts = use_texts();
+    let name = use_node_ref();
+    {
+        // What a person is typing meanwhile stays.
+        let name = name.clone();
+        use_effect_with(props.name.clone(), move |told| {
+            let input = name.cast::<HtmlInputElement>().filter(|input| input.value().is_empty());
+            if let Some(input) = input {
+                input.set_value(told);
+            }
+        });
+    }
     let onsubmit = {
         let link = props.link.clone();
         Callback::from(move |event: SubmitEvent| {
@@ -117,7 +139,7 @@ fn SignInForm(props: &StatusProps) -> Html {
         <form class="sign-in" data-role="sign-in" {onsubmit}>
             <label class="form-field">
                 <span class="label">{ texts.user_name }</span>
-                <input class="input" name="username" required=true autocomplete="username"
+                <input ref={name} class="input" name="username" required=true autocomplete="username"
                     autocapitalize="off" spellcheck="false" />
             </label>
             <label class="form-field">
@@ -143,7 +165,7 @@ fn refused(subscriptions: &[Subscribed], texts: &Texts) -> Option<String> {
 fn sentence(problem: &Problem, host: &str, texts: &Texts) -> String {
     match problem {
         Problem::Asked => texts.problem_asked.to_owned(),
-        Problem::Address(words) => fill(texts.problem_address, &[words]),
+        Problem::Address(address) => fill(texts.problem_address, &[address]),
         Problem::Options(words) => fill(texts.problem_options, &[words]),
         Problem::Unreachable { is_secure: false } => fill(texts.problem_unreachable, &[host]),
         Problem::Unreachable { is_secure: true } => {
@@ -154,8 +176,8 @@ fn sentence(problem: &Problem, host: &str, texts: &Texts) -> String {
         Problem::Version => texts.problem_version.to_owned(),
         Problem::Silent => texts.problem_silent.to_owned(),
         Problem::Lost => texts.problem_lost.to_owned(),
-        Problem::SignIn { refused: false } => fill(texts.problem_sign_in, &[host]),
-        Problem::SignIn { refused: true } => texts.problem_signed_in.to_owned(),
+        Problem::SignIn { name } if name.is_empty() => fill(texts.problem_sign_in, &[host]),
+        Problem::SignIn { .. } => texts.problem_signed_in.to_owned(),
         Problem::Refused(reason) => fill(texts.problem_refused, &[reason]),
         Problem::Malformed(words) => fill(texts.problem_malformed, &[words]),
     }

@@ -12,7 +12,7 @@ use web_sys::{File, HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
 use super::field::{Field, Listening, use_field};
-use super::house::use_texts;
+use super::house::{unreadable, use_texts};
 use super::link::Link;
 use crate::limits::{RECORDING_READ_BYTES, RECORDING_WRONG_SHOWN, REPLAY_WAITING_LOW};
 use crate::number::{at_a_glance, grouped};
@@ -250,6 +250,9 @@ pub(super) fn Tape(props: &TapeProps) -> Html {
             <p class="tape-note" role="status" data-role="recording">
                 { tape.recording.map(|recording| {
                     let size = size(recording.bytes as f64);
+                    if recording.is_full {
+                        return fill(texts.recorded_full, &[&size, &grouped(recording.left_out)]);
+                    }
                     let told = fill(texts.recorded, &[&grouped(recording.messages), &size]);
                     match recording.left_out {
                         0 => told,
@@ -396,7 +399,7 @@ fn troubles(shown: &Shown, texts: &RoomsTexts) -> Html {
 
 fn reason(wrong: &Wrong, texts: &RoomsTexts) -> String {
     match wrong {
-        Wrong::Json(words) => fill(texts.line_json, &[words]),
+        Wrong::Json(what) => fill(texts.line_json, &[&unreadable(what, texts)]),
         Wrong::Topic => texts.line_topic.to_owned(),
         Wrong::Time => texts.line_time.to_owned(),
         Wrong::Payload => texts.line_payload.to_owned(),

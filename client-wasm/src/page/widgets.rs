@@ -22,7 +22,7 @@ use super::link::Link;
 use super::saving::save;
 use super::use_widget_texts;
 use crate::route::{Ask, Route};
-use crate::texts::{WidgetTexts, fill};
+use crate::texts::{self, WidgetTexts, fill};
 use crate::widgets::edit::{Direction, Edit, Refused};
 use crate::widgets::file::{self, Fault, Wrong};
 use crate::widgets::{Board, COLUMNS, Id, Kind, Place, Shown, Widget};
@@ -368,8 +368,9 @@ fn share(board: &Board, words: &WidgetTexts) -> Notice {
 fn wrong_words(wrong: &Wrong, words: &WidgetTexts) -> String {
     match wrong {
         Wrong::TooLarge(most) => fill(words.file_too_large, &[&most.to_string()]),
-        Wrong::Unreadable { line, column, words: what } => {
-            fill(words.file_unreadable, &[&line.to_string(), &column.to_string(), what])
+        Wrong::Unreadable { line, column, what } => {
+            let what = super::house::unreadable(what, texts::of_rooms(words.common));
+            fill(words.file_unreadable, &[&line.to_string(), &column.to_string(), &what])
         }
         Wrong::NoBoard => words.file_no_board.to_owned(),
         Wrong::Version(version) => fill(words.file_version, &[&version.to_string()]),

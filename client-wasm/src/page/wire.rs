@@ -13,10 +13,14 @@ use super::house::use_texts;
 use super::link::Link;
 use super::rows::{Space, numbered, use_growth, use_rows};
 use super::time;
+use crate::aliases::Aliases;
 use crate::limits::WIRE_BYTES_SHOWN;
 use crate::number::grouped;
 use crate::protocol::{Command, Wire, WirePacket, WireRow, WireView};
 use crate::texts::{RoomsTexts, fill};
+
+/// What the specification calls the number that stands for a topic.
+const TOPIC_ALIAS: &str = "Topic Alias";
 
 /// Bytes in one line.
 const LINE_BYTES: usize = 16;
@@ -50,6 +54,11 @@ pub(super) fn WirePage(props: &WireProps) -> Html {
     let texts = use_texts();
     let wire = use_field(link.wire());
     let choice = use_state(Choice::default);
+    let aliases = use_mut_ref(Aliases::default);
+    // The broker is allowed none, so there are none in what it sends.
+    for row in wire.rows.iter().filter(|row| row.is_sent) {
+        learn(&mut aliases.borrow_mut(), row);
+    }
     let rows = use_rows();
     let made = use_growth(wire.rows.len());
     // Who has gone down to older packets is not pushed away from them by new ones.
@@ -150,7 +159,7 @@ pub(super) fn WirePage(props: &WireProps) -> Html {
                         aria-activedescendant={choice.seq.map(row_id)}>
                         <Space total={wire.total} first={wire.first}>
                             { for numbered(wire.first, &wire.rows).take(made).map(|(number, row)| {
-                                packet_row(number, row, choice.seq, &choose, texts)
+                                packet_row(number, row, choice.seq, &choose, &aliases.borrow(), texts)
                             }) }
                         </Space>
                         if wire.total == 0 {
@@ -227,6 +236,7 @@ fn packet_row(
     row: &WireRow,
     chosen: Option<u64>,
     choose: &Callback<u64>,
+    aliases: &Aliases,
     texts: &RoomsTexts,
 ) -> Html {
     let anatomy = Anatomy::of(&row.head.clone().into(), version(row.level));
@@ -245,7 +255,7 @@ fn packet_row(
                 { if row.is_sent { "↑" } else { "↓" } }
             </span>
             <span class="wire-kind" data-role="kind-name">{ kind_name(&anatomy) }</span>
-            <span class="log-value"><bdi>{ summary(&anatomy) }</bdi></span>
+            <span class="log-value"><bdi>{ summary(row, &anatomy, aliases) }</bdi></span>
             <span class="tree-number">{ grouped(row.len) }</span>
         </div>
     }
@@ -255,8 +265,27 @@ fn kind_name(anatomy: &Anatomy) -> &'static str {
     anatomy.packet.map_or("?", PacketType::name)
 }
 
+fn alias(anatomy: &Anatomy) -> Option<u16> {
+    anatomy.value(TOPIC_ALIAS)?.parse().ok()
+}
+
+/// Notes what a packet says of Topic Aliases.
+fn learn(aliases: &mut Aliases, row: &WireRow) {
+    let anatomy = Anatomy::of(&row.head.clone().into(), version(row.level));
+    match anatomy.packet {
+        Some(PacketType::Connect) => aliases.begin(row.seq),
+        Some(PacketType::Publish) => {
+            let topic = anatomy.value("Topic Name").filter(|topic| !topic.is_empty());
+            if let (Some(alias), Some(topic)) = (alias(&anatomy), topic) {
+                aliases.learn(row.is_sent, alias, row.seq, topic);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// What tells a packet from others of its type.
-fn summary(anatomy: &Anatomy) -> String {
+fn summary(row: &WireRow, anatomy: &Anatomy, aliases: &Aliases) -> String {
     const TELLING: [&str; 9] = [
         "Client Identifier",
         "Topic Name",
@@ -273,7 +302,19 @@ fn summary(anatomy: &Anatomy) -> String {
         "Packet Identifier" => format!("#{value}"),
         _ => value.to_owned(),
     });
-    words.collect::<Vec<_>>().join(" · ")
+    let mut words: Vec<String> = words.collect();
+    let has_topic = anatomy.value("Topic Name").is_some_and(|topic| !topic.is_empty());
+    if let Some(alias) = alias(anatomy).filter(|_| !has_topic) {
+        let known = aliases.topic(row.is_sent, alias, row.seq);
+        words.insert(
+            0,
+            match known {
+                Some(topic) => format!("{topic} ({TOPIC_ALIAS} {alias})"),
+                None => format!("{TOPIC_ALIAS} {alias}"),
+            },
+        );
+    }
+    words.join(" · ")
 }
 
 #[derive(PartialEq, Properties)]
@@ -330,7 +371,7 @@ fn Packet(props: &PacketProps) -> Html {
                     { fill(texts.wire_wrong, &[&error.to_string()]) }
                 </p>
             }
-            <div class="wire-bytes" role="group" aria-label={texts.wire_bytes} data-role="bytes"
+            <div class="wire-bytes" role="group" tabindex="0" aria-label={texts.wire_bytes} data-role="bytes"
                 onmouseleave={let leave = point(None); move |_: MouseEvent| leave()}>
                 { for lines(&packet.bytes, &anatomy.fields, *shown, *is_revealed).map(|line| {
                     line_of(&line, span, &point)

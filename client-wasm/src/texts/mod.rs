@@ -128,6 +128,8 @@ Texts {
     wire,
     /// A page's name.
     connections,
+    /// A page, in the navigation: what can be set.
+    settings,
     /// Connected, and nothing was asked for.
     unsubscribed_heading,
     /// What to do then.
@@ -212,8 +214,6 @@ Texts {
     memory,
     /// A figure's name.
     dropped,
-    /// Nothing was dropped.
-    dropped_nothing,
     /// What was dropped; a count.
     dropped_messages,
     /// What was dropped; a count.
@@ -376,8 +376,20 @@ RoomsTexts on Texts {
     clearing_put_back,
     /// How many were not done.
     clearing_failed,
-    /// The file is none; with what is wrong.
+    /// The file is none; the line, the column and what is wrong there.
     bad_copy,
+    /// A message of the file has no payload; its topic.
+    bad_copy_payload,
+    /// What is wrong with JSON, in the middle of a sentence.
+    json_syntax,
+    /// What is wrong with JSON, in the middle of a sentence.
+    json_end,
+    /// What is wrong with JSON, in the middle of a sentence.
+    json_value,
+    /// What is wrong with JSON, in the middle of a sentence; a name.
+    json_missing,
+    /// What is wrong with JSON, in the middle of a sentence; a word.
+    json_unknown,
     /// A figure's name.
     retained_messages,
     /// A figure's name.
@@ -492,7 +504,7 @@ RoomsTexts on Texts {
     seconds,
     /// A button.
     stop,
-    /// What is repeated; how many times, and the topic.
+    /// What is repeated; the topic, and how many times.
     repeated,
     /// Of a message; the reason.
     failed_property,
@@ -678,6 +690,8 @@ RoomsTexts on Texts {
     record_explained,
     /// How a recording is; messages, size.
     recorded,
+    /// A recording takes no more; its size, and how many messages were left out.
+    recorded_full,
     /// A recording has no room for some messages; how many.
     recorded_left_out,
     /// Chooses a recording.
@@ -706,7 +720,7 @@ RoomsTexts on Texts {
     replay_wrong,
     /// Further lines that are left out; how many.
     replay_wrong_more,
-    /// Why a line is left out; the parser’s words.
+    /// Why a line is left out; what is wrong with its JSON.
     line_json,
     /// Why a line is left out.
     line_topic,
@@ -726,6 +740,18 @@ RoomsTexts on Texts {
     palette_page,
     /// The kind of an entry.
     palette_action,
+    /// The looks that can be set.
+    settings_look,
+    /// What memory is used for.
+    settings_memory,
+    /// How much memory is used, of how much.
+    settings_used,
+    /// What the palette does.
+    palette_pause,
+    /// What the palette does.
+    palette_go_on,
+    /// What the palette does; a kind of file.
+    palette_export,
     /// Nothing matches; what was typed.
     palette_nothing,
     /// What can be chosen.
@@ -880,6 +906,8 @@ WidgetTexts on Texts {
     waiting,
     /// What came is no picture.
     no_image,
+    /// A gauge whose last message is none; the message.
+    no_number,
     /// What came is no position.
     no_position,
     /// A direction, one letter.

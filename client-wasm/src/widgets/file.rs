@@ -11,6 +11,7 @@ use crate::limits::{
     BOARD_FILE_MAX, BOARD_LINK_MAX, SOURCES_PER_LOOK_MAX, WIDGET_LEVELS_MAX, WIDGET_TEXT_CHARS_MAX,
     WIDGETS_MAX,
 };
+use crate::unreadable::Unreadable;
 
 /// What the file says it is.
 const FORMAT: &str = "mqtt-board";
@@ -45,8 +46,8 @@ pub enum Wrong {
         line: usize,
         /// The column, from 1.
         column: usize,
-        /// What is wrong there, in words of the format.
-        words: String,
+        /// What is wrong there.
+        what: Unreadable,
     },
     /// It is JSON, but no board.
     NoBoard,
@@ -136,10 +137,7 @@ pub fn read(text: &str) -> Result<Board, Wrong> {
 }
 
 fn unreadable(error: &serde_json::Error) -> Wrong {
-    let words = error.to_string();
-    // The place is said apart.
-    let words = words.split(" at line ").next().unwrap_or_default().to_owned();
-    Wrong::Unreadable { line: error.line(), column: error.column(), words }
+    Wrong::Unreadable { line: error.line(), column: error.column(), what: Unreadable::of(error) }
 }
 
 /// Whether a widget can be as it is.
@@ -305,14 +303,16 @@ mod tests {
             format!("{{\"format\":\"mqtt-board\",\"version\":1,\n\"widgets\":[{widgets}]}}")
         };
         let place = |text: &str| match read(text) {
-            Err(Wrong::Unreadable { line, words, .. }) => (line, words),
+            Err(Wrong::Unreadable { line, what, .. }) => (line, what),
             other => panic!("{text}: {other:?}"),
         };
         assert_eq!(place("{\n\n  x").0, 3);
-        let (line, words) = place(&with(r#"{"kind":"gouge","values":[{"topic":"a"}]}"#));
-        assert!(line == 2 && words.contains("gouge"), "{words}");
-        assert!(place(&with(r#"{"values":[{"topic":"a","colour":1}]}"#)).1.contains("colour"));
-        assert!(place(&with(r#"{"values":3}"#)).1.contains("sequence"));
+        let unknown = |word: &str| (2, Unreadable::Unknown(word.to_owned()));
+        let gouge = with(r#"{"kind":"gouge","values":[{"topic":"a"}]}"#);
+        assert_eq!(place(&gouge), unknown("gouge"));
+        let colour = with(r#"{"values":[{"topic":"a","colour":1}]}"#);
+        assert_eq!(place(&colour), unknown("colour"));
+        assert_eq!(place(&with(r#"{"values":3}"#)), (2, Unreadable::Value));
         assert_eq!(read("[1, 2]"), Err(Wrong::NoBoard));
         assert_eq!(read(r#"{"format":"other","version":1}"#), Err(Wrong::NoBoard));
         let later = r#"{"format":"mqtt-board","version":9,"widgets":[],"more":1}"#;

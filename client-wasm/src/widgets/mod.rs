@@ -149,6 +149,14 @@ impl Kind {
         matches!(self, Self::Line | Self::Bar | Self::Table)
     }
 
+    /// Whether it can show nothing but numbers.
+    pub fn is_of_numbers(self) -> bool {
+        matches!(
+            self,
+            Self::Gauge | Self::Line | Self::Bar | Self::Slider | Self::Number | Self::Position
+        )
+    }
+
     /// Whether it has a lower and an upper end.
     pub fn has_scale(self) -> bool {
         matches!(self, Self::Gauge | Self::Bar | Self::Slider | Self::Number)

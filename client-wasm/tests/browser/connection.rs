@@ -190,7 +190,7 @@ async fn a_broker_that_wants_a_name_gets_it() {
             answer.code = ReasonCode::NotAuthorized;
             broker.send(&[Packet::ConnAck(answer)]);
             let problem = bench.sees_problem().await;
-            assert_eq!(problem, Problem::SignIn { refused: name.is_some() });
+            assert_eq!(problem, Problem::SignIn { name: name.unwrap_or_default().into() });
         }
     }
 }

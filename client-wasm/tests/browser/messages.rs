@@ -39,7 +39,7 @@ async fn each_message_is_a_row_that_leads_to_its_topic() {
     assert_eq!(link.get_attribute("href").as_deref(), Some("#/topics/home/3"));
     assert!(page.find("[data-seq='3'] .kept").is_some());
     page.shows("[data-role=count]", "3").await;
-    page.shows(".log-foot", "5 older messages have gone to make room").await;
+    page.shows(".log-foot", "Older messages gone to make room: 5").await;
 }
 
 #[test]
@@ -49,7 +49,7 @@ async fn the_log_holds_still_when_it_is_paused_and_when_one_looks_further_down()
     page.has("[data-role=pause]").await.click();
     looked(&page, "a pause", |view| view.is_held).await;
     page.receive(frame(10_000, 7));
-    page.shows(".log-foot", "Paused · 7 new · 5 older messages have gone to make room").await;
+    page.shows(".log-foot", "Paused · 7 new · Older messages gone to make room: 5").await;
     page.shows("[data-role=count]", "10\u{202f}000 of 10\u{202f}007").await;
     page.commands.borrow_mut().clear();
     page.find("[data-role=pause][aria-pressed=true]").unwrap().click();

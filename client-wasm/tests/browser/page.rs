@@ -152,7 +152,7 @@ async fn without_a_connection_the_page_says_why_counts_down_and_lets_one_try() {
 #[test]
 async fn a_broker_that_wants_a_name_is_told_one() {
     let page = Page::open("es");
-    let wanted = Problem::SignIn { refused: false };
+    let wanted = Problem::SignIn { name: String::new() };
     page.receive(Frame { connection: offline(wanted, None), ..Frame::default() });
     page.has("form[data-role=sign-in]").await;
     assert!(page.text(".trouble-text").unwrap().contains("sin usuario"));
@@ -171,12 +171,29 @@ async fn a_broker_that_wants_a_name_is_told_one() {
     page.receive(Frame { connection: Some(Connection::Connecting), ..Frame::default() });
     page.has("[data-state=connecting]").await;
     assert!(page.find("form[data-role=sign-in]").is_some(), "what was typed is not taken away");
-    let refused = Problem::SignIn { refused: true };
+    let refused = Problem::SignIn { name: "josé".into() };
     page.receive(Frame { connection: offline(refused, None), ..Frame::default() });
     page.shows(".trouble-text", "El bróker no conoce este usuario con esta contraseña.").await;
     page.receive(Frame { connection: online(), ..Frame::default() });
     page.has("[data-state=online]").await;
     assert!(page.find("form[data-role=sign-in]").is_none());
+}
+
+#[test]
+async fn a_name_that_the_broker_was_told_need_not_be_typed_again() {
+    let page = Page::open("en");
+    let refused = Problem::SignIn { name: "ann".into() };
+    page.receive(Frame { connection: offline(refused, None), ..Frame::default() });
+    page.has("form[data-role=sign-in]").await;
+    fill(&page.find("[name=password]").unwrap(), "right this time");
+    page.find("[data-role=sign-in] button").unwrap().click();
+    let sent = page
+        .sent("a name", |command| match command {
+            Command::SignIn(sign_in) => Some(sign_in.clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(sent, SignIn { username: "ann".into(), password: "right this time".into() });
 }
 
 #[test]
@@ -271,7 +288,7 @@ async fn a_payload_is_checked_while_it_is_written() {
     }
     kind(3).click();
     fill(&area, "00 ff 1a");
-    page.shows("[data-role=check]", "3 bytes").await;
+    page.shows("[data-role=check]", "3 B").await;
     page.has(&format!("{submit}:not([disabled])")).await.click();
     let payload = page
         .sent("the bytes", |command| match command {
@@ -336,7 +353,7 @@ async fn a_message_is_repeated_until_it_is_stopped() {
     assert_eq!(every_ms, 250);
     let repeating = Some(Some(Repeating { topic: "a".into(), count: 12 }));
     page.receive(Frame { repeating, ..Frame::default() });
-    page.shows("[data-role=repeated]", "Publicado 12 veces en a").await;
+    page.shows("[data-role=repeated]", "Mensajes publicados en a: 12").await;
     page.find("[data-role=stop]").unwrap().click();
     page.sent("the end", |command| (*command == Command::StopRepeating).then_some(())).await;
     page.receive(Frame { repeating: Some(None), ..Frame::default() });
@@ -356,8 +373,14 @@ async fn what_was_dropped_is_counted_where_everyone_sees_it() {
     page.receive(Frame { counters: Some(counters), ..Frame::default() });
     page.shows("[data-role=messages] dd", "12\u{202f}345").await;
     page.shows("[data-role=dropped] dd", "10").await;
-    let explained = page.find("[data-role=dropped]").unwrap().get_attribute("title").unwrap();
-    assert_eq!(explained.lines().count(), 2, "{explained}");
+    page.find("[data-role=dropped] a").unwrap().click();
+    page.has("[data-role=dropped-list]").await;
+    // The engine says everything once more to the program that came.
+    page.receive(Frame { counters: Some(counters), ..Frame::default() });
+    let line = "Messages of further topics, for which there was no room: 7";
+    page.shows("[data-role=dropped-list] li:nth-child(1)", line).await;
+    let line = "Oldest points of the charts, gone to make room: 3";
+    page.shows("[data-role=dropped-list] li:nth-child(3)", line).await;
 }
 
 #[test]

@@ -113,7 +113,8 @@ fn part_of(
                 let watch = watches.entry(followed.key).or_default();
                 if watch.take(&followed.levels, number.value).is_some() {
                     let unit = unit.as_deref().unwrap_or_default();
-                    tell(&fill(words.alarm, &[&followed.name, text, unit]), followed.key);
+                    let told = fill(words.alarm, &[&followed.name, text, unit]);
+                    tell(told.trim_end(), followed.key);
                 }
             }
         }

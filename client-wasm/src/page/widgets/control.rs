@@ -5,7 +5,6 @@ use std::rc::Rc;
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
-use super::super::field::use_field;
 use super::super::house::use_texts;
 use super::super::link::Link;
 use super::super::publish;
@@ -27,14 +26,30 @@ pub(super) struct ControlProps {
 pub(super) fn Control(props: &ControlProps) -> Html {
     let ControlProps { link, widget, state } = props;
     let (texts, words) = (use_texts(), use_widget_texts());
-    let published = use_field(link.published());
-    let ticket = use_state(|| None::<u32>);
+    let outcome = use_state(|| None::<Outcome>);
+    // Of the last message that went from here: what becomes of others is none of this one's business.
+    let ticket = use_mut_ref(|| None::<u32>);
     // What was chosen last, as long as no message says what is so.
     let chosen = use_state(String::new);
     // What is being chosen, before it is let go; what comes meanwhile does not take it out of the hand.
     let choosing = use_state(|| None::<String>);
+    {
+        let (ticket, outcome) = (Rc::clone(&ticket), outcome.clone());
+        use_effect_with(link.clone(), move |link| {
+            let published = link.published().clone();
+            let listening = link.published().listen(move || {
+                let published =
+                    published.get().filter(|told| Some(told.ticket) == *ticket.borrow());
+                if let Some(told) = published {
+                    outcome.set(Some(told.outcome));
+                }
+            });
+            move || drop(listening)
+        });
+    }
     let send = {
-        let (link, widget, ticket) = (link.clone(), widget.clone(), ticket.clone());
+        let (link, widget) = (link.clone(), widget.clone());
+        let outcome = outcome.clone();
         let (chosen, choosing) = (chosen.clone(), choosing.clone());
         Callback::from(move |value: String| {
             let control = &widget.control;
@@ -47,16 +62,15 @@ pub(super) fn Control(props: &ControlProps) -> Html {
                 retain: control.retain,
                 properties: MessageProperties::default(),
             });
-            ticket.set(Some(number));
+            *ticket.borrow_mut() = Some(number);
+            outcome.set(None);
             choosing.set(None);
             chosen.set(value);
         })
     };
-    let outcome = published.filter(|published| Some(published.ticket) == *ticket);
-    let said = outcome.map(|published| {
-        let is_bad = matches!(published.outcome, Outcome::Failed(_));
-        (publish::words(&published.outcome, texts), is_bad)
-    });
+    let said = outcome
+        .as_ref()
+        .map(|outcome| (publish::words(outcome, texts), matches!(outcome, Outcome::Failed(_))));
     let known = || state.as_ref().map(|card| text_of(card, &Shown::default()));
     let shown = (*choosing).clone().or_else(known).unwrap_or_else(|| (*chosen).clone());
     let oninput = Callback::from(move |event: InputEvent| {

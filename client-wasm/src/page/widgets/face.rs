@@ -13,7 +13,7 @@ use super::control::Control;
 use crate::name;
 use crate::number;
 use crate::protocol::{Card, Connection, Look, MessageRow, Range, Sight, Source, Value};
-use crate::texts::{Texts, WidgetTexts, age};
+use crate::texts::{Texts, WidgetTexts, age, fill};
 use crate::widgets::{Kind, Level, Shown, Tone, Widget, level};
 
 /// Messages that a log shows.
@@ -219,8 +219,13 @@ fn part(value: f64, (low, high): (f64, f64)) -> f64 {
 fn gauge(widget: &Widget, card: Option<&Card>, words: &WidgetTexts) -> Html {
     const ARC: &str = "M 12 58 A 44 44 0 0 1 108 58";
     let (Some(card), Some(shown)) = (card, widget.values.first()) else { return waiting(words) };
-    let number = number_of(card);
-    let ends = scale(widget, number.into_iter());
+    let Some(number) = number_of(card) else {
+        let text = text_of(card, shown);
+        return html! {
+            <p class="widget-wait" data-role="no-number">{ fill(words.no_number, &[&text]) }</p>
+        };
+    };
+    let ends = scale(widget, std::iter::once(number));
     let mark = |level: &Level| {
         let at = part(level.from?, ends);
         Some(html! {
@@ -232,10 +237,8 @@ fn gauge(widget: &Widget, card: Option<&Card>, words: &WidgetTexts) -> Html {
         <div class="gauge">
             <svg viewBox="0 0 120 64" class="gauge-arc" aria-hidden="true" focusable="false">
                 <path class="gauge-ground" d={ARC} pathLength="100" />
-                if let Some(number) = number {
-                    <path class="gauge-hand" d={ARC} pathLength="100"
-                        stroke-dasharray={format!("{} 200", part(number, ends))} />
-                }
+                <path class="gauge-hand" d={ARC} pathLength="100"
+                    stroke-dasharray={format!("{} 200", part(number, ends))} />
                 { for widget.levels.iter().filter_map(mark) }
             </svg>
             <p class="widget-value">

@@ -6,17 +6,58 @@ use web_sys::{HtmlDialogElement, HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
 use super::super::field::use_field;
-use super::super::link::Link;
+use super::super::link::{Link, use_sight};
 use super::super::use_widget_texts;
 use super::{alarm, fault_words};
 use crate::limits::{SOURCES_PER_LOOK_MAX, WIDGET_LEVELS_MAX};
-use crate::protocol::Command;
+use crate::protocol::{Command, Look, Sight};
 use crate::texts::{WidgetTexts, fill};
 use crate::widgets::file::{self, Fault};
 use crate::widgets::{Kind, Level, Shown, Tone, Widget};
 
 /// The name of the list of topics that are offered while one is written.
 const TOPICS_LIST: &str = "form-topics";
+
+/// A field for a path, which offers those of the topic's last message: the numbers where just a number can
+/// be shown, else every value.
+#[derive(PartialEq, Properties)]
+struct PathFieldProps {
+    link: Link,
+    index: usize,
+    topic: String,
+    path: String,
+    is_number: bool,
+    on_path: Callback<String>,
+}
+
+#[component]
+fn PathField(props: &PathFieldProps) -> Html {
+    let PathFieldProps { link, index, topic, path, is_number, on_path } = props;
+    let words = use_widget_texts();
+    let sight = use_sight(link, Look::Paths(topic.trim().to_owned()));
+    let paths: &[(String, bool)] = match sight.as_deref() {
+        Some(Sight::Paths(paths)) => paths,
+        _ => &[],
+    };
+    let offered = paths.iter().filter(|(_, is_of_number)| *is_of_number || !is_number);
+    let list = format!("form-paths-{index}");
+    let on_path = on_path.clone();
+    let oninput = Callback::from(move |event: InputEvent| {
+        if let Some(input) = event.target_dyn_into::<HtmlInputElement>() {
+            on_path.emit(input.value());
+        }
+    });
+    html! {
+        <label class="form-field">
+            <span>{ words.path }</span>
+            <input class="input" data-role="value-path" value={path.clone()} list={list.clone()}
+                autocomplete="off" spellcheck="false" {oninput} />
+            <datalist id={list}>
+                { for offered.map(|(path, _)| html! { <option value={path.clone()} /> }) }
+            </datalist>
+        </label>
+    }
+}
 
 #[derive(PartialEq, Properties)]
 pub(super) struct FormProps {
@@ -99,7 +140,7 @@ pub(super) fn Form(props: &FormProps) -> Html {
                         |widget, text| widget.title = text) }
                 </div>
                 { for widget.values.iter().enumerate().map(|(index, shown)| {
-                    value(widget, index, shown, &change, &find, words)
+                    value(&props.link, widget, index, shown, &change, &find, words)
                 }) }
                 if kind.has_many() && widget.values.len() < SOURCES_PER_LOOK_MAX {
                     { button(words.add_value, "add-value", &change, |widget| {
@@ -362,6 +403,7 @@ fn button(
 
 /// The fields of one value.
 fn value(
+    link: &Link,
     widget: &Widget,
     index: usize,
     shown: &Shown,
@@ -378,14 +420,20 @@ fn value(
         true => words.state_of.to_owned(),
         false => fill(words.value_of, &[&index.saturating_add(1).to_string()]),
     };
+    let on_path = {
+        let change = Rc::clone(change);
+        Callback::from(move |text: String| {
+            change(&|widget| at(widget, index, |shown| shown.path.clone_from(&text)));
+        })
+    };
     html! {
         <fieldset class="form-group" key={index}>
             <legend>{ legend }</legend>
             <div class="form-row">
                 { topic_field(words.topic, "value-topic", &shown.topic, find, change,
                     move |widget, text| at(widget, index, |shown| shown.topic = text)) }
-                { field(words.path, "value-path", &shown.path, "", change,
-                    move |widget, text| at(widget, index, |shown| shown.path = text)) }
+                <PathField link={link.clone()} {index} topic={shown.topic.clone()}
+                    path={shown.path.clone()} is_number={widget.kind.is_of_numbers()} {on_path} />
             </div>
             if !widget.kind.is_control() && !matches!(widget.kind, Kind::Log | Kind::Image) {
                 <div class="form-row">
