@@ -17,6 +17,9 @@ use crate::connection::{Connection, Outbox, Scratch};
 use crate::report::histogram;
 use crate::target::Target;
 
+/// The Keep Alive of every client: longer than any load lasts, for not every broker lets in who has none.
+const KEEP_ALIVE_S: u16 = u16::MAX;
+
 /// How long the broker may be silent while an answer is due.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
@@ -110,7 +113,7 @@ impl Fleet {
         let client_id = MqttString::new(&format!("{name}-{}-{}", std::process::id(), self.begun))?;
         self.begun += 1;
         let mut connect =
-            Connect { keep_alive_s: 0, ..Connect::new(self.target.version, client_id) };
+            Connect { keep_alive_s: KEEP_ALIVE_S, ..Connect::new(self.target.version, client_id) };
         if self.keeps_sessions {
             connect.clean_start = false;
             // Before MQTT 5.0 it is for ever by itself.

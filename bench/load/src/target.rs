@@ -16,6 +16,7 @@ const CONNECTIONS_PER_ADDRESS: usize = 25_000;
 
 /// Options that every kind of load has.
 #[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
 pub(crate) struct Arguments {
     /// The broker's address and port
     #[arg(long, default_value = "127.0.0.1:1883")]
