@@ -103,6 +103,7 @@ impl Page {
         let window = web_sys::window().unwrap();
         window.location().set_hash(hash).unwrap();
         let document = window.document().unwrap();
+        document.set_title("");
         let root = document.create_element("div").unwrap();
         document.body().unwrap().append_child(&root).unwrap();
         root.set_id("page-under-test");
@@ -130,6 +131,13 @@ impl Page {
         let (link, commands) = (first.link.unwrap(), first.commands);
         let app = yew::Renderer::<App>::with_root_and_props(app_root, AppProps { hub, texts });
         Self { link, commands, engines, root, app: Some(app.render()) }
+    }
+
+    /// Waits until the page, which is drawn first, does what it does beside: then it hears keys, and the
+    /// document has a title.
+    pub(crate) async fn hears_keys(&self) {
+        let document = web_sys::window().unwrap().document().unwrap();
+        eventually("a title", || (!document.title().is_empty()).then_some(())).await;
     }
 
     /// Hands over a frame, as the engine does.

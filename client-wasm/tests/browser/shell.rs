@@ -51,6 +51,7 @@ async fn an_address_opens_its_page_and_an_unknown_one_the_first() {
 #[test]
 async fn keys_lead_to_pages_to_the_search_and_to_their_list() {
     let page = Page::open("en");
+    page.hears_keys().await;
     let body = web_sys::window().unwrap().document().unwrap().body().unwrap();
     let search = page.has("[data-role=search]").await;
     press(&body, "/");
@@ -70,6 +71,7 @@ async fn keys_lead_to_pages_to_the_search_and_to_their_list() {
 #[test]
 async fn single_keys_can_be_turned_off() {
     let page = Page::open("en");
+    page.hears_keys().await;
     let body = web_sys::window().unwrap().document().unwrap().body().unwrap();
     page.has("[data-role=help]").await.click();
     let switch: web_sys::HtmlInputElement =
