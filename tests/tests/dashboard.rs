@@ -316,15 +316,18 @@ fn topics_are_a_tree_that_is_walked_searched_and_linked() {
         publish(&broker, Version::V5, &["-t", topic, "-m", payload]);
     }
     page.go("topics");
-    let row = |name: &str| {
-        let name = name.to_owned();
-        let expression = "[...document.querySelectorAll('[role=treeitem]')]
-            .find((row) => row.querySelector('.tree-level').innerText === arguments[0])?.id ?? null";
-        let id = page.browser.wait_for(&format!("the row {name}"), expression, &[&name]);
-        format!("#{}", id.as_str().unwrap())
+    // Found and clicked at once: rows move while others come in.
+    let click_row = |name: &str| {
+        let clicked = "(() => {
+            const row = [...document.querySelectorAll('[role=treeitem]')]
+                .find((row) => row.querySelector('.tree-level').innerText === arguments[0]);
+            row?.click();
+            return row !== undefined;
+        })()";
+        page.browser.wait_for(&format!("the row {name}"), clicked, &[name]);
     };
     // With the keyboard alone: to a branch, into it, and to its first topic.
-    page.browser.click(&row("plant"));
+    click_row("plant");
     page.browser.value("document.querySelector('[role=tree]').focus()", &[]);
     page.browser.press_on_focus("ArrowDown");
     page.browser.press_on_focus("ArrowRight");
@@ -342,7 +345,7 @@ fn topics_are_a_tree_that_is_walked_searched_and_linked() {
 
     // A search, also for what a payload says; the numbers in JSON can be drawn.
     page.browser.fill("[data-role=search]", "auto");
-    page.browser.click(&row("état"));
+    click_row("état");
     page.browser.wait_for("its JSON", &format!("{shown}?.includes('\"max\": 1200')"), &[]);
     page.browser.choose("[data-role=chart-path]", "rpm.max");
     let scale = "document.querySelector('.chart-legend')?.innerText.includes('1200')";
