@@ -118,14 +118,18 @@ fn use_widgets() -> bool {
     {
         let has_widgets = has_widgets.clone();
         use_effect_with((), move |()| {
-            let listener = web_sys::window().map(|window| {
-                EventListener::new(&window, "hashchange", move |_| {
-                    if are_asked_for() {
-                        has_widgets.set(true);
-                    }
+            // The first widget may also be another tab's.
+            let listeners = web_sys::window().map(|window| {
+                ["hashchange", "storage"].map(|event| {
+                    let has_widgets = has_widgets.clone();
+                    EventListener::new(&window, event, move |_| {
+                        if are_kept() || are_asked_for() {
+                            has_widgets.set(true);
+                        }
+                    })
                 })
             });
-            move || drop(listener)
+            move || drop(listeners)
         });
     }
     *has_widgets

@@ -45,7 +45,8 @@ async fn a_widget_is_pinned_shown_moved_and_taken_away() {
     });
     page.shows(".widget [data-role=value]", "41.90").await;
     page.shows(".widget .unit", "W").await;
-    assert!(storage().get_item("board").unwrap().unwrap().contains("plant/power"));
+    let kept = storage().get_item("board").unwrap().unwrap();
+    assert!(kept.contains("plant/power"));
 
     // By the keys alone.
     page.has("[data-role=edit-board]").await.click();
@@ -67,4 +68,13 @@ async fn a_widget_is_pinned_shown_moved_and_taken_away() {
     page.find("[data-role=remove]").unwrap().click();
     eventually("nothing is left", || page.find(".widget").is_none().then_some(())).await;
     assert_eq!(storage().get_item("board").unwrap(), None);
+    drop(page);
+
+    // Another tab puts it onto a board that had nothing.
+    let page = Page::open("en");
+    page.hears_keys().await;
+    storage().set_item("board", &kept).unwrap();
+    js_sys::eval("dispatchEvent(new StorageEvent('storage', { key: 'board' }))").unwrap();
+    page.shows(".widget .card-name", "Power").await;
+    storage().remove_item("board").unwrap();
 }
