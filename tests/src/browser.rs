@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::{PATIENCE, Program, ports};
+use crate::{Broker, PATIENCE, Program, ports};
 
 /// The environment variable that names the driver; without it, it is looked for on the `PATH`.
 pub const CHROMEDRIVER_VARIABLE: &str = "CHROMEDRIVER";
@@ -96,6 +96,17 @@ impl Browser {
             .block_on(connect(port, downloads.path()))
             .unwrap_or_else(|error| panic!("chromedriver starts no browser: {error}"));
         Self { client, runtime, driver, downloads }
+    }
+
+    /// Starts a browser at one of the addresses of the page that a broker serves, and waits until it is connected.
+    #[must_use]
+    #[track_caller]
+    pub fn at(broker: &Broker, address: &str) -> Self {
+        let browser = Self::start();
+        browser.open(&format!("http://127.0.0.1:{}/{address}", broker.ports.ws));
+        let online = "document.querySelector('[data-role=connection]')?.dataset.state === 'online'";
+        browser.wait_for("the connection", online, &[]);
+        browser
     }
 
     /// Opens a page.

@@ -99,9 +99,7 @@ fn a_second_broker_is_added_and_both_go_on_at_once() {
     let mosquitto = Mosquitto::start();
     publish(&ours, Version::V5, &["-t", "home/lamp", "-m", "on", "-r", "-q", "1"]);
     mosquitto.publish("plant/speed", "7");
-    let browser = Browser::start();
-    browser.open(&format!("http://127.0.0.1:{}/#/connections", ours.ports.ws));
-    wait_for_state(&browser, "online");
+    let browser = Browser::at(&ours, "#/connections");
 
     // With a wrong password the broker's answer is a sentence, and a form to try again.
     browser.wait_for("the page", "document.querySelector('[data-role=new]') !== null", &[]);

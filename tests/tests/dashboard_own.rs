@@ -13,16 +13,6 @@ use std::path::PathBuf;
 use tests::mosquitto::publish;
 use tests::{Broker, Browser, Version};
 
-/// The page of a broker at one of its addresses, connected.
-#[track_caller]
-fn open(broker: &Broker, address: &str) -> Browser {
-    let browser = Browser::start();
-    browser.open(&format!("http://127.0.0.1:{}/{address}", broker.ports.ws));
-    let online = "document.querySelector('[data-role=connection]')?.dataset.state === 'online'";
-    browser.wait_for("the connection", online, &[]);
-    browser
-}
-
 /// A file for the browser to read, in a folder that goes with the test.
 fn file(folder: &tempfile::TempDir, name: &str, text: &str) -> PathBuf {
     let path = folder.path().join(name);
@@ -62,7 +52,7 @@ fn arrange(browser: &Browser) {
 #[test]
 fn each_control_says_what_became_of_its_own_message() {
     let broker = Broker::start();
-    let browser = open(&broker, "#/");
+    let browser = Browser::at(&broker, "#/");
     let folder = tempfile::tempdir().unwrap();
     let button = |title: &str, qos: u8| {
         format!(
@@ -90,7 +80,7 @@ fn the_form_of_a_widget_offers_what_is_inside_the_topic() {
         Version::V5,
         &["-t", "room/air", "-r", "-m", r#"{"air":{"temp":21.5},"on":true,"xyz":[1,2]}"#],
     );
-    let browser = open(&broker, "#/?add");
+    let browser = Browser::at(&broker, "#/?add");
     browser.choose("[data-role=kind]", "line");
     browser.fill("[data-role=value-topic]", "room/air");
     let offered = "(list => list && [...list.options].map(option => option.value).join(' ') \
@@ -103,7 +93,7 @@ fn the_form_of_a_widget_offers_what_is_inside_the_topic() {
 #[test]
 fn settings_are_kept_and_say_what_memory_there_is() {
     let broker = Broker::start();
-    let browser = open(&broker, "#/settings");
+    let browser = Browser::at(&broker, "#/settings");
     says(&browser, "[data-role=memory-used]", "of its 256 MB");
     pick(&browser, "select[data-role=memory]", "64 MB");
     says(&browser, "[data-role=memory-used]", "of its 64");
@@ -122,7 +112,7 @@ fn settings_are_kept_and_say_what_memory_there_is() {
 #[test]
 fn a_recording_is_saved_from_wherever_it_is_ended() {
     let broker = Broker::start();
-    let browser = open(&broker, "#/messages");
+    let browser = Browser::at(&broker, "#/messages");
     browser.click("[data-role=record]");
     says(&browser, "[data-role=recording]", "messages: 0");
     publish(&broker, Version::V5, &["-t", "a/b", "-m", "21.5", "-q", "1"]);
@@ -157,7 +147,7 @@ fn a_recording_is_saved_from_wherever_it_is_ended() {
 #[test]
 fn files_that_are_broken_are_told_of_in_the_language_of_the_page() {
     let broker = Broker::start();
-    let browser = open(&broker, "#/settings");
+    let browser = Browser::at(&broker, "#/settings");
     pick(&browser, "[data-role=language]", "Español");
     let folder = tempfile::tempdir().unwrap();
     arrange(&browser);

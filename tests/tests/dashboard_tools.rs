@@ -12,16 +12,6 @@
 use tests::mosquitto::{Subscriber, publish_input};
 use tests::{Broker, Browser, Version};
 
-/// The page of a broker at one of its addresses, connected.
-#[track_caller]
-fn open(broker: &Broker, address: &str) -> Browser {
-    let browser = Browser::start();
-    browser.open(&format!("http://127.0.0.1:{}/{address}", broker.ports.ws));
-    let online = "document.querySelector('[data-role=connection]')?.dataset.state === 'online'";
-    browser.wait_for("the connection", online, &[]);
-    browser
-}
-
 #[track_caller]
 fn send(broker: &Broker, topic: &str, payload: &[u8]) {
     let arguments = ["-t", topic, "-q", "1", "-r", "-s"];
@@ -42,7 +32,7 @@ fn payloads_that_are_no_text_are_decoded() {
         "spBv1.0/plant/NBIRTH/line",
         &[&b"\x08\x01\x12\x14\x0a\x05Speed\x10\x07\x20\x0a"[..], value, b"\x18\0"].concat(),
     );
-    let browser = open(&broker, "#/topics/bin/cbor");
+    let browser = Browser::at(&broker, "#/topics/bin/cbor");
     let shown = "document.querySelector('[data-role=payload]')?.innerText";
     let forms = "[...document.querySelectorAll('.detail .part-head .segment')]
         .map((form) => form.innerText).join(' ')";
@@ -73,7 +63,7 @@ fn payloads_that_are_no_text_are_decoded() {
 fn a_template_says_what_a_sensor_would_again_and_again() {
     let broker = Broker::start();
     let mut subscriber = Subscriber::start(&broker, Version::V5, &["-t", "sim/#", "-q", "1"]);
-    let browser = open(&broker, "#/publish/sim/room");
+    let browser = Browser::at(&broker, "#/publish/sim/room");
     browser.click(".segments .segment:nth-child(2)");
     browser.click("[name=fill]");
     let payload = r#"{"n": {{counter 5 2}}, "t": {{walk 20.0 0.5 19 21}}}"#;
@@ -113,7 +103,7 @@ fn a_template_says_what_a_sensor_would_again_and_again() {
 #[test]
 fn what_is_recorded_is_replayed_to_another_broker() {
     let broker = Broker::start();
-    let browser = open(&broker, "#/messages");
+    let browser = Browser::at(&broker, "#/messages");
     let record = "[data-role=record]";
     browser.wait_for("the page", "document.querySelector('[data-role=record]') !== null", &[]);
     browser.fill("[data-role=search]", "line/#");
@@ -141,7 +131,7 @@ fn what_is_recorded_is_replayed_to_another_broker() {
     // To another broker, with a line in it that somebody has broken.
     let other = Broker::start();
     let mut subscriber = Subscriber::start(&other, Version::V5, &["-t", "line/#", "-q", "1"]);
-    let browser = open(&other, "#/messages");
+    let browser = Browser::at(&other, "#/messages");
     browser.wait_for("the page", "document.querySelector('[data-role=record]') !== null", &[]);
     let mut broken: Vec<&str> = file.lines().collect();
     broken.insert(2, "{\"topic\": ");
@@ -174,7 +164,7 @@ fn what_is_recorded_is_replayed_to_another_broker() {
 fn everything_can_be_reached_with_the_keyboard_through_the_palette() {
     let broker = Broker::start();
     send(&broker, "home/kitchen/temperature", b"21.5");
-    let browser = open(&broker, "#/");
+    let browser = Browser::at(&broker, "#/");
     let keys = "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', \
                 { key: 'k', ctrlKey: true, bubbles: true, cancelable: true }))";
     let is_open = "document.querySelector('dialog.palette')?.open === true";

@@ -147,21 +147,25 @@ impl PartialEq for Same {
     }
 }
 
+/// Renders once more a little later, if there is more to be made.
+#[hook]
+pub(super) fn use_another_part(is_wanted: bool) {
+    let render = use_force_update();
+    use_effect(move || {
+        let later = is_wanted.then(|| Timeout::new(PAUSE_MS, move || render.force_update()));
+        move || drop(later)
+    });
+}
+
 /// How much of the board there is by now. `groups` is what it stands in.
 #[hook]
 pub(super) fn use_pace(board: Option<&Rc<Board>>, groups: &NodeRef) -> Made {
     let before = use_mut_ref(Made::default);
     let render = use_force_update();
-    let near = {
-        let render = render.clone();
-        use_memo((), move |()| Near::new(move || render.force_update()))
-    };
+    let near = use_memo((), move |()| Near::new(move || render.force_update()));
     let (made, is_all) = before.borrow().next(board.map(Rc::as_ref), &near.seen.borrow());
     before.borrow_mut().clone_from(&made);
-    use_effect(move || {
-        let later = (!is_all).then(|| Timeout::new(PAUSE_MS, move || render.force_update()));
-        move || drop(later)
-    });
+    use_another_part(!is_all);
     {
         let groups = groups.clone();
         use_effect_with((Same(board.cloned()), is_all), move |(_, is_all)| {

@@ -10,17 +10,16 @@ use wasm_bindgen::prelude::*;
 use web_sys::{HtmlElement, ResizeObserver};
 use yew::prelude::*;
 
+use super::pace::use_another_part;
+
 /// Rows beyond either edge of the screen that are there already when they come into sight…
 const BEYOND: u32 = 6;
 
 /// …but not when the list is first shown, which is to be soon: this time later, in milliseconds.
 const BEYOND_AFTER_MS: u32 = 100;
 
-/// So many rows are made at once where a list becomes longer, and the next with another frame.
+/// So many rows are made at once where a list becomes longer, and the next a little later.
 const ROWS_AT_ONCE: usize = 16;
-
-/// The time of a frame, in milliseconds.
-const FRAME_MS: u32 = 16;
 
 /// The first row is a multiple of this, so that scrolling by a pixel asks for nothing.
 const STEP: u32 = 4;
@@ -138,13 +137,9 @@ impl Rows {
 #[hook]
 pub(super) fn use_growth(len: usize) -> usize {
     let before = use_mut_ref(|| 0usize);
-    let render = use_force_update();
     let made = before.borrow().saturating_add(ROWS_AT_ONCE).min(len);
     before.replace(made);
-    use_effect(move || {
-        let later = (made < len).then(|| Timeout::new(FRAME_MS, move || render.force_update()));
-        move || drop(later)
-    });
+    use_another_part(made < len);
     made
 }
 

@@ -149,6 +149,16 @@ async fn without_a_connection_the_page_says_why_counts_down_and_lets_one_try() {
     assert!(page.find(".trouble-text").is_none());
 }
 
+/// Signs in with what the form says, and returns what the engine is told.
+async fn signed_in(page: &Page) -> SignIn {
+    page.find("[data-role=sign-in] button").unwrap().click();
+    page.sent("a name", |command| match command {
+        Command::SignIn(sign_in) => Some(sign_in.clone()),
+        _ => None,
+    })
+    .await
+}
+
 #[test]
 async fn a_broker_that_wants_a_name_is_told_one() {
     let page = Page::open("es");
@@ -159,13 +169,7 @@ async fn a_broker_that_wants_a_name_is_told_one() {
     assert!(page.find("[data-role=try-now]").is_none(), "trying alone would end alike");
     fill(&page.find("[name=username]").unwrap(), "josé");
     fill(&page.find("[name=password]").unwrap(), "secreto");
-    page.find("[data-role=sign-in] button").unwrap().click();
-    let sent = page
-        .sent("a name", |command| match command {
-            Command::SignIn(sign_in) => Some(sign_in.clone()),
-            _ => None,
-        })
-        .await;
+    let sent = signed_in(&page).await;
     assert_eq!(sent, SignIn { username: "josé".into(), password: "secreto".into() });
 
     page.receive(Frame { connection: Some(Connection::Connecting), ..Frame::default() });
@@ -186,13 +190,7 @@ async fn a_name_that_the_broker_was_told_need_not_be_typed_again() {
     page.receive(Frame { connection: offline(refused, None), ..Frame::default() });
     page.has("form[data-role=sign-in]").await;
     fill(&page.find("[name=password]").unwrap(), "right this time");
-    page.find("[data-role=sign-in] button").unwrap().click();
-    let sent = page
-        .sent("a name", |command| match command {
-            Command::SignIn(sign_in) => Some(sign_in.clone()),
-            _ => None,
-        })
-        .await;
+    let sent = signed_in(&page).await;
     assert_eq!(sent, SignIn { username: "ann".into(), password: "right this time".into() });
 }
 

@@ -284,6 +284,7 @@ mod tests {
         assert!(table.contains("| 5.2 times | at least 5, reached |"), "{table}");
         assert!(!table.contains("Lighthouse") && !table.contains("counted"), "{table}");
     }
+
     #[test]
     fn what_was_done_stands_with_its_cost() {
         let step = json!({ "name": "search", "costliest_ms": 12.5, "long_tasks": [51, 60] });

@@ -188,7 +188,8 @@ impl Tables {
         Ok(Snapshot { tables: self, reading })
     }
 
-    /// Changes pairs, given in the order of their keys, and notes that all batches of the journal up to `last` are in the tables.
+    /// Changes pairs, which are given in the order of their keys, and notes that all batches of the journal up
+    /// to `last` are in the tables.
     pub(super) fn apply(&self, changes: &[Change<'_>], last: u64) -> Result<(), EngineError> {
         let applied = self.guard(|| {
             let database = self.database()?;
