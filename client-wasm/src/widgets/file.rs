@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layout::{self, First};
+use super::layout;
 use super::{Board, Kind, Widget};
 use crate::limits::{
     BOARD_FILE_MAX, BOARD_LINK_MAX, SOURCES_PER_LOOK_MAX, WIDGET_LEVELS_MAX, WIDGET_TEXT_CHARS_MAX,
@@ -125,15 +125,19 @@ pub fn read(text: &str) -> Result<Board, Wrong> {
             return Err(Wrong::Widget { number: index.saturating_add(1), fault });
         }
     }
-    let mut board = Board { widgets };
-    for (widget, id) in board.widgets.iter_mut().zip(1..) {
+    let (mut placed, mut further) = (Vec::new(), Vec::new());
+    for ((index, mut widget), id) in widgets.into_iter().enumerate().zip(1..) {
         widget.id = id;
-        if widget.place.w == 0 || widget.place.h == 0 {
-            (widget.place.w, widget.place.h) = widget.kind.size();
-        }
+        let (w, h) = widget.kind.size();
+        let place = &mut widget.place;
+        place.w = if place.w == 0 { w } else { place.w };
+        place.h = if place.h == 0 { h } else { place.h };
+        let says = |axis: &str| value.pointer(&format!("/widgets/{index}/place/{axis}")).is_some();
+        let says_where = says("x") || says("y");
+        if says_where { &mut placed } else { &mut further }.push(widget);
     }
-    layout::settle(&mut board.widgets, First::Nobody);
-    Ok(board)
+    layout::lay_out(&mut placed, further);
+    Ok(Board { widgets: placed })
 }
 
 fn unreadable(error: &serde_json::Error) -> Wrong {
@@ -294,7 +298,42 @@ mod tests {
         let board = read(text).unwrap();
         let kinds: Vec<_> = board.widgets.iter().map(|w| (w.kind, w.place.w, w.id)).collect();
         assert_eq!(kinds, [(Kind::Gauge, 3, 1), (Kind::Value, 3, 2)]);
-        assert!(!layout::touch(&board.widgets[0].place, &board.widgets[1].place));
+        assert_eq!(board.widgets[1].place, Place { x: 3, y: 0, w: 3, h: 2 });
+    }
+
+    #[test]
+    fn what_has_no_place_lies_side_by_side_in_its_order() {
+        let widget = |kind: &str, place: &str| {
+            format!(
+                r#"{{"kind":"{kind}","values":[{{"topic":"a"}}],"control":{{"topic":"a"}}{place}}}"#
+            )
+        };
+        let places = |widgets: &[String]| -> Vec<_> {
+            let widgets = widgets.join(",");
+            let text = format!(r#"{{"format":"mqtt-board","version":1,"widgets":[{widgets}]}}"#);
+            let board = read(&text).unwrap();
+            let in_order = board.in_order().into_iter().map(|w| (w.id, w.place.x, w.place.y));
+            let in_order: Vec<_> = in_order.collect();
+            // It is what the board is from then on.
+            assert_eq!(read(&write(&board)).unwrap().in_order().len(), in_order.len());
+            let mut again = board.widgets.clone();
+            layout::settle(&mut again, layout::First::Nobody);
+            assert_eq!(again, board.in_order().into_iter().cloned().collect::<Vec<_>>());
+            in_order
+        };
+        let none = |kind| widget(kind, "");
+        let five = ["value", "line", "lamp", "value", "switch"].map(none);
+        assert_eq!(places(&five), [(1, 0, 0), (2, 3, 0), (3, 9, 0), (4, 0, 2), (5, 9, 2)]);
+        // Those that say where they lie come first; a size is no place.
+        let mixed = [
+            none("value"),
+            widget("line", r#","place":{"x":3,"y":0,"w":6,"h":4}"#),
+            widget("lamp", r#","place":{"w":6}"#),
+            none("value"),
+        ];
+        assert_eq!(places(&mixed), [(1, 0, 0), (2, 3, 0), (3, 0, 4), (4, 6, 4)]);
+        let wide = [widget("value", r#","place":{"w":99,"h":99}"#), none("value")];
+        assert_eq!(places(&wide).len(), 2);
     }
 
     #[test]

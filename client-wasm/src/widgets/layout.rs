@@ -43,13 +43,44 @@ pub fn settle(widgets: &mut [Widget], first: First) {
     // The first free row of each column.
     let mut free = [0u16; COLUMNS as usize];
     for widget in widgets {
-        let Place { x, w, h, .. } = widget.place;
-        let columns = usize::from(x)..usize::from(x.saturating_add(w));
-        let Some(columns) = free.get_mut(columns) else { continue };
-        let y = columns.iter().copied().max().unwrap_or(0);
-        columns.fill(y.saturating_add(h));
-        widget.place.y = y;
+        widget.place.y = top(&free, widget.place.x, widget.place.w);
+        take(&mut free, widget.place);
     }
+}
+
+/// Lays further widgets out beside and below the ones that are there, so that they are read in the order in
+/// which they are given; their sizes are known.
+pub fn lay_out(widgets: &mut Vec<Widget>, further: Vec<Widget>) {
+    settle(widgets, First::Nobody);
+    let mut free = [0u16; COLUMNS as usize];
+    for widget in widgets.iter() {
+        take(&mut free, widget.place);
+    }
+    // Where the one before begins, row before column.
+    let mut before = None;
+    for mut widget in further {
+        let Place { w, h, .. } = within(widget.place);
+        let places =
+            (0..=COLUMNS.saturating_sub(w)).map(|x| Place { x, y: top(&free, x, w), w, h });
+        let next = places.filter(|place| before < Some((place.y, place.x)));
+        // Below the one before there is always one.
+        let place = next.min_by_key(|place| (place.y, place.x)).unwrap_or(widget.place);
+        before = Some((place.y, place.x));
+        take(&mut free, place);
+        widget.place = place;
+        widgets.push(widget);
+    }
+}
+
+/// The first row that is free in all of these columns; `free` is that of each column.
+fn top(free: &[u16], x: u16, w: u16) -> u16 {
+    let columns = free.iter().skip(x.into()).take(w.into());
+    columns.copied().max().unwrap_or(0)
+}
+
+fn take(free: &mut [u16], place: Place) {
+    let columns = free.iter_mut().skip(place.x.into()).take(place.w.into());
+    columns.for_each(|row| *row = place.y.saturating_add(place.h));
 }
 
 /// A free place for something of this size: the first one from the top.
