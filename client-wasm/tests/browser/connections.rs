@@ -6,36 +6,16 @@ use client_wasm::profile::file::{self, Passwords};
 use client_wasm::protocol::{Answer, Command, Connection, Counters, Frame, Subscribed};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_test::wasm_bindgen_test as test;
-use web_sys::{Blob, HtmlElement};
+use web_sys::HtmlElement;
 
-use crate::dom::{Page, eventually, fill};
+use crate::dom::{Page, choose_file, eventually, fill, storage};
 
 const KEY: &str = "connections";
 
-fn storage() -> web_sys::Storage {
-    web_sys::window().unwrap().local_storage().unwrap().unwrap()
-}
-
-/// Nothing of it is left for the tests that follow.
-struct Shelf;
-
-impl Shelf {
-    fn empty() -> Self {
-        storage().clear().unwrap();
-        Self
-    }
-
-    fn with(profiles: &[Profile]) -> Self {
-        let shelf = Self::empty();
-        storage().set_item(KEY, &file::write(profiles, Passwords::All)).unwrap();
-        shelf
-    }
-}
-
-impl Drop for Shelf {
-    fn drop(&mut self) {
-        storage().clear().unwrap();
-    }
+/// Opens the page in a browser that keeps these connections.
+fn open_with(language: &str, profiles: &[Profile]) -> Page {
+    let text = file::write(profiles, Passwords::All);
+    Page::open_with(language, "#/connections", &[(KEY, &text)])
 }
 
 fn kept() -> Vec<Profile> {
@@ -60,28 +40,9 @@ fn change(element: &HtmlElement, property: &str, value: &JsValue) {
     element.dispatch_event(&event).unwrap();
 }
 
-async fn choose_file(page: &Page, text: &str) {
-    let input = page.has("[data-role=import]").await;
-    let parts = js_sys::Array::of1(&text.into());
-    let blob = Blob::new_with_str_sequence(&parts).unwrap();
-    let list = js_sys::Object::new();
-    js_sys::Reflect::set(&list, &0.into(), &blob).unwrap();
-    let get = js_sys::Function::new_with_args("i", "return this[i]");
-    js_sys::Reflect::set(&list, &"item".into(), &get).unwrap();
-    js_sys::Reflect::set(&list, &"length".into(), &1.into()).unwrap();
-    // A script can't choose a file, so the field is given one of its own making.
-    let give = js_sys::Function::new_with_args(
-        "input, list",
-        "Object.defineProperty(input, 'files', { value: list, configurable: true })",
-    );
-    give.call2(&JsValue::NULL, &input, &list).unwrap();
-    change(&input, "title", &"".into());
-}
-
 #[test]
 async fn a_connection_is_made_kept_and_opened_beside_the_first() {
-    let _shelf = Shelf::empty();
-    let page = Page::open_at("en", "#/connections");
+    let page = open_with("en", &[]);
     page.has("[data-connection=page]").await;
     page.has("[data-role=new]").await.click();
     fill(&page.has("[name=name]").await, "Plant");
@@ -119,8 +80,7 @@ async fn a_connection_is_made_kept_and_opened_beside_the_first() {
 
 #[test]
 async fn what_is_wrong_is_said_and_nothing_is_opened() {
-    let _shelf = Shelf::empty();
-    let page = Page::open_at("es", "#/connections");
+    let page = open_with("es", &[]);
     page.has("[data-role=new]").await.click();
     fill(&page.has("[name=url]").await, "mqtt://plant.lan:1883");
     fill(&page.find("[name=keep_alive]").unwrap(), "70000");
@@ -136,8 +96,7 @@ async fn what_is_wrong_is_said_and_nothing_is_opened() {
 
 #[test]
 async fn a_connection_is_changed_duplicated_and_what_was_deleted_comes_back() {
-    let _shelf = Shelf::with(&[profile("a", "ws://a"), profile("b", "ws://b")]);
-    let page = Page::open_at("en", "#/connections");
+    let page = open_with("en", &[profile("a", "ws://a"), profile("b", "ws://b")]);
     page.has("[data-connection=a] [data-role=edit]").await.click();
     fill(&page.has("[data-connection=a] [name=name]").await, "New name");
     page.find("[data-role=save]").unwrap().click();
@@ -156,8 +115,7 @@ async fn a_connection_is_changed_duplicated_and_what_was_deleted_comes_back() {
 
 #[test]
 async fn who_closes_a_connection_says_goodbye_first() {
-    let _shelf = Shelf::with(&[profile("a", "ws://a")]);
-    let page = Page::open_at("en", "#/connections");
+    let page = open_with("en", &[profile("a", "ws://a")]);
     page.has("[data-connection=a] [data-role=connect]").await.click();
     page.shows(".brand-name", "Name of a").await;
     let second = page.engines.borrow()[1].clone();
@@ -178,16 +136,15 @@ async fn who_closes_a_connection_says_goodbye_first() {
 
 #[test]
 async fn files_come_in_and_a_broken_one_is_said_with_its_place() {
-    let _shelf = Shelf::empty();
-    let page = Page::open_at("en", "#/connections");
-    choose_file(&page, "{\n \"format\": \n}").await;
+    let page = open_with("en", &[]);
+    choose_file(&page.has("[data-role=import]").await, "{\n \"format\": \n}");
     page.has(".notice").await;
     let said = page.text(".notice").unwrap();
     assert!(said.contains("line 3, column 1"), "{said}");
     let explorer = r##"{ "ConnectionManager_connections": { "x": { "name": "Plant",
         "host": "plant.lan", "port": 8084, "protocol": "ws", "basePath": "mqtt",
         "encryption": true, "password": "pw", "subscriptions": [{ "topic": "#", "qos": 7 }] } } }"##;
-    choose_file(&page, explorer).await;
+    choose_file(&page.has("[data-role=import]").await, explorer);
     page.has(".connection-list [data-role=connect]").await;
     let said = page.text("[data-role=notice]").unwrap();
     assert!(said.contains("Imported: 1."), "{said}");
@@ -195,7 +152,7 @@ async fn files_come_in_and_a_broken_one_is_said_with_its_place() {
     assert_eq!(kept()[0].connect.url, "wss://plant.lan:8084/mqtt");
     assert_eq!(kept()[0].connect.password, "");
     // What is here already does not come twice.
-    choose_file(&page, explorer).await;
+    choose_file(&page.has("[data-role=import]").await, explorer);
     eventually("it is known", || {
         page.text("[data-role=notice]").filter(|said| said.contains("Here already: 1."))
     })
@@ -205,8 +162,7 @@ async fn files_come_in_and_a_broken_one_is_said_with_its_place() {
 
 #[test]
 async fn subscriptions_come_and_go_and_are_kept_with_their_connection() {
-    let _shelf = Shelf::with(&[profile("a", "ws://a")]);
-    let page = Page::open_at("en", "#/connections");
+    let page = open_with("en", &[profile("a", "ws://a")]);
     page.has("[data-connection=a] [data-role=connect]").await.click();
     page.shows(".brand-name", "Name of a").await;
     let second = page.engines.borrow()[1].clone();
@@ -231,8 +187,7 @@ async fn subscriptions_come_and_go_and_are_kept_with_their_connection() {
 
 #[test]
 async fn on_another_broker_nothing_is_asked_for_by_itself_and_everything_is_one_click_away() {
-    let _shelf = Shelf::with(&[profile("a", "ws://a")]);
-    let page = Page::open_at("en", "#/connections");
+    let page = open_with("en", &[profile("a", "ws://a")]);
     page.has("[data-connection=a] [data-role=connect]").await.click();
     page.shows(".brand-name", "Name of a").await;
     let second = page.engines.borrow()[1].clone();

@@ -83,14 +83,46 @@ impl Engine {
     }
 }
 
-/// The page in an element of its own, with the commands that it sends.
+thread_local! {
+    /// The page that is open. A test that fails does not get to close it, so the next one does: it must not
+    /// fail because of the one before.
+    static OPEN: RefCell<Option<(Element, yew::AppHandle<App>)>> = const { RefCell::new(None) };
+}
+
+/// Closes the page, if one is open.
+fn close() {
+    if let Some((root, app)) = OPEN.take() {
+        app.destroy();
+        root.remove();
+    }
+}
+
+/// What the browser keeps for the page.
+pub(crate) fn storage() -> web_sys::Storage {
+    web_sys::window().unwrap().local_storage().unwrap().unwrap()
+}
+
+/// Has the browser keep this and nothing else, which the page is told as if another tab had done it.
+fn keep(kept: &[(&str, &str)]) {
+    storage().clear().unwrap();
+    for (key, value) in kept {
+        storage().set_item(key, value).unwrap();
+    }
+    tell_of_board();
+}
+
+/// Tells the page that another tab has changed the board.
+pub(crate) fn tell_of_board() {
+    js_sys::eval("dispatchEvent(new StorageEvent('storage', { key: 'board' }))").unwrap();
+}
+
+/// The page in an element of its own, with the commands that it sends. There is one at a time.
 pub(crate) struct Page {
     pub(crate) link: Link,
     pub(crate) commands: Commands,
     /// The engines that were started, that of the page's own broker first.
     pub(crate) engines: Rc<RefCell<Vec<Engine>>>,
     root: Element,
-    app: Option<yew::AppHandle<App>>,
 }
 
 impl Page {
@@ -100,6 +132,13 @@ impl Page {
 
     /// Opens the page at an address of its own.
     pub(crate) fn open_at(language: &str, hash: &str) -> Self {
+        Self::open_with(language, hash, &[])
+    }
+
+    /// Opens the page in a browser that keeps this for it.
+    pub(crate) fn open_with(language: &str, hash: &str, kept: &[(&str, &str)]) -> Self {
+        close();
+        keep(kept);
         let window = web_sys::window().unwrap();
         window.location().set_hash(hash).unwrap();
         let document = window.document().unwrap();
@@ -130,7 +169,8 @@ impl Page {
         let first = engines.borrow()[0].clone();
         let (link, commands) = (first.link.unwrap(), first.commands);
         let app = yew::Renderer::<App>::with_root_and_props(app_root, AppProps { hub, texts });
-        Self { link, commands, engines, root, app: Some(app.render()) }
+        OPEN.set(Some((root.clone(), app.render())));
+        Self { link, commands, engines, root }
     }
 
     /// Waits until the page, which is drawn first, does what it does beside: then it hears keys, and the
@@ -214,11 +254,20 @@ fn start(
 
 impl Drop for Page {
     fn drop(&mut self) {
-        if let Some(app) = self.app.take() {
-            app.destroy();
-        }
-        self.root.remove();
+        close();
     }
+}
+
+/// Chooses a file with this text.
+pub(crate) fn choose_file(input: &HtmlElement, text: &str) {
+    let choose = js_sys::Function::new_with_args(
+        "input, text",
+        "const files = new DataTransfer();
+         files.items.add(new File([text], 'chosen.json'));
+         input.files = files.files;
+         input.dispatchEvent(new Event('change', { bubbles: true }));",
+    );
+    choose.call2(&JsValue::NULL, input, &text.into()).unwrap();
 }
 
 /// Types into a field, or chooses from a list, and goes on to the next, as a person does.
