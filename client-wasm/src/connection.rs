@@ -190,6 +190,7 @@ impl Inner {
         match told {
             Told::Open => self.client.borrow_mut().on_transport_open(now),
             Told::Bytes(bytes) => self.received(now, bytes),
+            Told::Text => self.client.borrow_mut().on_text(now),
             Told::Closed => {
                 self.forget_socket();
                 self.client.borrow_mut().on_transport_closed(now);

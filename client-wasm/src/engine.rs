@@ -546,6 +546,7 @@ impl Inner {
             DisconnectReason::TransportClosed if !self.desk.borrow().is_online() => {
                 Problem::Unanswered
             }
+            DisconnectReason::Text => Problem::Text,
             DisconnectReason::Requested | DisconnectReason::TransportClosed => Problem::Lost,
             DisconnectReason::ByServer { code, reason, .. } => {
                 Problem::Refused(with_reason(code, reason.as_deref()))

@@ -503,6 +503,8 @@ pub enum Problem {
     },
     /// What answered takes WebSockets, and has no MQTT for them.
     NoMqtt,
+    /// What answered sends text, where MQTT is bytes.
+    Text,
     /// The broker closed the connection instead of answering CONNECT.
     Unanswered,
     /// There is no answer any more, or none in time.

@@ -19,6 +19,8 @@ pub(crate) enum Told {
     Open,
     /// Bytes came.
     Bytes(Bytes),
+    /// Text came, which is no MQTT (MQTT 5.0 §6.0).
+    Text,
     /// It is closed, or could not be opened; nothing more comes.
     Closed,
 }
@@ -52,9 +54,7 @@ impl Socket {
                     Ok(buffer) => {
                         tell(Told::Bytes(Bytes::from(Uint8Array::new(&buffer).to_vec())));
                     }
-                    // MQTT comes in binary frames alone; whoever sends text must be left
-                    // (MQTT 5.0 §6.0).
-                    Err(_) => tell(Told::Closed),
+                    Err(_) => tell(Told::Text),
                 }
             })
         };

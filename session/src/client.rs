@@ -341,6 +341,14 @@ impl Client {
         self.lose(why, false);
     }
 
+    /// A text frame came over a WebSocket, for which it must be closed [MQTT-6.0.0-1].
+    pub fn on_text(&mut self, now: Millis) {
+        self.now = now;
+        if matches!(self.state, State::Handshake | State::Connected) {
+            self.lose(DisconnectReason::Text, true);
+        }
+    }
+
     /// The time that [`poll_timeout`](Self::poll_timeout) named has come. Too early does no harm.
     pub fn on_timeout(&mut self, now: Millis) {
         self.now = now;

@@ -255,6 +255,8 @@ pub enum DisconnectReason {
     },
     /// The server broke the protocol.
     Protocol(Violation),
+    /// Text came over a WebSocket, where MQTT comes in binary frames alone (MQTT 5.0 §6.0).
+    Text,
     /// The server sends, but does not read, until too many answers wait for it.
     ServerDoesNotRead,
     /// Our CONNECT has no form as a packet.
@@ -329,6 +331,7 @@ impl fmt::Display for DisconnectReason {
             Self::Protocol(violation) => {
                 return write!(f, "the server broke the protocol: {violation}");
             }
+            Self::Text => "what answers sends text, where MQTT comes in binary WebSocket frames",
             Self::ServerDoesNotRead => "the server sends without reading what it is answered",
             Self::Connect(error) => return write!(f, "these options make no CONNECT: {error}"),
         })

@@ -551,6 +551,18 @@ fn a_server_that_breaks_the_protocol_is_told_so_and_left() {
     assert_eq!(wired.lost(), (DisconnectReason::Protocol(violation), true));
 }
 
+/// 5.0 [MQTT-6.0.0-1]
+#[test]
+fn a_server_that_sends_text_is_left_and_tried_again() {
+    let mut wired = Wired::connected(options(V5), &[]);
+    wired.client.on_text(wired.now);
+    assert_eq!(wired.lost(), (DisconnectReason::Text, true));
+    assert_eq!(wired.client.poll_action(), Some(Action::Close));
+    // Nothing is open any more that it could have come from.
+    wired.client.on_text(wired.now);
+    assert_eq!(wired.client.poll_event(), None);
+}
+
 #[test]
 fn a_server_that_only_talks_does_not_fill_our_memory() {
     let mut wired = Wired::connected(options(V311), &[]);

@@ -172,6 +172,7 @@ fn sentence(problem: &Problem, host: &str, texts: &Texts) -> String {
             fill(texts.problem_unreachable_tls, &[host, host])
         }
         Problem::NoMqtt => fill(texts.problem_no_mqtt, &[host]),
+        Problem::Text => fill(texts.problem_text, &[host]),
         Problem::Unanswered => texts.problem_unanswered.to_owned(),
         Problem::Version => texts.problem_version.to_owned(),
         Problem::Silent => texts.problem_silent.to_owned(),

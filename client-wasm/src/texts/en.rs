@@ -44,6 +44,7 @@ pub(super) static TEXTS: Texts = Texts {
     problem_unreachable_tls: "No secure connection to {}. Is the broker running, and is the address right, with its port and path? \
                               If its certificate is one of your own, open https://{} in another tab and accept it there. If it is not encrypted at all, its address begins with ws://.",
     problem_no_mqtt: "What answers at {} takes WebSockets, but offers no MQTT. Look at the address: many brokers have it at /mqtt, or on another port.",
+    problem_text: "What answers at {} sends text, which is no MQTT: it is another service. Look at the address, with its port and path.",
     problem_unanswered: "The broker closed the connection without an answer. It may refuse this client identifier, this protocol version or this page’s address.",
     problem_version: "The broker does not speak this version of MQTT. Choose another one for this connection.",
     problem_silent: "The broker does not answer any more.",

@@ -44,6 +44,7 @@ pub(super) static TEXTS: Texts = Texts {
     problem_unreachable_tls: "No hay conexión segura con {}. ¿Está en marcha el bróker y es correcta la dirección, con su puerto y su ruta? \
                               Si su certificado es tuyo, abre https://{} en otra pestaña y acéptalo allí. Si no va cifrado, su dirección empieza por ws://.",
     problem_no_mqtt: "Lo que responde en {} acepta WebSockets, pero no ofrece MQTT. Revisa la dirección: muchos brókeres lo tienen en /mqtt o en otro puerto.",
+    problem_text: "Lo que responde en {} envía texto, y eso no es MQTT: es otro servicio. Revisa la dirección, con su puerto y su ruta.",
     problem_unanswered: "El bróker cerró la conexión sin responder. Puede que no acepte este identificador de cliente, esta versión del protocolo o la dirección de esta página.",
     problem_version: "El bróker no habla esta versión de MQTT. Elige otra para esta conexión.",
     problem_silent: "El bróker ha dejado de responder.",

@@ -182,6 +182,8 @@ Texts {
     problem_unreachable_tls,
     /// Why there is no connection; the host.
     problem_no_mqtt,
+    /// Why there is no connection; the host.
+    problem_text,
     /// Why there is no connection.
     problem_unanswered,
     /// Why there is no connection.

@@ -156,7 +156,7 @@ async fn what_a_broker_does_wrong_is_a_sentence_not_the_end() {
         let problem = bench.sees_problem().await;
         let fits = match wrong {
             "garbage" => matches!(problem, Problem::Malformed(_)),
-            "text" => problem == Problem::Unanswered,
+            "text" => problem == Problem::Text,
             _ => problem == Problem::Refused("Server busy".into()),
         };
         assert!(fits, "{wrong}: {problem:?}");
