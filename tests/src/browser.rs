@@ -52,8 +52,9 @@ const ARGUMENTS: [&str; 11] = [
 pub const CONNECTION_STATE: &str =
     r#"document.querySelector('[data-role="connection"]')?.dataset.state"#;
 
-/// What a card shows: the text of an element of it, with the card brought into sight, because a card
-/// out of sight is not kept up to date; topic and `data-role` are its arguments. `null` while there is no such card, or nothing on it.
+/// What a card shows: the text of an element of it, with the card brought into sight, because a card out
+/// of sight is not kept up to date, and one that came far down the board is not made before somebody is near.
+/// Topic and `data-role` are its arguments. `null` while there is no such card, or nothing on it.
 pub const ON_CARD: &str = r#"((topic, role) => {
     const card = document.querySelector(`[data-topic="${CSS.escape(topic)}"]`);
     if (!card) return null;

@@ -204,7 +204,8 @@ fn cards(group: &Group, link: &Link, watch: &Watch, made: &Made, texts: &Texts) 
                     }
                 } else {
                     html! {
-                        <li key={title.id} class="card-room" data-room={title.id.to_string()}>
+                        <li key={title.id} class="card-room" data-room={title.id.to_string()}
+                            data-topic={title.topic.clone()}>
                             { &title.name }
                         </li>
                     }
