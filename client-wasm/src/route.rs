@@ -90,6 +90,10 @@ impl Route {
 pub enum Ask {
     /// A new widget.
     Add,
+    /// Everything that can be done to the board, also where it is empty.
+    Edit,
+    /// A board from a file.
+    Import,
     /// A widget of a value.
     Pin {
         /// What kind of widget, in its word.
@@ -120,7 +124,12 @@ impl Ask {
                 kind: value("kind").unwrap_or_default(),
                 path: value("path").unwrap_or_default(),
             }),
-            _ => (query == "add").then_some(Self::Add),
+            _ => match query {
+                "add" => Some(Self::Add),
+                "edit" => Some(Self::Edit),
+                "import" => Some(Self::Import),
+                _ => None,
+            },
         }
     }
 
@@ -129,6 +138,8 @@ impl Ask {
         let quoted = |text: &str| utf8_percent_encode(text, QUOTED).to_string();
         match self {
             Self::Add => "#/?add".to_owned(),
+            Self::Edit => "#/?edit".to_owned(),
+            Self::Import => "#/?import".to_owned(),
             Self::Pin { kind, topic, path } => {
                 let path =
                     if path.is_empty() { String::new() } else { format!("&path={}", quoted(path)) };
@@ -155,6 +166,8 @@ mod tests {
         };
         for ask in [
             Ask::Add,
+            Ask::Edit,
+            Ask::Import,
             pin("home/kitchen & co/été+#?", ""),
             pin("a/b", "air.t[0]&x=1"),
             Ask::Board("eyJ_-".into()),

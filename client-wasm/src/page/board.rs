@@ -19,7 +19,7 @@ use crate::connect::Subscription;
 use crate::limits::CARDS_STEP;
 use crate::number::grouped;
 use crate::protocol::{Board as Cards, Command, Connection, Group};
-use crate::route::Route;
+use crate::route::{Ask, Route};
 use crate::texts::{Texts, fill};
 
 #[derive(PartialEq, Properties)]
@@ -72,6 +72,7 @@ pub(super) fn Board(props: &BoardProps) -> Html {
                 link={props.link.clone()}
                 {shown}
                 matching={matching(board.as_ref())}
+                {has_widgets}
                 search={(*search).clone()}
                 {on_search}
             />
@@ -144,6 +145,7 @@ struct BoardHeadProps {
     link: Link,
     shown: usize,
     matching: u32,
+    has_widgets: bool,
     search: AttrValue,
     on_search: Callback<AttrValue>,
 }
@@ -172,7 +174,13 @@ fn BoardHead(props: &BoardHeadProps) -> Html {
                 value={props.search.clone()}
                 on_search={props.on_search.clone()}
             />
-            <a class="button" href="#/?add" data-role="add">{ texts.add_widget }</a>
+            <a class="button" href={Ask::Add.href()} data-role="add">{ texts.add_widget }</a>
+            // A board that is there has it among its tools.
+            if !props.has_widgets {
+                <a class="button" href={Ask::Import.href()} data-role="import-board">
+                    { texts.import_board }
+                </a>
+            }
         </header>
     }
 }

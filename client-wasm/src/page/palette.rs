@@ -23,7 +23,7 @@ enum Act {
     Go(Route),
     Send(Command),
     Pause(bool),
-    AddWidget,
+    Board(Ask),
     Look(Look, &'static str),
     Wall,
     Help,
@@ -199,7 +199,13 @@ fn entries(
     for (name, kind) in [("CSV", FileKind::Csv), ("JSON", FileKind::Json)] {
         action(fill(texts.palette_export, &[name]), Act::Send(Command::Export(kind)));
     }
-    action(texts.add_widget.to_owned(), Act::AddWidget);
+    for (name, ask) in [
+        (texts.add_widget, Ask::Add),
+        (texts.palette_board, Ask::Edit),
+        (texts.import_board, Ask::Import),
+    ] {
+        action(name.to_owned(), Act::Board(ask));
+    }
     for look in Look::ALL {
         for choice in look.choices().iter().filter(|choice| **choice != look.chosen()) {
             let name = format!("{}: {}", look_name(look, texts), choice_name(look, choice, texts));
@@ -259,7 +265,7 @@ fn go(href: &str) {
 fn act(link: &Link, act: &Act) {
     match act {
         Act::Go(route) => go(&route.href()),
-        Act::AddWidget => go(&Ask::Add.href()),
+        Act::Board(ask) => go(&ask.href()),
         Act::Pause(is_paused) => {
             messages::pause(*is_paused);
             go(&Route::Messages.href());

@@ -9,6 +9,7 @@ mod saved;
 use std::rc::Rc;
 
 use gloo_events::EventListener;
+use gloo_timers::callback::Timeout;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{HtmlElement, HtmlInputElement, KeyboardEvent, PointerEvent};
@@ -29,6 +30,10 @@ use crate::widgets::{Board, COLUMNS, Id, Kind, Place, Shown, Widget};
 
 /// What a board is saved as.
 const FILE_NAME: &str = "board.json";
+
+/// The roles of tools that are gone to from elsewhere.
+const ADD: &str = "add-widget";
+const IMPORT: &str = "import";
 
 /// What is said above the widgets.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,13 +73,23 @@ pub(super) fn Widgets(props: &WidgetsProps) -> Html {
     let offer = use_state(|| None::<Rc<Board>>);
     let drag = use_state(|| None::<Drag>);
     let grid = use_node_ref();
+    let section = use_node_ref();
+    let wanted = use_state(|| None::<Tool>);
     let cross = use_memo((), |()| Field::new(None));
     {
         let (saved, form, notice, offer) =
             (saved.clone(), form.clone(), notice.clone(), offer.clone());
-        let is_editing = is_editing.clone();
+        let (is_editing, wanted) = (is_editing.clone(), wanted.clone());
         use_effect_with((), move |()| {
             let ask = move || match take_ask() {
+                Some(Ask::Edit) => {
+                    is_editing.set(true);
+                    wanted.set(Some(Tool::Add));
+                }
+                Some(Ask::Import) => {
+                    is_editing.set(true);
+                    wanted.set(Some(Tool::Import));
+                }
                 Some(Ask::Add) => {
                     is_editing.set(true);
                     form.set(Some(Widget::default()));
@@ -95,6 +110,19 @@ pub(super) fn Widgets(props: &WidgetsProps) -> Html {
             let listener = web_sys::window()
                 .map(|window| EventListener::new(&window, "hashchange", move |_| ask()));
             move || drop(listener)
+        });
+    }
+    {
+        let section = section.clone();
+        use_effect_with(*wanted, move |tool| {
+            // Who comes from another page is taken to the top of this one first.
+            let later = tool.map(|tool| {
+                Timeout::new(0, move || {
+                    go_to(&section, tool);
+                    wanted.set(None);
+                })
+            });
+            move || drop(later)
         });
     }
     let apply = {
@@ -170,7 +198,7 @@ pub(super) fn Widgets(props: &WidgetsProps) -> Html {
     };
     let chosen = selected.and_then(|id| editor.board().get(id)).filter(|_| *is_editing);
     html! {
-        <section class="widgets" aria-labelledby="widgets-heading" {onkeydown}
+        <section ref={section} class="widgets" aria-labelledby="widgets-heading" {onkeydown}
             data-editing={is_editing.to_string()}>
             <header class="page-head">
                 <h2 class="page-heading" id="widgets-heading">{ words.my_board }</h2>
@@ -218,6 +246,31 @@ pub(super) fn Widgets(props: &WidgetsProps) -> Html {
                 <Form key={widget.id} link={link.clone()} widget={widget.clone()} {on_done} />
             }
         </section>
+    }
+}
+
+/// A tool that somebody asked for from elsewhere on the page.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Tool {
+    Add,
+    Import,
+}
+
+/// Puts the focus onto a tool, and has the browser ask for a file at once where it is for that. It does so
+/// only for somebody who has just asked for it; everybody else presses the tool.
+fn go_to(section: &NodeRef, tool: Tool) {
+    let role = match tool {
+        Tool::Add => ADD,
+        Tool::Import => IMPORT,
+    };
+    let place = section.cast::<web_sys::Element>();
+    let found = place.and_then(|s| s.query_selector(&format!("[data-role={role}]")).ok().flatten());
+    if let Some(found) = found.and_then(|found| found.dyn_into::<HtmlElement>().ok()) {
+        // What is on the page can be focused.
+        let _focused = found.focus();
+        if tool == Tool::Import {
+            found.click();
+        }
     }
 }
 
@@ -320,7 +373,7 @@ fn tools(
     html! {
         <div class="widgets-tools">
             if **is_editing {
-                <button type="button" class="small-button" data-role="add-widget" onclick={add}>
+                <button type="button" class="small-button" data-role={ADD} onclick={add}>
                     { words.add_widget }
                 </button>
                 <button type="button" class="small-button" data-role="undo"
@@ -329,7 +382,7 @@ fn tools(
                     disabled={!editor.can_redo()} onclick={on(redo)}>{ words.redo }</button>
                 <label class="small-button file-button">
                     { words.import }
-                    <input type="file" class="visually-hidden" data-role="import"
+                    <input type="file" class="visually-hidden" data-role={IMPORT}
                         accept=".json,application/json" onchange={on_file} />
                 </label>
                 <button type="button" class="small-button" data-role="export" disabled={!has_some}

@@ -5,6 +5,7 @@ use super::{RoomsTexts, Texts, WidgetTexts};
 
 pub(super) static TEXTS: Texts = Texts {
     add_widget: "Add a widget",
+    import_board: "Import a board",
     pin: "Pin to board",
     pin_of: "Pin {} to the board",
     title: "{} · {}",
@@ -332,6 +333,7 @@ pub(super) static ROOMS: RoomsTexts = RoomsTexts {
     settings_used: "This connection takes {} of its {}.",
     palette_pause: "Pause the messages",
     palette_go_on: "Go on with the messages",
+    palette_board: "Edit my board",
     palette_export: "Export the messages as {}",
     palette_nothing: "Nothing matches “{}”",
     look_theme: "Theme",
@@ -490,7 +492,7 @@ pub(super) static WIDGETS: WidgetTexts = WidgetTexts {
     values: "Values",
     no_value: "no value",
     my_board: "My board",
-    empty_board: "Nothing here yet. Pin a sensor below, or add a widget.",
+    empty_board: "Nothing here yet. Pin a sensor below, add a widget, or import a board from a file.",
     add_widget: "Add a widget",
     edit: "Edit",
     done: "Done",

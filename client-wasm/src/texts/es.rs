@@ -5,6 +5,7 @@ use super::{RoomsTexts, Texts, WidgetTexts};
 
 pub(super) static TEXTS: Texts = Texts {
     add_widget: "Añadir elemento",
+    import_board: "Importar un panel",
     pin: "Fijar en el panel",
     pin_of: "Fijar {} en el panel",
     title: "{} · {}",
@@ -332,6 +333,7 @@ pub(super) static ROOMS: RoomsTexts = RoomsTexts {
     settings_used: "Esta conexión ocupa {} de los {} que le tocan.",
     palette_pause: "Pausar los mensajes",
     palette_go_on: "Seguir con los mensajes",
+    palette_board: "Editar mi panel",
     palette_export: "Exportar los mensajes como {}",
     palette_nothing: "Nada coincide con «{}»",
     look_theme: "Tema visual",
@@ -490,7 +492,7 @@ pub(super) static WIDGETS: WidgetTexts = WidgetTexts {
     values: "Valores",
     no_value: "sin valor",
     my_board: "Mi panel",
-    empty_board: "Aquí no hay nada todavía. Fija un sensor de los de abajo o añade un elemento.",
+    empty_board: "Aquí no hay nada todavía. Fija un sensor de los de abajo, añade un elemento o importa un panel de un archivo.",
     add_widget: "Añadir elemento",
     edit: "Editar",
     done: "Listo",

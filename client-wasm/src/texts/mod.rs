@@ -104,6 +104,8 @@ texts! {
 Texts {
     /// Leads to a new widget.
     add_widget,
+    /// Leads to a board from a file.
+    import_board,
     /// Leads to a widget of a sensor.
     pin,
     /// The same, for those who hear the page; the sensor's name.
@@ -752,6 +754,8 @@ RoomsTexts on Texts {
     palette_pause,
     /// What the palette does.
     palette_go_on,
+    /// What the palette does.
+    palette_board,
     /// What the palette does; a kind of file.
     palette_export,
     /// Nothing matches; what was typed.

@@ -3,11 +3,7 @@
 use client_wasm::protocol::{Card, Command, Frame, Look, Sight, Slot, Source, Value};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::dom::{Page, eventually, press};
-
-fn storage() -> web_sys::Storage {
-    web_sys::window().unwrap().local_storage().unwrap().unwrap()
-}
+use crate::dom::{Page, choose_file, eventually, press, storage, tell_of_board};
 
 fn number(text: &str) -> Card {
     Card {
@@ -74,7 +70,42 @@ async fn a_widget_is_pinned_shown_moved_and_taken_away() {
     let page = Page::open("en");
     page.hears_keys().await;
     storage().set_item("board", &kept).unwrap();
-    js_sys::eval("dispatchEvent(new StorageEvent('storage', { key: 'board' }))").unwrap();
+    tell_of_board();
     page.shows(".widget .card-name", "Power").await;
-    storage().remove_item("board").unwrap();
+}
+
+#[test]
+async fn a_board_comes_from_a_file_where_there_is_none_and_can_be_undone_there() {
+    let page = Page::open("en");
+    page.hears_keys().await;
+    assert!(page.find(".widgets").is_none());
+    // By the mouse.
+    page.has("[data-role=import-board]").await.click();
+    let input = page.has("[data-role=import]").await;
+    let document = web_sys::window().unwrap().document().unwrap();
+    let has_focus = |element: &web_sys::HtmlElement| {
+        document.active_element().is_some_and(|active| active == **element).then_some(())
+    };
+    eventually("the import has the focus", || has_focus(&input)).await;
+    choose_file(&input, "{ no board");
+    page.has(".notice.is-bad").await;
+    let text = r#"{"format":"mqtt-board","version":1,"widgets":[
+        {"values":[{"topic":"plant/power"}]},{"values":[{"topic":"plant/heat"}]}]}"#;
+    choose_file(&input, text);
+    let imported = "Widgets imported: 2, from chosen.json. Undo brings back what was there.";
+    page.shows("[data-role=notice]", imported).await;
+    page.shows(".widget:nth-child(2) .card-name", "Heat").await;
+    let is_hidden = || page.find("[data-role=import-board]").is_none().then_some(());
+    eventually("a board has its own way to a file", is_hidden).await;
+
+    // What was there before, which is nothing, comes back; and what was undone, though one was elsewhere.
+    page.find("[data-role=undo]").unwrap().click();
+    eventually("nothing is left", || page.find(".widget").is_none().then_some(())).await;
+    page.go("#/messages");
+    eventually("elsewhere", || page.find(".widgets").is_none().then_some(())).await;
+    page.go("#/?edit");
+    let add = page.has("[data-role=add-widget]").await;
+    eventually("the tools have the focus", || has_focus(&add)).await;
+    page.has("[data-role=redo]:not(:disabled)").await.click();
+    page.shows(".widget:nth-child(2) .card-name", "Heat").await;
 }
