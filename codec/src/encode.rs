@@ -139,9 +139,13 @@ impl<'a> Body<'a> {
         self.header(len)
     }
 
+    /// The first byte of the packet.
+    fn first(&self) -> u8 {
+        (self.packet as u8) << 4 | self.packet.reserved_flags()
+    }
+
     fn header(&mut self, len: usize) -> Result<(), EncodeError> {
-        let first = (self.packet as u8) << 4 | self.packet.reserved_flags();
-        put_header(self.out, first, len)
+        put_header(self.out, self.first(), len)
     }
 
     fn properties(&mut self, properties: &Properties) {
@@ -198,7 +202,14 @@ fn encode_ack(
     version: ProtocolVersion,
     out: &mut BytesMut,
 ) -> Result<(), EncodeError> {
-    encode_code(Body::new(packet, version, out), Some(ack.packet_id), ack.code, &ack.properties)
+    let body = Body::new(packet, version, out);
+    if ack.code == ReasonCode::Success && (ack.properties.is_empty() || !version.is_v5()) {
+        // Nearly all are these four bytes.
+        let [high, low] = ack.packet_id.get().to_be_bytes();
+        body.out.put_slice(&[body.first(), 2, high, low]);
+        return Ok(());
+    }
+    encode_code(body, Some(ack.packet_id), ack.code, &ack.properties)
 }
 
 /// Leaves out, from the end, what says nothing (MQTT 5.0 §3.4.2.1, §3.14.2.1).

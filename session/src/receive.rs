@@ -3,14 +3,17 @@
 
 use codec::{PacketId, QoS, ReasonCode};
 use core::num::NonZeroU16;
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 use crate::FlowError;
+
+/// Identifiers for which a flow that waits for nothing keeps the room.
+const ROOM_KEPT_MAX: usize = 16;
 
 /// The receiving flow of one session.
 ///
 /// The identifiers of QoS 2 outlive a connection; those of QoS 1 do not. A flow that waits for nothing
-/// owns no heap memory.
+/// owns a hundred bytes of heap memory at most, and none once its connection is lost.
 ///
 /// ```
 /// use codec::{QoS, ReasonCode};
@@ -29,8 +32,9 @@ use crate::FlowError;
 /// ```
 #[derive(Debug, Clone)]
 pub struct ReceiveFlow {
-    /// A tree, so that the order of [`ReceiveFlow::ids`] is the same in every run.
-    ids: BTreeMap<PacketId, Exchange>,
+    /// In the order of the identifiers. As they come and go in this order, too, with few exceptions, they are
+    /// put behind the last and taken from the front.
+    exchanges: VecDeque<(PacketId, Exchange)>,
     receive_maximum: NonZeroU16,
     /// Exchanges whose PUBLISH came on this connection.
     outstanding: u16,
@@ -79,7 +83,7 @@ impl ReceiveFlow {
     /// A flow that takes at most `receive_maximum` unacknowledged messages: what the other end was
     /// told (MQTT 5.0 §3.1.2.11.3, §3.2.2.3.3).
     pub const fn new(receive_maximum: NonZeroU16) -> Self {
-        Self { ids: BTreeMap::new(), receive_maximum, outstanding: 0 }
+        Self { exchanges: VecDeque::new(), receive_maximum, outstanding: 0 }
     }
 
     /// Changes the receive maximum, between two connections.
@@ -90,7 +94,8 @@ impl ReceiveFlow {
     /// Takes the identifier of a message of QoS 2 that was accepted in an earlier life of this flow, and
     /// whose PUBREL has not come.
     pub fn restore(&mut self, id: PacketId) {
-        self.ids.insert(id, Exchange { stage: Stage::AwaitPubRel, counted: false });
+        let exchange = Exchange { stage: Stage::AwaitPubRel, counted: false };
+        self.set(self.find(id), id, exchange);
     }
 
     /// Takes the identifier of a PUBLISH of QoS 1 or 2; a message of QoS 0 is always new.
@@ -106,7 +111,8 @@ impl ReceiveFlow {
             QoS::AtLeastOnce => Stage::SendPubAck,
             QoS::ExactlyOnce => Stage::SendPubRec,
         };
-        let known = self.ids.get(&id).copied();
+        let at = self.find(id);
+        let known = at.ok().and_then(|at| self.get(at));
         if let Some(Exchange { stage, counted: true }) = known {
             let same = stage.qos() == qos;
             return if same { Ok(Arrival::Duplicate) } else { Err(FlowError::WrongState) };
@@ -119,7 +125,7 @@ impl ReceiveFlow {
         // forgotten that exchange, as devices do that lose their memory and keep their session.
         let duplicate = known.filter(|known| known.stage.qos() == qos);
         let stage = duplicate.map_or(stage, |known| known.stage);
-        self.ids.insert(id, Exchange { stage, counted: true });
+        self.set(at, id, Exchange { stage, counted: true });
         Ok(if duplicate.is_some() { Arrival::Duplicate } else { Arrival::New })
     }
 
@@ -130,22 +136,23 @@ impl ReceiveFlow {
     /// PUBLISH with it is a new message. After a PUBREC that accepts, it is known until PUBREL comes.
     /// Nothing happens if the identifier is not known, or not with this QoS.
     pub fn acknowledged(&mut self, id: PacketId, qos: QoS, code: ReasonCode) {
-        let Some(exchange) = self.ids.get_mut(&id).filter(|known| known.stage.qos() == qos) else {
-            return;
-        };
+        let Ok(at) = self.find(id) else { return };
+        let known = self.exchanges.get_mut(at).map(|(_, exchange)| exchange);
+        let Some(exchange) = known.filter(|known| known.stage.qos() == qos) else { return };
         if qos == QoS::ExactlyOnce && !code.is_error() {
             exchange.stage = Stage::AwaitPubRel;
         } else {
-            self.forget(id);
+            self.forget(at);
         }
     }
 
     /// Takes a PUBREL and forgets its identifier. `false` if no accepted message has it: the PUBCOMP,
     /// which must be sent in any case, then says so in MQTT 5.0.
     pub fn on_pubrel(&mut self, id: PacketId) -> bool {
-        let known = self.ids.get(&id).is_some_and(|known| known.stage == Stage::AwaitPubRel);
+        let Ok(at) = self.find(id) else { return false };
+        let known = self.get(at).is_some_and(|known| known.stage == Stage::AwaitPubRel);
         if known {
-            self.forget(id);
+            self.forget(at);
         }
         known
     }
@@ -156,35 +163,61 @@ impl ReceiveFlow {
     /// A message of QoS 2 whose acceptance is undecided keeps its identifier; if it is turned down
     /// later, tell [`acknowledged`](Self::acknowledged), or the next copy is taken for a duplicate.
     pub fn on_connection_lost(&mut self) {
-        self.ids.retain(|_, exchange| exchange.stage != Stage::SendPubAck);
-        for exchange in self.ids.values_mut() {
+        self.exchanges.retain(|(_, exchange)| exchange.stage != Stage::SendPubAck);
+        for (_, exchange) in &mut self.exchanges {
             exchange.counted = false;
         }
         self.outstanding = 0;
-        self.give_memory_back();
+        self.exchanges.shrink_to_fit();
     }
 
     /// Whether no identifier is known.
     pub fn is_idle(&self) -> bool {
-        self.ids.is_empty()
+        self.exchanges.is_empty()
     }
 
     /// The identifiers that are known, in ascending order.
     pub fn ids(&self) -> impl Iterator<Item = PacketId> {
-        self.ids.keys().copied()
+        self.exchanges.iter().map(|(id, _)| *id)
     }
 
-    fn forget(&mut self, id: PacketId) {
-        if let Some(exchange) = self.ids.remove(&id) {
-            self.outstanding = self.outstanding.saturating_sub(u16::from(exchange.counted));
+    /// Where an identifier is, or where it would have to be.
+    #[inline]
+    fn find(&self, id: PacketId) -> Result<usize, usize> {
+        match (self.exchanges.front(), self.exchanges.back()) {
+            (Some((first, _)), _) if *first == id => Ok(0),
+            (Some(_), Some((last, _))) if *last >= id => {
+                self.exchanges.binary_search_by_key(&id, |(id, _)| *id)
+            }
+            _ => Err(self.exchanges.len()),
         }
-        self.give_memory_back();
     }
 
-    /// A tree keeps its last node when its last entry goes.
-    fn give_memory_back(&mut self) {
-        if self.ids.is_empty() {
-            self.ids = BTreeMap::new();
+    #[inline]
+    fn get(&self, at: usize) -> Option<Exchange> {
+        self.exchanges.get(at).map(|(_, exchange)| *exchange)
+    }
+
+    #[inline]
+    fn set(&mut self, at: Result<usize, usize>, id: PacketId, exchange: Exchange) {
+        match at {
+            Ok(at) => {
+                if let Some(known) = self.exchanges.get_mut(at) {
+                    *known = (id, exchange);
+                }
+            }
+            Err(at) if at == self.exchanges.len() => self.exchanges.push_back((id, exchange)),
+            Err(at) => self.exchanges.insert(at, (id, exchange)),
+        }
+    }
+
+    #[inline]
+    fn forget(&mut self, at: usize) {
+        let exchange = if at == 0 { self.exchanges.pop_front() } else { self.exchanges.remove(at) };
+        let counted = exchange.is_some_and(|(_, exchange)| exchange.counted);
+        self.outstanding = self.outstanding.saturating_sub(u16::from(counted));
+        if self.exchanges.is_empty() && self.exchanges.capacity() > ROOM_KEPT_MAX {
+            self.exchanges = VecDeque::new();
         }
     }
 }

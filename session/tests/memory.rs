@@ -75,15 +75,23 @@ fn a_sending_flow_owns_little_when_busy_and_nothing_when_idle() {
 }
 
 #[test]
-fn a_receiving_flow_owns_nothing_when_idle() {
+fn a_receiving_flow_owns_next_to_nothing_when_idle_and_nothing_without_a_connection() {
     let before = owned();
     let mut flow = ReceiveFlow::new(NonZeroU16::MAX);
-    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
-        for id in (1..=MESSAGES).filter_map(NonZeroU16::new) {
-            flow.on_publish(id, qos).expect("there is room");
-            flow.acknowledged(id, qos, ReasonCode::Success);
-            assert_eq!(flow.on_pubrel(id), qos == QoS::ExactlyOnce);
+    for (qos, at_once) in [(QoS::AtLeastOnce, 1), (QoS::ExactlyOnce, 1), (QoS::ExactlyOnce, 1000)] {
+        let ids: Vec<PacketId> = (1..=MESSAGES).filter_map(NonZeroU16::new).collect();
+        for ids in ids.chunks(at_once) {
+            for id in ids {
+                flow.on_publish(*id, qos).expect("there is room");
+                flow.acknowledged(*id, qos, ReasonCode::Success);
+            }
+            for id in ids {
+                assert_eq!(flow.on_pubrel(*id), qos == QoS::ExactlyOnce);
+            }
         }
-        assert_eq!(owned(), before, "{qos:?}");
+        drop(ids);
+        assert!(owned() - before <= 100, "{qos:?}, {at_once} at once");
     }
+    flow.on_connection_lost();
+    assert_eq!(owned(), before);
 }

@@ -210,9 +210,6 @@ pub(crate) const STORE_LAZY_MS: u64 = 50;
 /// Answers of one connection that wait for the store; beyond, it is not listened to.
 pub(crate) const HELD_ANSWERS_MAX: usize = 64 * 1024;
 
-/// Answers for which there is room once one waits for the store.
-pub(crate) const HELD_ANSWERS_ROOM: usize = 32;
-
 /// Deliveries that gather before they are handed to the store, whatever is under way.
 pub(crate) const PARCEL_DELIVERIES_MAX: usize = 16 * 1024;
 

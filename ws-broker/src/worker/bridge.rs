@@ -6,7 +6,7 @@
 //! and who see to it that the connection lives.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
@@ -36,6 +36,7 @@ use crate::limits::{
 use crate::net::{Address, Peer, Socket, Stream};
 use crate::time::{Ms, seconds};
 use crate::worker::connection::{self, Connection};
+use crate::worker::held::HeldAnswers;
 use crate::worker::keeper::Waiting;
 use crate::worker::link::{Cause, Link, SharedLink};
 use crate::worker::out::{OutBuffer, SpareBuffers};
@@ -536,7 +537,7 @@ impl State {
             mount: None,
             out: OutBuffer::default(),
             is_gated: false,
-            held: VecDeque::new(),
+            held: HeldAnswers::default(),
             answer_bytes: 0,
             waker: None,
             awake: true,

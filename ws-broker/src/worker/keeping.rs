@@ -11,8 +11,9 @@ use crate::store::{
     self, NewDelivery, Place, SavedDelivery, SavedSession, SessionState, Store, Surroundings as _,
 };
 use crate::time::{Wall, seconds};
+use crate::worker::held::Until;
 use crate::worker::keeper::{Due, Stored, Waiting, Who};
-use crate::worker::link::{Cause, Link, SharedLink, Until};
+use crate::worker::link::{Cause, SharedLink};
 use crate::worker::publish::Routed;
 use crate::worker::session::{
     DelayedWill, Delivery, Held, Kept, KeptDelivery, RetainedDelivery, Session, StoredMessage,
@@ -124,7 +125,7 @@ impl State {
     pub(super) fn on_stored(&mut self, parcel: u64) {
         let Stored { links, sessions } = self.keeper.stored(parcel);
         for link in links {
-            self.send_held(&link, |link| link.release_stored(parcel));
+            link.borrow_mut().release(Until::Stored(parcel), &mut self.spare);
         }
         for key in sessions {
             let slot = key.slot as usize;
@@ -146,7 +147,9 @@ impl State {
         while let Some((wait, who)) = self.keeper.done.pop_front() {
             match who {
                 Who::Nobody => {}
-                Who::Link(link) => self.send_held(&link, |link| link.release(wait)),
+                Who::Link(link) => {
+                    link.borrow_mut().release(Until::Settled(wait), &mut self.spare);
+                }
                 Who::Gate(link) => {
                     let link = &mut *link.borrow_mut();
                     link.is_gated = false;
@@ -158,16 +161,6 @@ impl State {
             }
         }
         self.keeper.wake_in_time(self.now);
-    }
-
-    /// Sends the answers that have nothing to wait for any more once some are released.
-    fn send_held(&mut self, link: &SharedLink, release: impl FnOnce(&mut Link)) {
-        let deadline = self.closing_deadline();
-        let link = &mut *link.borrow_mut();
-        release(link);
-        if let Err(cause) = link.send_held(&mut self.spare) {
-            link.close(cause, deadline, &mut self.spare);
-        }
     }
 
     /// Sends an answer once what it waits for has come to be.
@@ -188,12 +181,10 @@ impl State {
             }
             Waiting::Nobody | Waiting::Somebody => None,
         };
+        let link = &mut *link.borrow_mut();
         match until {
-            Some(until) => {
-                link.borrow_mut().hold(until, packet);
-                Ok(())
-            }
-            None => link.borrow_mut().answer(packet, &mut self.spare),
+            Some(_) => link.hold(until, packet, &mut self.spare),
+            None => link.answer(packet, &mut self.spare),
         }
     }
 

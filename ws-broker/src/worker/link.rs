@@ -1,7 +1,6 @@
 //! The connected side of a session: what belongs to one network connection and ends with it.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
 use std::task::Waker;
@@ -12,11 +11,11 @@ use codec::{
 };
 use session::{AliasesIn, AliasesOut};
 
-use crate::limits::{HELD_ANSWERS_MAX, HELD_ANSWERS_ROOM, Limits};
+use crate::limits::{HELD_ANSWERS_MAX, Limits};
 use crate::net::Peer;
 use crate::time::Ms;
 use crate::worker::bridge::Crossing;
-use crate::worker::keeper::WaitKey;
+use crate::worker::held::{HeldAnswers, Until};
 use crate::worker::login::Authenticated;
 use crate::worker::out::{OutBuffer, SpareBuffers};
 use crate::worker::trace;
@@ -49,7 +48,7 @@ pub(crate) struct Link {
     /// Whether nothing is written yet, since the session in its CONNACK is not stored.
     pub is_gated: bool,
     /// Answers to what is not stored yet, and those behind them.
-    pub held: VecDeque<HeldAnswer>,
+    pub held: HeldAnswers,
     /// What stands before the client's topics here.
     pub mount: Option<TopicName>,
     pub aliases_in: AliasesIn,
@@ -65,21 +64,6 @@ pub(crate) struct Link {
     pub problem_information: bool,
     /// There if the client came in by an AUTH exchange.
     pub authenticated: Option<Box<Authenticated>>,
-}
-
-/// An answer that waits until what it acknowledges is stored, or behind one that does.
-#[derive(Debug)]
-pub(crate) struct HeldAnswer {
-    until: Option<Until>,
-    packet: Packet,
-}
-
-/// What an answer waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Until {
-    /// This parcel of the worker is stored.
-    Stored(u64),
-    Settled(WaitKey),
 }
 
 /// Why a connection is closed, and what is still to be done about it.
@@ -146,15 +130,23 @@ impl Link {
     /// It is larger than the client takes, and there is no going on without it (MQTT 5.0
     /// §3.1.2.11.4).
     pub(crate) fn send(&mut self, packet: &Packet, spare: &mut SpareBuffers) -> Result<(), Cause> {
+        let done = self.append(packet, spare);
+        self.encoded(done)
+    }
+
+    /// What becomes of the connection when a packet was encoded, or could not be.
+    #[inline]
+    fn encoded(&self, done: Result<(), EncodeError>) -> Result<(), Cause> {
         let max = self.packet_size_max;
-        match self.append(packet, spare) {
+        match done {
             Ok(()) => Ok(()),
             Err(EncodeError::TooLarge) => {
                 let why = format!("an answer is larger than its Maximum Packet Size of {max}");
                 Err(Cause::Refused(ReasonCode::PacketTooLarge, why))
             }
             Err(error) => {
-                tracing::error!("A packet could not be encoded: {error} in {packet:?}.");
+                let id = &self.client_id;
+                tracing::error!("A packet for client {id} could not be encoded: {error}.");
                 Ok(())
             }
         }
@@ -177,61 +169,43 @@ impl Link {
         done
     }
 
-    /// Appends an answer to which nothing is to be stored, behind those that wait.
-    pub(crate) fn answer(&mut self, packet: Packet, spare: &mut SpareBuffers) -> Result<(), Cause> {
-        if self.held.is_empty() {
-            return self.send(&packet, spare);
-        }
-        self.held.push_back(HeldAnswer { until: None, packet });
-        Ok(())
-    }
-
-    /// Holds an answer back.
-    pub(crate) fn hold(&mut self, until: Until, packet: Packet) {
-        if self.held.capacity() == 0 {
-            // What a client publishes together is answered together.
-            self.held.reserve(HELD_ANSWERS_ROOM);
-        }
-        self.held.push_back(HeldAnswer { until: Some(until), packet });
-    }
-
-    /// What an answer waited for has come to be.
-    pub(crate) fn release(&mut self, wait: WaitKey) {
-        let until = Some(Until::Settled(wait));
-        if let Some(held) = self.held.iter_mut().find(|held| held.until == until) {
-            held.until = None;
-        }
-    }
-
-    /// The parcel that answers waited for is stored.
-    pub(crate) fn release_stored(&mut self, parcel: u64) {
-        for held in &mut self.held {
-            if held.until == Some(Until::Stored(parcel)) {
-                held.until = None;
-            }
-        }
-    }
-
-    /// Sends the answers that have nothing to wait for any more, up to the first that has.
+    /// Sends an answer to which nothing is to be stored, behind those that wait.
     ///
     /// # Errors
     /// As for [`Link::send`].
-    pub(crate) fn send_held(&mut self, spare: &mut SpareBuffers) -> Result<(), Cause> {
-        let mut held = std::mem::take(&mut self.held);
-        let mut sent = Ok(());
-        while sent.is_ok()
-            && let Some(answer) = held.front().filter(|answer| answer.until.is_none())
-        {
-            if self.closing.is_none() {
-                sent = self.send(&answer.packet, spare);
-            }
-            held.pop_front();
+    pub(crate) fn answer(&mut self, packet: Packet, spare: &mut SpareBuffers) -> Result<(), Cause> {
+        if self.held.is_empty() {
+            self.send(&packet, spare)
+        } else {
+            self.hold(None, packet, spare)
         }
-        if !held.is_empty() {
-            self.held = held;
+    }
+
+    /// Holds an answer back until that has come to be, and until those before it are sent.
+    ///
+    /// # Errors
+    /// As for [`Link::send`].
+    pub(crate) fn hold(
+        &mut self,
+        until: Option<Until>,
+        packet: Packet,
+        spare: &mut SpareBuffers,
+    ) -> Result<(), Cause> {
+        let done = self.held.push(until, packet, self.version, self.packet_size_max, spare);
+        self.encoded(done)
+    }
+
+    /// What answers waited for has come to be: sends those that have nothing to wait for any more, up to the
+    /// first that has.
+    pub(crate) fn release(&mut self, until: Until, spare: &mut SpareBuffers) {
+        if self.closing.is_some() {
+            self.held = HeldAnswers::default();
+            return;
         }
+        self.held.release(until);
+        let sent = self.held.move_ready(&mut self.out, &self.client_id, spare);
+        self.answer_bytes = self.answer_bytes.saturating_add(sent);
         self.wake();
-        sent
     }
 
     /// Whether the client asks and asks and does not read the answers: it is not listened to until

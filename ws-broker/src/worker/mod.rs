@@ -10,6 +10,7 @@ mod cache;
 mod connection;
 mod doors;
 mod fan_out;
+mod held;
 mod housekeeping;
 mod keeper;
 mod keeping;

@@ -1,7 +1,6 @@
 //! How sessions begin, go on, wait and end (MQTT 5.0 §4.1, §3.1.2.4).
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::num::NonZeroU16;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,6 +17,7 @@ use crate::log::NOTICE;
 use crate::net::Peer;
 use crate::store;
 use crate::time::{Ms, seconds};
+use crate::worker::held::HeldAnswers;
 use crate::worker::keeper::Waiting;
 use crate::worker::link::{Cause, Link, SharedLink};
 use crate::worker::login::{Authenticated, Login, Proof};
@@ -132,7 +132,7 @@ impl State {
             mount: listener.mount_point.clone(),
             out,
             is_gated: false,
-            held: VecDeque::new(),
+            held: HeldAnswers::default(),
             answer_bytes: 0,
             waker: None,
             awake: true,
