@@ -229,6 +229,12 @@ impl<M> SendFlow<M> {
         self.outgoing(self.slots.len().saturating_sub(1), false)
     }
 
+    /// Whether there may be something to transmit, now or when there is quota again.
+    #[must_use]
+    pub fn has_waiting(&self) -> bool {
+        !self.queue.is_empty() || self.resent < self.slots.len()
+    }
+
     /// Takes a PUBACK, whatever its Reason Code, and gives the message back (MQTT 5.0 §4.3.2).
     ///
     /// # Errors

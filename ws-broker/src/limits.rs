@@ -108,8 +108,7 @@ pub(crate) const HTTP_FILE_MAX: u64 = 32 << 20;
 /// Bytes of log lines that a worker gathers before it writes them.
 pub(crate) const LOG_GATHERED_BYTES_MAX: usize = 16 * 1024;
 
-/// Tasks that a worker runs before it looks for what has arrived since. A message goes to that many with
-/// one write each and no look between, in which more messages for the same ones would come in.
+/// Tasks that a worker runs before it looks for what has arrived since.
 pub(crate) const TASKS_BEFORE_IO: u32 = 256;
 
 /// Receivers on one worker that a message of QoS 0 is given to in one turn, which takes a few milliseconds; more
@@ -117,9 +116,12 @@ pub(crate) const TASKS_BEFORE_IO: u32 = 256;
 /// written at once only where they are given in one turn.
 pub(crate) const RECEIVERS_AT_ONCE_MAX: usize = 2048;
 
-/// Connections that one turn makes ready to write, of those that its messages go to; more of them wait for
-/// the next portion.
-pub(crate) const WAKES_AT_ONCE_MAX: usize = 1024;
+/// Connections that are written to, one after the other, before others get their turn and it is looked for what
+/// has arrived.
+pub(crate) const WRITES_AT_ONCE_MAX: usize = 256;
+
+/// Writes of one turn to a connection for which much is held back, before others get theirs.
+pub(crate) const WRITES_PER_TURN: usize = 4;
 
 /// Bytes of retained messages that are put together for a new subscription before they are written.
 pub(crate) const RETAINED_BYTES_AT_ONCE: usize = 64 * 1024;

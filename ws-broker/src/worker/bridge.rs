@@ -539,8 +539,12 @@ impl State {
             is_gated: false,
             held: HeldAnswers::default(),
             answer_bytes: 0,
+            transport: None,
+            flushing: false,
+            slot,
             waker: None,
             awake: true,
+            queued: false,
             closing: None,
             packet_size_max: plan.config.max_packet_size.unwrap_or(u32::MAX).min(theirs),
             // It was told of none.

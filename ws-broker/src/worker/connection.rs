@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::access::Identity;
 use crate::broker::{Counters, WorkerId, count};
-use crate::limits::READ_CHUNK;
+use crate::limits::{READ_CHUNK, WRITES_PER_TURN};
 use crate::log::CONNECTION;
 use crate::net::Peer;
 use crate::worker::ahead::Ahead;
@@ -32,9 +32,6 @@ use crate::worker::{Adopted, Connected, Handshake, Mail, State, Worker};
 
 /// Chunks that one turn reads from a connection before others get theirs.
 const CHUNKS_PER_TURN: usize = 4;
-
-/// Writes of one turn to a connection for which much is held back, before others get theirs.
-const WRITES_PER_TURN: usize = 4;
 
 /// Serves a connection that has sent nothing yet, and has to have connected by this time.
 ///
@@ -367,16 +364,9 @@ fn establish(
     );
     let Greeting { transport, mut incoming, decoder, .. } = greeting;
     incoming.present();
-    let connection = Connection {
-        worker: Rc::clone(worker),
-        transport,
-        incoming,
-        decoder,
-        slot,
-        link,
-        crossing: None,
-        flushing: false,
-    };
+    link.borrow_mut().transport = Some(transport);
+    let connection =
+        Connection { worker: Rc::clone(worker), incoming, decoder, slot, link, crossing: None };
     // In a task of its own, which needs far less memory than the handshake did.
     tokio::task::spawn_local(connection.serve());
     Ok(())
@@ -417,15 +407,12 @@ fn describe(connect: &Connect, identity: &Identity) -> String {
 /// A connection and the session it belongs to.
 pub(super) struct Connection {
     worker: Rc<Worker>,
-    transport: Transport,
     incoming: Incoming,
     decoder: Decoder,
     slot: usize,
     link: SharedLink,
     /// There if the other end is another broker, to which we connected.
     crossing: Option<Rc<Crossing>>,
-    /// Whether the transport holds bytes that it could not write yet.
-    flushing: bool,
 }
 
 impl Connection {
@@ -439,8 +426,9 @@ impl Connection {
         link: &SharedLink,
     ) -> Self {
         let (worker, link) = (Rc::clone(worker), Rc::clone(link));
+        link.borrow_mut().transport = Some(transport);
         let crossing = link.borrow().crossing.clone();
-        Self { worker, transport, incoming, decoder, slot, link, crossing, flushing: false }
+        Self { worker, incoming, decoder, slot, link, crossing }
     }
 
     /// Serves the connection to its end.
@@ -484,7 +472,7 @@ impl Connection {
         let deaf = self.link.borrow_mut().is_deaf(&state.settings.config.limits);
         let more = !deaf && self.read(cx, &mut state);
         state.end_turn();
-        let written = self.write(cx, &mut state);
+        let written = state.write(cx, self.slot, &self.link, WRITES_PER_TURN);
         let mut link = self.link.borrow_mut();
         let more = more || deaf && !link.is_deaf(&state.settings.config.limits);
         link.awake = false;
@@ -497,7 +485,7 @@ impl Connection {
             }
         };
         if let Some(closing) = &link.closing {
-            let done = link.out.is_empty() && !self.flushing;
+            let done = link.out.is_empty() && !link.flushing;
             if done || closing.deadline <= state.now {
                 return Poll::Ready(ControlFlow::Break(closing.cause.clone()));
             }
@@ -522,9 +510,9 @@ impl Connection {
             }
             // What is left from the handshake is there before anything is read.
             if self.incoming.chunk.is_empty() {
-                match poll_read(&mut self.transport, cx, &mut self.incoming, state) {
+                match self.poll_read(cx, state) {
                     Poll::Pending => return false,
-                    Poll::Ready(Ok(())) => self.link.borrow_mut().last_heard = state.now,
+                    Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(error)) => {
                         self.close(read_cause(error), state);
                         return false;
@@ -537,6 +525,20 @@ impl Connection {
             }
         }
         true
+    }
+
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        state: &mut State,
+    ) -> Poll<Result<(), ReadError>> {
+        let link = &mut *self.link.borrow_mut();
+        let Some(transport) = &mut link.transport else { return Poll::Pending };
+        let read = poll_read(transport, cx, &mut self.incoming, state);
+        if matches!(read, Poll::Ready(Ok(()))) {
+            link.last_heard = state.now;
+        }
+        read
     }
 
     /// Does what the whole packets among the bytes say.
@@ -578,33 +580,6 @@ impl Connection {
         self.link.borrow_mut().close(cause, deadline, &mut state.spare);
     }
 
-    /// Writes what waits, until nothing does or the turn is over; says whether there is more to write at once.
-    fn write(&mut self, cx: &mut Context<'_>, state: &mut State) -> Result<bool, String> {
-        for _ in 0..WRITES_PER_TURN {
-            {
-                let mut link = self.link.borrow_mut();
-                if link.is_gated {
-                    return Ok(false);
-                }
-                if link.out.is_empty() && !self.flushing {
-                    link.out.release(&mut state.spare);
-                    return Ok(false);
-                }
-                match poll_write(&mut self.transport, cx, &mut link.out, &state.counters) {
-                    Poll::Ready(Ok(())) => self.flushing = false,
-                    Poll::Ready(Err(error)) => return Err(error.to_string()),
-                    Poll::Pending => {
-                        self.flushing = true;
-                        return Ok(false);
-                    }
-                }
-            }
-            // There is room again for what the session holds back.
-            state.pump(self.slot);
-        }
-        Ok(true)
-    }
-
     /// The connection has ended: its session goes on without it, or ends.
     async fn end(mut self, cause: &Cause) {
         let (client_id, peer) = {
@@ -621,9 +596,13 @@ impl Connection {
 
     /// Closes the connection as its end wants.
     pub(super) async fn hang_up(&mut self, cause: &Cause) {
-        if !matches!(cause, Cause::ConnectionLost(_)) {
+        // From now on nobody else writes.
+        let transport = self.link.borrow_mut().transport.take();
+        if let Some(mut transport) = transport
+            && !matches!(cause, Cause::ConnectionLost(_))
+        {
             let error = cause.is_ours() && *cause != Cause::ShuttingDown;
-            hang_up(&self.worker, &mut self.transport, error).await;
+            hang_up(&self.worker, &mut transport, error).await;
         }
     }
 }

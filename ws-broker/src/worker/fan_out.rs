@@ -8,12 +8,14 @@
 //! same topic go behind it, however few they are for.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use codec::QoS;
+use tokio::task::yield_now;
 
 use crate::broker::{Message, Target, Targets};
 use crate::limits::{RECEIVERS_AT_ONCE_MAX, ROUND_BYTES_MAX};
@@ -135,10 +137,11 @@ pub(super) async fn run(worker: Rc<Worker>) {
     poll_fn::<(), _>(|cx| {
         let mut state = worker.state.borrow_mut();
         state.begin_turn();
-        let more = state.give_portion();
+        // Not before the portion before it was written.
+        let more = !state.queue.is_empty() || state.give_portion();
         state.end_turn();
         if more {
-            cx.waker().wake_by_ref();
+            let _ = pin!(yield_now()).poll(cx);
         } else {
             state.fan_outs.waker = Some(cx.waker().clone());
         }

@@ -19,6 +19,7 @@ use crate::worker::held::{HeldAnswers, Until};
 use crate::worker::login::Authenticated;
 use crate::worker::out::{OutBuffer, SpareBuffers};
 use crate::worker::trace;
+use crate::worker::transport::Transport;
 
 /// A link is shared by its connection's task and by the session, both in one worker.
 pub(crate) type SharedLink = Rc<RefCell<Link>>;
@@ -37,10 +38,18 @@ pub(crate) struct Link {
     pub out: OutBuffer,
     /// Bytes of answers that were appended to `out` while it was too full.
     pub answer_bytes: usize,
-    /// Wakes the connection's task, which writes what is in `out`.
+    /// What the connection travels over: there from when its task begins until that hangs up.
+    pub transport: Option<Transport>,
+    /// Whether the transport holds bytes that it could not write yet.
+    pub flushing: bool,
+    /// The place of its session.
+    pub slot: usize,
+    /// Wakes the connection's task.
     pub waker: Option<Waker>,
     /// Whether the task is running or has been woken already.
     pub awake: bool,
+    /// Whether it stands among those for whom what is in `out` is about to be written.
+    pub queued: bool,
     /// Set once the connection is to be closed.
     pub closing: Option<Closing>,
     /// The largest packet that the client takes.
@@ -235,14 +244,9 @@ impl Link {
     pub(crate) fn wake(&mut self) {
         if !self.awake {
             self.awake = true;
-            self.wake_task();
-        }
-    }
-
-    /// Wakes the connection's task, which is marked as awake already.
-    pub(crate) fn wake_task(&self) {
-        if let Some(waker) = &self.waker {
-            waker.wake_by_ref();
+            if let Some(waker) = &self.waker {
+                waker.wake_by_ref();
+            }
         }
     }
 

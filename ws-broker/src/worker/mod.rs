@@ -427,7 +427,6 @@ impl State {
     fn begin_turn(&mut self) {
         self.now = self.shared.clock.now();
         self.congested = None;
-        self.queue.begin_turn();
     }
 
     /// Ends a turn: who waited for what was stored goes on, and what other workers' sessions get is

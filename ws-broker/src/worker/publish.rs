@@ -295,7 +295,7 @@ impl State {
         } else {
             frame.write(self.now, link, &mut self.spare)
         };
-        self.queue.wake(link, shared_link);
+        self.queue.push(link, shared_link);
         note(&self.counters, message, sent);
     }
 
@@ -328,7 +328,7 @@ impl State {
             }
         }
         if link.out.len() > before {
-            link.wake();
+            self.queue.push(link, &shared_link);
         }
     }
 

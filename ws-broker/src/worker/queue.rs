@@ -1,71 +1,156 @@
-//! Who is to write next, where that are many: a message for a hundred thousand makes as many connections
-//! ready to write, and whoever comes after them would wait for all of them. So they get their turn in
-//! portions, and between two portions there is time for everybody else.
+//! Who has something to write, and the task that writes it for all of them.
+//!
+//! A message for many makes as many connections ready to write. Their tasks need not run for that: each of
+//! them would be taken up, look for what has arrived and be put away again, which costs as much as what it
+//! is woken for. So this one task writes for one connection after the other. It comes after all that have
+//! something to do already, so what many publish for one receiver leaves in one write.
+//!
+//! There may be a hundred thousand of them. They get their turn in portions, and between two portions there
+//! is time for everybody else.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
-use crate::limits::WAKES_AT_ONCE_MAX;
-use crate::worker::link::{Link, SharedLink};
+use tokio::task::{coop, yield_now};
+
+use crate::limits::WRITES_AT_ONCE_MAX;
+use crate::worker::connection::poll_write;
+use crate::worker::link::{Cause, Closing, Link, SharedLink};
+use crate::worker::session::Session;
 use crate::worker::{State, Worker};
 
-/// Connections that have something to write, and whose turn it is later.
+/// Connections that have something to write.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    /// Connections that were made ready in this turn.
-    woken: usize,
     waiting: VecDeque<SharedLink>,
     waker: Option<Waker>,
 }
 
 impl Queue {
-    /// Begins another turn.
-    pub(super) fn begin_turn(&mut self) {
-        self.woken = 0;
-    }
-
-    /// Makes a connection ready to write, at once or when it is its turn.
-    pub(super) fn wake(&mut self, link: &mut Link, shared: &SharedLink) {
-        if link.awake {
+    /// Has written, soon, what waits for a connection.
+    pub(super) fn push(&mut self, link: &mut Link, shared: &SharedLink) {
+        // Its own task writes at the end of its turn.
+        if link.awake || link.queued {
             return;
         }
-        if self.woken < WAKES_AT_ONCE_MAX {
-            self.woken = self.woken.saturating_add(1);
-            link.wake();
-            return;
-        }
-        link.awake = true;
+        link.queued = true;
         self.waiting.push_back(Rc::clone(shared));
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
     }
 
-    /// Gives a portion of those who wait their turn; says whether more do.
-    fn give_turns(&mut self) -> bool {
-        let portion = self.waiting.len().min(WAKES_AT_ONCE_MAX);
-        for link in self.waiting.drain(..portion) {
-            link.borrow().wake_task();
-        }
-        if self.waiting.is_empty() {
-            self.waiting = VecDeque::new();
-        }
-        !self.waiting.is_empty()
+    /// Whether nobody waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 }
 
-/// Gives those who wait their turns, for as long as the worker runs.
+impl State {
+    /// Writes for a portion of those who wait; says whether more do.
+    fn write_portion(&mut self) -> bool {
+        for _ in 0..WRITES_AT_ONCE_MAX {
+            let Some(shared) = self.queue.waiting.pop_front() else { break };
+            self.write_queued(&shared);
+        }
+        if self.queue.is_empty() && self.queue.waiting.capacity() > WRITES_AT_ONCE_MAX {
+            self.queue.waiting = VecDeque::new();
+        }
+        !self.queue.is_empty()
+    }
+
+    /// Writes for one connection, and leaves to its task whatever is more than that.
+    fn write_queued(&mut self, shared: &SharedLink) {
+        let (slot, waker) = {
+            let link = &mut *shared.borrow_mut();
+            link.queued = false;
+            if link.awake {
+                return;
+            }
+            // Once a socket takes no more, it is the connection's task that goes on.
+            let Some(waker) = link.waker.take() else { return };
+            link.awake = true;
+            (link.slot, waker)
+        };
+        let written = self.write(&mut Context::from_waker(&waker), slot, shared, 1);
+        let link = &mut *shared.borrow_mut();
+        link.waker = Some(waker);
+        link.awake = false;
+        let more = written.unwrap_or_else(|error| {
+            let cause = Cause::ConnectionLost(error);
+            link.closing.get_or_insert(Closing { cause, deadline: self.now });
+            true
+        });
+        if more || link.closing.is_some() {
+            link.wake();
+        }
+    }
+
+    /// Writes what waits for a connection and what its session holds back, until there is nothing more, the socket
+    /// takes no more, or there were so many writes; says whether there is more to write at once.
+    ///
+    /// # Errors
+    /// The connection is broken, for this reason.
+    pub(super) fn write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slot: usize,
+        shared: &SharedLink,
+        writes_max: usize,
+    ) -> Result<bool, String> {
+        for _ in 0..writes_max {
+            {
+                let link = &mut *shared.borrow_mut();
+                if link.is_gated {
+                    return Ok(false);
+                }
+                if link.out.is_empty() && !link.flushing {
+                    link.out.release(&mut self.spare);
+                    return Ok(false);
+                }
+                let Some(transport) = &mut link.transport else { return Ok(false) };
+                match poll_write(transport, cx, &mut link.out, &self.counters) {
+                    Poll::Ready(Ok(())) => {
+                        link.flushing = false;
+                        if !self.sessions.get(slot).is_some_and(Session::holds_back) {
+                            link.out.release(&mut self.spare);
+                            return Ok(false);
+                        }
+                    }
+                    Poll::Ready(Err(error)) => return Err(error.to_string()),
+                    Poll::Pending => {
+                        link.flushing = true;
+                        return Ok(false);
+                    }
+                }
+            }
+            // There is room again for what the session holds back.
+            self.pump(slot);
+        }
+        let link = &mut *shared.borrow_mut();
+        link.out.release(&mut self.spare);
+        Ok(!link.out.is_empty())
+    }
+}
+
+/// Writes for those who wait, for as long as the worker runs.
 pub(super) async fn run(worker: Rc<Worker>) {
-    poll_fn::<(), _>(|cx| {
-        let State { queue, .. } = &mut *worker.state.borrow_mut();
-        if queue.give_turns() {
-            cx.waker().wake_by_ref();
+    // How long it may go on is its own affair: others have their turn after each portion.
+    coop::unconstrained(poll_fn::<(), _>(|cx| {
+        let mut state = worker.state.borrow_mut();
+        state.begin_turn();
+        let more = state.write_portion();
+        state.end_turn();
+        if more {
+            // Not before it was looked for what has arrived.
+            let _ = pin!(yield_now()).poll(cx);
         } else {
-            queue.waker = Some(cx.waker().clone());
+            state.queue.waker = Some(cx.waker().clone());
         }
         Poll::Pending
-    })
+    }))
     .await;
 }

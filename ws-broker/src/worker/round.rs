@@ -312,7 +312,7 @@ impl State {
         }
         let form = if link.version.is_v5() { &packets.v5 } else { &packets.v3 };
         link.out.push_packets(&form.bytes, packets.messages, &mut self.spare);
-        self.queue.wake(link, shared_link);
+        self.queue.push(link, shared_link);
         count(&self.counters.publishes_sent, messages);
         count(&self.counters.publish_bytes_sent, packets.payload_bytes);
     }

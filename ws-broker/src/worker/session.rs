@@ -126,6 +126,15 @@ impl Session {
         self.send.queued_len().saturating_add(self.qos0.len())
     }
 
+    /// Whether anything waits to be moved to the connection, or is to be noted once nothing does.
+    pub(crate) fn holds_back(&self) -> bool {
+        self.send.has_waiting()
+            || !self.qos0.is_empty()
+            || !self.retained.is_empty()
+            || self.is_dropping
+            || self.kept.as_ref().is_some_and(|kept| !kept.owed.is_empty())
+    }
+
     /// Keeps a message of QoS 0.
     pub(crate) fn push_qos0(&mut self, delivery: Delivery) {
         self.queued_bytes = self.queued_bytes.saturating_add(delivery.message.size());

@@ -1,8 +1,8 @@
 //! What MQTT travels over: a stream of bytes as it is, or WebSocket on one (MQTT 5.0 §6).
 
-use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::{fmt, io};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use codec::{FixedHeader, MqttString, PACKET_SIZE_MAX, ProtocolVersion};
@@ -20,6 +20,15 @@ pub(crate) enum Transport {
     Bytes(Stream),
     /// With what its peer is told if it has to be closed for an error.
     WebSocket(Box<WebSocket<Stream>>, CloseCode),
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bytes(_) => "bytes",
+            Self::WebSocket(..) => "WebSocket",
+        })
+    }
 }
 
 /// A connection on its way from one worker to another.
