@@ -220,6 +220,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
+    use crate::fault::Reason;
 
     fn retained(topic: &str, payload: Option<&[u8]>) -> Retained {
         let payload = payload.map(<[u8]>::to_vec);
@@ -247,7 +248,7 @@ mod tests {
         assert!(sent.iter().all(|p| p.payload.is_empty() && p.retain && p.qos == 1));
         assert!(run.told(0, &Outcome::Waiting) && run.told(0, &Outcome::Acknowledged));
         assert!(!run.told(77, &Outcome::Acknowledged), "somebody else's");
-        run.told(1, &Outcome::Failed(Failure::Refused("no".into())));
+        run.told(1, &Outcome::Failed(Failure::Refused(Reason::Broker("no".into()))));
         assert!(!run.is_over());
         run.told(2, &Outcome::Acknowledged);
         assert!(run.is_over());

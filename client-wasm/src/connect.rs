@@ -8,6 +8,7 @@ use codec::{
 use serde::{Deserialize, Serialize};
 use session::Options;
 
+use crate::fault::Fault;
 use crate::limits::PACKET_SIZE_MAX;
 use crate::protocol::Properties;
 
@@ -149,7 +150,7 @@ impl Connect {
     ///
     /// # Errors
     /// Something can't be said in a CONNECT; with what it is.
-    pub fn options(&self, client_id: &str) -> Result<Options, String> {
+    pub fn options(&self, client_id: &str) -> Result<Options, Fault> {
         let own = if self.client_id.is_empty() { client_id } else { &self.client_id };
         let client_id = text("Client Identifier", own)?;
         let mut options = Options::new(self.version.in_codec(), client_id);
@@ -173,8 +174,9 @@ impl Connect {
 }
 
 impl Will {
-    fn in_codec(&self, version: Version) -> Result<codec::Will, String> {
-        let topic = TopicName::new(&self.topic).map_err(|error| format!("Will Topic: {error}"))?;
+    fn in_codec(&self, version: Version) -> Result<codec::Will, Fault> {
+        let topic =
+            TopicName::new(&self.topic).map_err(|error| Fault::from(&error).at("Will Topic"))?;
         let properties = if version == Version::V5 {
             let delay = (self.delay_s != 0).then_some(Property::WillDelayInterval(self.delay_s));
             properties(self.properties.clone(), delay)?
@@ -205,8 +207,8 @@ impl Subscription {
     ///
     /// # Errors
     /// The filter is none; with the reason.
-    pub fn in_codec(&self) -> Result<codec::Subscription, String> {
-        let filter = TopicFilter::new(&self.filter).map_err(|error| error.to_string())?;
+    pub fn in_codec(&self) -> Result<codec::Subscription, Fault> {
+        let filter = TopicFilter::new(&self.filter).map_err(|error| Fault::from(&error))?;
         let retain_handling = match self.retain_handling {
             1 => RetainHandling::SendIfNew,
             2 => RetainHandling::DoNotSend,
@@ -222,8 +224,8 @@ impl Subscription {
     }
 }
 
-fn text(name: &str, text: &str) -> Result<MqttString, String> {
-    MqttString::new(text).map_err(|error| format!("{name}: {error}"))
+fn text(name: &str, text: &str) -> Result<MqttString, Fault> {
+    MqttString::new(text).map_err(|error| Fault::from(&error).at(name))
 }
 
 /// The properties of a message to be published, behind one that goes before them; what can't be one is
@@ -231,9 +233,9 @@ fn text(name: &str, text: &str) -> Result<MqttString, String> {
 pub(crate) fn properties(
     given: Properties,
     first: Option<Property>,
-) -> Result<codec::Properties, String> {
+) -> Result<codec::Properties, Fault> {
     let string = |id: PropertyId, text: &str| {
-        MqttString::new(text).map_err(|error| format!("{id}: {error}"))
+        MqttString::new(text).map_err(|error| Fault::from(&error).at(&id))
     };
     let mut properties: Vec<Property> = first.into_iter().collect();
     if given.is_text {
@@ -246,7 +248,7 @@ pub(crate) fn properties(
     }
     if let Some(topic) = given.response_topic {
         let topic = TopicName::new(&topic)
-            .map_err(|error| format!("{}: {error}", PropertyId::ResponseTopic))?;
+            .map_err(|error| Fault::from(&error).at(&PropertyId::ResponseTopic))?;
         properties.push(Property::ResponseTopic(topic));
     }
     properties.extend(given.correlation_data.map(|d| Property::CorrelationData(d.into())));
@@ -255,7 +257,7 @@ pub(crate) fn properties(
             (string(PropertyId::UserProperty, &name)?, string(PropertyId::UserProperty, &value)?);
         properties.push(Property::UserProperty(name, value));
     }
-    codec::Properties::new(properties).map_err(|error| error.to_string())
+    codec::Properties::new(properties).map_err(|error| Fault::from(&error))
 }
 
 #[cfg(test)]
@@ -323,11 +325,13 @@ mod tests {
         let wrong = |change: fn(&mut Connect)| {
             let mut connect = full();
             change(&mut connect);
-            connect.options("").unwrap_err()
+            connect.options("").unwrap_err().words(crate::texts::choose(["en"]).1)
         };
-        assert!(wrong(|c| c.client_id = "\0".into()).contains("Client Identifier"));
-        assert!(wrong(|c| c.username = "a\0".into()).contains("User Name"));
-        assert!(wrong(|c| c.will.as_mut().unwrap().topic = "a/#".into()).contains("Will Topic"));
+        let nul = "the text holds the character U+0000";
+        assert_eq!(wrong(|c| c.client_id = "\0".into()), format!("Client Identifier: {nul}"));
+        assert_eq!(wrong(|c| c.username = "a\0".into()), format!("User Name: {nul}"));
+        let topic = wrong(|c| c.will.as_mut().unwrap().topic = "a/#".into());
+        assert_eq!(topic, "Will Topic: a topic to publish on can’t hold + or #");
     }
 
     #[test]

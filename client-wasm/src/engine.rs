@@ -15,6 +15,7 @@ use crate::connect::{self, Connect, Subscription, Version};
 use crate::connection::{self, Connection};
 use crate::desk::Desk;
 use crate::export;
+use crate::fault::{self, Fault, Reason};
 use crate::limits::{
     PUBLISHES_WAITING_MAX, REPEAT_MS_MIN, REPLAY_INTERVAL_MS, REPLAY_TOLD_MS, SUBSCRIPTIONS_MAX,
 };
@@ -180,11 +181,12 @@ impl Engine {
         let drawn = format!("dashboard-{:08x}", clock::seed() as u32);
         let owner = Owner(Rc::downgrade(&self.0));
         let made = connect.options(&drawn).and_then(|options| {
-            Connection::new(connect.url.clone(), options, owner).map_err(|error| error.to_string())
+            Connection::new(connect.url.clone(), options, owner)
+                .map_err(|error| Fault::from(&error))
         });
         let connection = match made {
             Ok(connection) => connection,
-            Err(words) => return self.0.offline(Problem::Options(words), None),
+            Err(fault) => return self.0.offline(Problem::Options(fault), None),
         };
         *self.0.connection.borrow_mut() = Some(connection.clone());
         self.0.desk.borrow_mut().subscriptions().clear();
@@ -226,11 +228,11 @@ impl Engine {
             let Some(connection) = &connection else { return Ok(None) };
             let identifier = subscription.identifier;
             let token = connection.change(|client, _| client.subscribe(vec![line], identifier));
-            token.map(Some).map_err(|error| error.to_string())
+            token.map(Some).map_err(|error| Fault::from(&error))
         });
         let (token, answer) = match asked {
             Ok(token) => (token, None),
-            Err(reason) => (None, Some(Answer::Refused(reason))),
+            Err(fault) => (None, Some(Answer::Refused(Reason::Fault(fault)))),
         };
         self.0.show_subscription(Subscribed { subscription: subscription.clone(), answer });
         if let (Some(token), Some(connection)) = (token, connection) {
@@ -453,10 +455,10 @@ impl Inner {
         let asked = subscription.in_codec().and_then(|line| {
             let identifier = subscription.identifier;
             let asked = connection.change(|client, _| client.subscribe(vec![line], identifier));
-            asked.map_err(|error| error.to_string())
+            asked.map_err(|error| Fault::from(&error))
         });
-        if let Err(reason) = asked {
-            desk.sys().answered(Some(reason));
+        if let Err(fault) = asked {
+            desk.sys().answered(Some(Reason::Fault(fault)));
         }
     }
 
@@ -551,10 +553,9 @@ impl Inner {
             DisconnectReason::ByServer { code, reason, .. } => {
                 Problem::Refused(with_reason(code, reason.as_deref()))
             }
-            DisconnectReason::Protocol(violation) => Problem::Malformed(violation.to_string()),
-            DisconnectReason::ServerDoesNotRead | DisconnectReason::Connect(_) => {
-                Problem::Malformed(why.to_string())
-            }
+            DisconnectReason::Protocol(violation) => Problem::Malformed((&violation).into()),
+            DisconnectReason::Connect(error) => Problem::Options((&error).into()),
+            DisconnectReason::ServerDoesNotRead => Problem::Malformed(fault::not_reading()),
         }
     }
 
@@ -605,7 +606,7 @@ impl Inner {
         if let Some((filter, code)) = results.first()
             && filter.as_str() == sys::FILTER
         {
-            let refused = code.is_error().then(|| code.to_string());
+            let refused = code.is_error().then(|| Reason::Broker(code.to_string()));
             self.desk.borrow_mut().sys().answered(refused);
         }
         // After a reconnect the broker answers once more, maybe otherwise.
@@ -613,7 +614,7 @@ impl Inner {
         let (Some(subscription), Some((_, code))) = (subscription, results.first()) else { return };
         let answer = match code.granted_qos() {
             Some(qos) => Answer::Granted(qos as u8),
-            None => Answer::Refused(code.to_string()),
+            None => Answer::Refused(Reason::Broker(code.to_string())),
         };
         let mut desk = self.desk.borrow_mut();
         let place = desk.subscriptions().iter_mut().find(|s| s.subscription == subscription);
@@ -707,9 +708,16 @@ fn topic_failure(error: TopicError) -> Failure {
 }
 
 fn failure(why: PublishError) -> Failure {
+    let refused = |fault| Failure::Refused(Reason::Fault(fault));
     match why {
         PublishError::QueueFull => Failure::Busy,
         PublishError::SessionLost => Failure::Lost,
-        other => Failure::Refused(other.to_string()),
+        PublishError::Refused { code, reason } => {
+            Failure::Refused(Reason::Broker(with_reason(code, reason.as_deref())))
+        }
+        PublishError::QosNotSupported { maximum } => refused(fault::qos_max(maximum)),
+        PublishError::RetainNotSupported => refused(fault::no_retain()),
+        PublishError::TooLarge { size, max } => refused(fault::too_large(size as u64, max.into())),
+        PublishError::Encode(error) => refused((&error).into()),
     }
 }

@@ -18,6 +18,7 @@ pub mod detail;
 pub mod diff;
 pub mod draft;
 pub mod export;
+pub mod fault;
 pub mod find;
 pub mod float;
 pub mod format;

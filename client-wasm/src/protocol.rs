@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::connect::{Connect, Subscription};
+use crate::fault::{Fault, Reason};
 use crate::format::{Format, Formatted};
 use crate::history::{self, Gaps, History, Neighbor, Slice, Span, Sparkline, Summary};
 use crate::log::Seq;
@@ -483,7 +484,7 @@ pub enum Answer {
     /// The QoS that it grants.
     Granted(u8),
     /// It refuses; with the reason.
-    Refused(String),
+    Refused(Reason),
 }
 
 /// Why there is no connection.
@@ -494,7 +495,7 @@ pub enum Problem {
     /// This address is not one that a WebSocket can be opened to.
     Address(String),
     /// What the broker is to be told can't be said; with what it is.
-    Options(String),
+    Options(Fault),
     /// Nothing answered: no broker there, or the network is down.
     Unreachable {
         /// Whether it was to be encrypted: then it may also be a certificate that the browser does not
@@ -521,7 +522,7 @@ pub enum Problem {
         name: String,
     },
     /// The broker broke the protocol; with what was wrong.
-    Malformed(String),
+    Malformed(Fault),
 }
 
 /// What was counted since the page was opened.
@@ -960,7 +961,7 @@ pub enum SysState {
     /// It has agreed to; whether it has anything to tell is seen when it comes.
     Subscribed,
     /// It refuses, with this reason.
-    Refused(String),
+    Refused(Reason),
 }
 
 /// A message of the broker's own.
@@ -1155,13 +1156,13 @@ pub enum Failure {
     /// The topic is longer than a packet can say, or holds U+0000.
     TopicText,
     /// A property can't be sent like this; with the reason.
-    Property(String),
+    Property(Fault),
     /// There is no connection.
     Offline,
     /// Too many wait already.
     Busy,
-    /// The broker refused it; with its reason.
-    Refused(String),
+    /// The broker refused it, or does not take such messages; with the reason.
+    Refused(Reason),
     /// The connection was lost before the broker acknowledged it, and the session with it.
     Lost,
 }

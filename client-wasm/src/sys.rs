@@ -6,6 +6,7 @@
 
 use hashbrown::HashMap;
 
+use crate::fault::Reason;
 use crate::limits::{
     SYS_INTERVAL_MS, SYS_LOG_BYTES_MAX, SYS_PAYLOAD_MAX, SYS_SENT_AT_ONCE, SYS_TOPICS_MAX,
 };
@@ -97,7 +98,7 @@ impl Sys {
     }
 
     /// The broker has answered; with its reason where it refused.
-    pub fn answered(&mut self, refused: Option<String>) {
+    pub fn answered(&mut self, refused: Option<Reason>) {
         self.state = refused.map_or(SysState::Subscribed, SysState::Refused);
     }
 
@@ -208,7 +209,7 @@ mod tests {
         assert_eq!(sys.changed(0.0), None);
         assert!(sys.open());
         assert!(!sys.open(), "it is on its way");
-        sys.answered(Some("Not authorized".into()));
+        sys.answered(Some(Reason::Broker("Not authorized".into())));
         assert!(sys.open(), "who looks again asks again");
         assert!(!take(&mut sys, "$SYSTEM/a", "1", 0.0));
         assert!(take(&mut sys, "$SYS/broker/uptime", "1 seconds", 0.0));

@@ -48,7 +48,7 @@ pub enum Decoded {
 /// Why a payload is not shown in a form that it seems to have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wrong {
-    /// It is not of that form; with the decoder's words.
+    /// It is not of that form; with the field that is wrong, or the byte, where that is known.
     Malformed(String),
     /// Values stand in values deeper than the page looks.
     TooDeep,
@@ -84,7 +84,7 @@ pub fn look(question: &Question<'_>) -> Looked {
         let birth = question.birth.unwrap_or_default();
         match sparkplug::decode(question.payload, birth) {
             Ok(payload) => looked.forms.push((Form::Sparkplug, Decoded::Sparkplug(payload))),
-            Err(words) => looked.wrong = Some((Form::Sparkplug, Wrong::Malformed(words))),
+            Err(field) => looked.wrong = Some((Form::Sparkplug, Wrong::Malformed(field))),
         }
     }
     let mut outlines = Vec::new();

@@ -73,11 +73,11 @@ pub struct Metric {
 /// Decodes a payload. `birth` is the birth certificate that goes before it, or nothing.
 ///
 /// # Errors
-/// It is no Sparkplug payload; with the decoder's words.
+/// It is no Sparkplug payload; with the field that is wrong, as the specification calls it, where there is one.
 pub fn decode(payload: &[u8], birth: &[u8]) -> Result<Sparkplug, String> {
-    let payload = wire::Payload::decode(payload).map_err(|error| error.to_string())?;
+    let payload = wire::Payload::decode(payload).map_err(|error| field_of(&error))?;
     if payload == wire::Payload::default() {
-        return Err("no field that is known".to_owned());
+        return Err(String::new());
     }
     // A certificate that is none explains nothing; the metrics say so themselves.
     let birth = wire::Payload::decode(birth).unwrap_or_default();
@@ -93,6 +93,13 @@ pub fn decode(payload: &[u8], birth: &[u8]) -> Result<Sparkplug, String> {
         unnamed: metrics.iter().filter(|metric| metric.name.is_none()).count(),
         metrics,
     })
+}
+
+/// The field in which decoding ended. The decoder tells it in its words alone, `Metric.name: …`.
+fn field_of(error: &prost::DecodeError) -> String {
+    let words = error.to_string();
+    let is_field = |part: &&str| part.contains('.') && !part.contains(' ');
+    words.split(": ").filter(is_field).collect::<Vec<_>>().join(", ")
 }
 
 /// What is known of metrics by their number and by their name.
@@ -545,6 +552,18 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
+
+    #[test]
+    fn what_is_none_names_the_field_where_it_ends() {
+        for (payload, field) in [
+            (&b"\x08"[..], "Payload.timestamp"),
+            (b"\x12\x03\x0a\x01\xff", "Metric.name, Payload.metrics"),
+            (b"\x0f", ""),
+            (b"", ""),
+        ] {
+            assert_eq!(decode(payload, &[]).unwrap_err(), field, "{payload:02x?}");
+        }
+    }
 
     fn named(name: &str, alias: u64, datatype: u32, value: wire::Value) -> wire::Metric {
         wire::Metric {

@@ -102,7 +102,7 @@ fn use_vitals(link: &Link) -> Rc<RefCell<Vitals>> {
 /// Why there is nothing to see.
 fn nothing(state: &SysState, is_online: bool, host: &str, texts: &RoomsTexts) -> String {
     match state {
-        SysState::Refused(reason) => fill(texts.sys_refused, &[host, reason]),
+        SysState::Refused(reason) => fill(texts.sys_refused, &[host, &reason.words(texts)]),
         _ if !is_online => texts.waiting_heading.to_owned(),
         SysState::Waiting => fill(texts.sys_waiting, &[host]),
         SysState::Subscribed => fill(texts.sys_nothing, &[host]),

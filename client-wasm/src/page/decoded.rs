@@ -23,8 +23,11 @@ pub(super) fn payload(decoded: &Decoded, texts: &'static RoomsTexts) -> Html {
 /// Why something was not.
 pub(super) fn trouble(message: &MessageInFull, looked: &Looked, texts: &RoomsTexts) -> Html {
     let words = match (&looked.wrong, &message.binary) {
-        (Some((form, Wrong::Malformed(reason))), _) => {
-            fill(texts.decoded_not, &[form.name(), reason])
+        (Some((form, Wrong::Malformed(field))), _) if field.is_empty() => {
+            fill(texts.decoded_not, &[form.name()])
+        }
+        (Some((form, Wrong::Malformed(field))), _) => {
+            fill(texts.decoded_not_at, &[form.name(), field])
         }
         (Some((form, Wrong::TooDeep)), _) => fill(texts.decoded_deep, &[form.name()]),
         (None, Some(binary)) if binary.payload.is_none() => texts.decoded_cut.to_owned(),

@@ -633,10 +633,10 @@ pub(super) fn reason(failure: &Failure, texts: &RoomsTexts) -> String {
         Failure::TopicEmpty => texts.failed_topic_empty.to_owned(),
         Failure::TopicWildcard => texts.failed_topic_wildcard.to_owned(),
         Failure::TopicText => texts.failed_topic_text.to_owned(),
-        Failure::Property(reason) => fill(texts.failed_property, &[reason]),
+        Failure::Property(fault) => fill(texts.failed_property, &[&fault.words(texts)]),
         Failure::Offline => texts.failed_offline.to_owned(),
         Failure::Busy => texts.failed_busy.to_owned(),
-        Failure::Refused(reason) => fill(texts.failed_refused, &[reason]),
+        Failure::Refused(reason) => fill(texts.failed_refused, &[&reason.words(texts)]),
         Failure::Lost => texts.failed_lost.to_owned(),
     }
 }

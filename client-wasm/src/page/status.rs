@@ -156,7 +156,8 @@ fn SignInForm(props: &SignInProps) -> Html {
 fn refused(subscriptions: &[Subscribed], texts: &Texts) -> Option<String> {
     subscriptions.iter().find_map(|subscribed| match &subscribed.answer {
         Some(Answer::Refused(reason)) => {
-            Some(fill(texts.problem_subscription, &[&subscribed.subscription.filter, reason]))
+            let (filter, reason) = (&subscribed.subscription.filter, reason.words(texts));
+            Some(fill(texts.problem_subscription, &[filter, &reason]))
         }
         _ => None,
     })
@@ -166,7 +167,7 @@ fn sentence(problem: &Problem, host: &str, texts: &Texts) -> String {
     match problem {
         Problem::Asked => texts.problem_asked.to_owned(),
         Problem::Address(address) => fill(texts.problem_address, &[address]),
-        Problem::Options(words) => fill(texts.problem_options, &[words]),
+        Problem::Options(fault) => fill(texts.problem_options, &[&fault.words(texts)]),
         Problem::Unreachable { is_secure: false } => fill(texts.problem_unreachable, &[host]),
         Problem::Unreachable { is_secure: true } => {
             fill(texts.problem_unreachable_tls, &[host, host])
@@ -180,6 +181,6 @@ fn sentence(problem: &Problem, host: &str, texts: &Texts) -> String {
         Problem::SignIn { name } if name.is_empty() => fill(texts.problem_sign_in, &[host]),
         Problem::SignIn { .. } => texts.problem_signed_in.to_owned(),
         Problem::Refused(reason) => fill(texts.problem_refused, &[reason]),
-        Problem::Malformed(words) => fill(texts.problem_malformed, &[words]),
+        Problem::Malformed(fault) => fill(texts.problem_malformed, &[&fault.words(texts)]),
     }
 }

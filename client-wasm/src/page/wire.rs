@@ -14,6 +14,7 @@ use super::link::Link;
 use super::rows::{Space, numbered, use_growth, use_rows};
 use super::time;
 use crate::aliases::Aliases;
+use crate::fault::Fault;
 use crate::limits::WIRE_BYTES_SHOWN;
 use crate::number::grouped;
 use crate::protocol::{Command, Wire, WirePacket, WireRow, WireView};
@@ -368,7 +369,7 @@ fn Packet(props: &PacketProps) -> Html {
                 </p>
             } else if let Some(error) = &anatomy.error {
                 <p class="wire-wrong" role="note" data-role="wrong">
-                    { fill(texts.wire_wrong, &[&error.to_string()]) }
+                    { fill(texts.wire_wrong, &[&Fault::from(error).words(texts)]) }
                 </p>
             }
             <div class="wire-bytes" role="group" tabindex="0" aria-label={texts.wire_bytes} data-role="bytes"

@@ -15,6 +15,7 @@ use codec::{TopicFilter, TopicName};
 
 pub use self::reader::{Note, What};
 use crate::connect::{Connect, Subscription, Version};
+use crate::fault::Fault;
 use crate::limits::SUBSCRIPTIONS_MAX;
 
 /// The longest Password and Will Payload, in bytes: both have a length of two bytes.
@@ -111,7 +112,7 @@ pub enum Wrong {
         max: u64,
     },
     /// Something else can't be said in a packet; with what it is.
-    Packet(String),
+    Packet(Fault),
 }
 
 impl Wrong {
@@ -165,9 +166,9 @@ pub fn check(connect: &Connect, is_secure: bool) -> Vec<Wrong> {
     }
     check_subscriptions(&connect.subscriptions, &mut wrong);
     if wrong.is_empty()
-        && let Err(words) = connect.options("")
+        && let Err(fault) = connect.options("")
     {
-        wrong.push(Wrong::Packet(words));
+        wrong.push(Wrong::Packet(fault));
     }
     wrong
 }

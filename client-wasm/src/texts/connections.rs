@@ -4,7 +4,7 @@ use super::{ALL, Texts, en, es};
 
 texts! {
 /// What the page of connections says in one language.
-Connections {
+Connections on Texts {
     /// The page's name.
     connections,
     /// A mark: it is open and shown.

@@ -7,8 +7,6 @@
 mod en;
 mod es;
 
-use std::ops::Deref;
-
 /// The languages with their tags (BCP 47); the first is used where none is asked for.
 pub const ALL: &[(&str, &Texts)] = &[("en", &en::TEXTS), ("es", &es::TEXTS)];
 
@@ -84,7 +82,7 @@ macro_rules! texts {
         }
 
         $(
-            impl Deref for $table {
+            impl std::ops::Deref for $table {
                 type Target = $base;
 
                 fn deref(&self) -> &$base {
@@ -194,6 +192,54 @@ Texts {
     problem_refused,
     /// Of a connection; what was wrong.
     problem_malformed,
+    /// What is wrong with a packet, in the middle of a sentence; what does not exist.
+    fault_unknown,
+    /// The same; what can't be so.
+    fault_not_like_this,
+    /// The same; what is missing.
+    fault_missing,
+    /// The same; what is there twice.
+    fault_twice,
+    /// The same; what the other end sends.
+    fault_other_end,
+    /// The same.
+    fault_out_of_turn,
+    /// The same.
+    fault_truncated,
+    /// The same.
+    fault_trailing,
+    /// The same; bytes, and the most.
+    fault_too_large,
+    /// The same; the most.
+    fault_too_long,
+    /// The same.
+    fault_not_utf8,
+    /// The same.
+    fault_nul,
+    /// The same.
+    fault_topic_empty,
+    /// The same.
+    fault_wildcard,
+    /// The same.
+    fault_wildcard_place,
+    /// The same.
+    fault_share,
+    /// The same.
+    fault_no_local,
+    /// The same.
+    fault_receive_maximum,
+    /// The same.
+    fault_packet_identifier,
+    /// The same.
+    fault_codes,
+    /// The same.
+    fault_not_reading,
+    /// The same; the highest.
+    fault_qos,
+    /// The same.
+    fault_retain,
+    /// The same.
+    fault_busy,
     /// The broker wants to know who connects; the host.
     problem_sign_in,
     /// The broker does not take the name and password that were given.
@@ -628,8 +674,10 @@ RoomsTexts on Texts {
     reconnect_explained,
     /// Below a decoded payload of which just the beginning is shown.
     decoded_more,
-    /// A payload is not of the form that its topic promises; the form, the decoder’s words.
+    /// A payload is not of the form that its topic promises; the form.
     decoded_not,
+    /// It is no payload of that form; the form, and the field where decoding ended.
+    decoded_not_at,
     /// A payload is nested too deep; the form.
     decoded_deep,
     /// A payload can’t be decoded because just its beginning is kept.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use client_wasm::connect::{Connect, Subscription, Version, Will};
 use client_wasm::engine::Engine;
+use client_wasm::fault::Reason;
 use client_wasm::protocol::{
     Answer, Command, Connection, Failure, Frame, Outcome, Problem, Publish, SignIn, Value,
 };
@@ -202,7 +203,7 @@ async fn a_refused_subscription_is_said_while_the_connection_stays() {
     let mut broker = Broker::accepted(&network, 0).await;
     broker.answer_subscribe(ReasonCode::NotAuthorized).await;
     let answer = bench.sees("the refusal", answer).await;
-    assert_eq!(answer, Answer::Refused("Not authorized (0x87)".into()));
+    assert_eq!(answer, Answer::Refused(Reason::Broker("Not authorized (0x87)".into())));
     assert!(!broker.is_closed());
 }
 

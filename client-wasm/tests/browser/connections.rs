@@ -1,6 +1,7 @@
 //! The page of connections: making, changing, opening and sharing them, and several at once.
 
 use client_wasm::connect::{Subscription, Version};
+use client_wasm::fault::Reason;
 use client_wasm::profile::Profile;
 use client_wasm::profile::file::{self, Passwords};
 use client_wasm::protocol::{Answer, Command, Connection, Counters, Frame, Subscribed};
@@ -174,7 +175,7 @@ async fn subscriptions_come_and_go_and_are_kept_with_their_connection() {
         |answer| vec![Subscribed { subscription: Subscription::new("#"), answer: Some(answer) }];
     second.says(Frame {
         connection: online(),
-        subscriptions: Some(subscribed(Answer::Refused("Not authorized".into()))),
+        subscriptions: Some(subscribed(Answer::Refused(Reason::Broker("Not authorized".into())))),
         ..Frame::default()
     });
     page.shows("[data-filter='#'] .form-note", "refused: Not authorized").await;

@@ -1,6 +1,7 @@
 //! The page shows what the engine says, and asks for what is on the screen.
 
 use client_wasm::connect::Subscription;
+use client_wasm::fault::Reason;
 use client_wasm::history::{Column, Sparkline};
 use client_wasm::protocol::{
     Board, Card, Command, Connection, Counters, Course, Failure, Frame, Group, Line, Outcome,
@@ -258,7 +259,7 @@ async fn the_form_publishes_and_says_what_became_of_it() {
     for (outcome, words) in [
         (Outcome::Acknowledged, "The broker has it."),
         (
-            Outcome::Failed(Failure::Refused("Quota exceeded".into())),
+            Outcome::Failed(Failure::Refused(Reason::Broker("Quota exceeded".into()))),
             "Not published: Quota exceeded.",
         ),
     ] {

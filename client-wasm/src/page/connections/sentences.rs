@@ -201,7 +201,7 @@ pub(super) fn sentence(wrong: &Wrong, texts: &Texts) -> String {
         Wrong::Number { field, max } => {
             fill(texts.wrong_number, &[label(field, texts), &grouped(*max)])
         }
-        Wrong::Packet(words) => fill(texts.wrong_packet, &[words]),
+        Wrong::Packet(fault) => fill(texts.wrong_packet, &[&fault.words(texts)]),
     }
 }
 

@@ -105,7 +105,7 @@ fn line(subscribed: &Subscribed, send: &Callback<Command>, texts: &Texts) -> Htm
     let answer = match &subscribed.answer {
         None => texts.waiting.to_owned(),
         Some(Answer::Granted(qos)) => fill(texts.granted, &[&qos.to_string()]),
-        Some(Answer::Refused(reason)) => fill(texts.refused, &[reason]),
+        Some(Answer::Refused(reason)) => fill(texts.refused, &[&reason.words(texts)]),
     };
     let is_bad = matches!(subscribed.answer, Some(Answer::Refused(_)));
     let onclick = {
