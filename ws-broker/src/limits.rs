@@ -123,6 +123,10 @@ pub(crate) const WRITES_AT_ONCE_MAX: usize = 256;
 /// Writes of one turn to a connection for which much is held back, before others get theirs.
 pub(crate) const WRITES_PER_TURN: usize = 4;
 
+/// Subscriptions of sessions that have ended which are ended in one go, which takes a third of a millisecond; more of
+/// them are in the next.
+pub(crate) const SUBSCRIPTIONS_ENDED_AT_ONCE_MAX: usize = 512;
+
 /// Bytes of retained messages that are put together for a new subscription before they are written.
 pub(crate) const RETAINED_BYTES_AT_ONCE: usize = 64 * 1024;
 

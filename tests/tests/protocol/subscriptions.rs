@@ -370,3 +370,26 @@ fn subscriptions_end_with_their_session() {
     }
     stays.expect_nothing();
 }
+
+/// Those of a session that had very many are ended a part at a time, and one that is shared before all others.
+#[test]
+fn very_many_subscriptions_end_with_their_session() {
+    let broker = Broker::start();
+    let mut publisher = Client::clean(&broker, V5, "publisher");
+    let mut goes = Client::clean(&broker, V5, "goes");
+    let filters: Vec<String> = (0..5000).map(|n| format!("many/{n}")).collect();
+    let wanted: Vec<_> =
+        filters.iter().map(|filter| (filter.as_str(), options(AtMostOnce))).collect();
+    goes.subscribe_all(&wanted, Properties::EMPTY);
+    goes.subscribe_qos("$share/group/shared", AtLeastOnce);
+    for topic in ["many/4999", "shared"] {
+        assert_eq!(publisher.publish(topic, "x"), ReasonCode::Success);
+        goes.take("x");
+    }
+    goes.disconnect();
+    assert_eq!(publisher.publish("shared", "x"), ReasonCode::NoMatchingSubscribers);
+    // Each of these waits for the broker, which ends another part meanwhile.
+    for filter in &filters {
+        while publisher.publish(filter, "x") != ReasonCode::NoMatchingSubscribers {}
+    }
+}

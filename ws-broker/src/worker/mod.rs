@@ -14,6 +14,7 @@ mod held;
 mod housekeeping;
 mod keeper;
 mod keeping;
+mod leaving;
 mod link;
 mod login;
 mod mount;
@@ -63,6 +64,7 @@ pub(crate) use doors::{Door, Turns};
 use fan_out::FanOuts;
 use keeper::{Keeper, WaitKey, Waiting};
 use keeping::ReadParcels;
+use leaving::Leaving;
 use login::Login;
 use out::SpareBuffers;
 use publish::Frames;
@@ -371,6 +373,7 @@ pub(crate) struct State {
     round: Round,
     queue: Queue,
     fan_outs: FanOuts,
+    leaving: Leaving,
     keeper: Keeper,
     read_parcels: ReadParcels,
     spare: SpareBuffers,
@@ -404,6 +407,7 @@ impl State {
             round: Round::default(),
             queue: Queue::default(),
             fan_outs: FanOuts::default(),
+            leaving: Leaving::default(),
             keeper: Keeper::new(id, shared.store.clone()),
             read_parcels: ReadParcels::default(),
             spare: SpareBuffers::default(),
@@ -497,6 +501,7 @@ impl Worker {
         tokio::task::spawn_local(housekeeping::run(Rc::clone(&self)));
         tokio::task::spawn_local(queue::run(Rc::clone(&self)));
         tokio::task::spawn_local(fan_out::run(Rc::clone(&self)));
+        tokio::task::spawn_local(leaving::run(Rc::clone(&self)));
         if self.shared.store.is_some() {
             tokio::task::spawn_local(keeping::run(Rc::clone(&self)));
         }

@@ -322,9 +322,6 @@ impl State {
     pub(super) fn forget_session(&mut self, slot: usize, waiting: &mut Waiting) {
         let Some(session) = self.sessions.try_remove(slot) else { return };
         self.slots.remove(&session.client_id);
-        for filter in &session.subscriptions {
-            self.shared.router.unsubscribe(filter, session.key);
-        }
         if session.rights.is_some() {
             self.shared.router.limit(session.key, None, false);
         }
@@ -342,6 +339,7 @@ impl State {
             }
             self.end_places(kept.released.values().copied().collect());
         }
+        self.leave(session.key, session.subscriptions);
         self.hand_on(session.send);
     }
 
