@@ -121,25 +121,18 @@ pub fn media_type(payload: &[u8]) -> Option<&'static str> {
         .or(webp.then_some("image/webp"))
 }
 
-/// Sixteen bytes in a line: where it begins, the bytes, and the letters among them.
+/// Eight bytes in a line, which is as wide as a phone: where it begins, the bytes, and the letters among
+/// them.
 fn hex_dump(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len().saturating_mul(5));
-    for (index, line) in bytes.chunks(16).enumerate() {
-        let mut hex = String::with_capacity(50);
-        for (at, byte) in line.iter().enumerate() {
-            hex.push_str(if at == 8 {
-                "  "
-            } else if at > 0 {
-                " "
-            } else {
-                ""
-            });
-            hex.push_str(&format!("{byte:02x}"));
-        }
+    const LINE: usize = 8;
+    let mut out = String::with_capacity(bytes.len().saturating_mul(6));
+    for (index, line) in bytes.chunks(LINE).enumerate() {
+        let hex: Vec<String> = line.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex.join(" ");
         let letter =
             |byte: &u8| if byte.is_ascii_graphic() || *byte == b' ' { *byte as char } else { '·' };
         let letters: String = line.iter().map(letter).collect();
-        out.push_str(&format!("{:06x}  {hex:<48}  {letters}\n", index.saturating_mul(16)));
+        out.push_str(&format!("{:04x}  {hex:<23}  {letters}\n", index.saturating_mul(LINE)));
     }
     out.truncate(out.trim_end_matches('\n').len());
     out
@@ -235,16 +228,13 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_dumped_sixteen_in_a_line() {
-        let bytes: Vec<u8> = (0x3c..0x50).collect();
+    fn bytes_are_dumped_eight_in_a_line() {
+        let bytes: Vec<u8> = (0x3c..0x48).collect();
         let Formatted::Text { text, bytes } = format(&bytes, Format::Hex) else { panic!("text") };
-        assert_eq!(bytes, 20);
+        assert_eq!(bytes, 12);
         let lines: Vec<_> = text.lines().collect();
-        assert_eq!(
-            lines[0],
-            "000000  3c 3d 3e 3f 40 41 42 43  44 45 46 47 48 49 4a 4b  <=>?@ABCDEFGHIJK"
-        );
-        assert!(lines[1].starts_with("000010  4c 4d 4e 4f ") && lines[1].ends_with("  LMNO"));
+        assert_eq!(lines[0], "0000  3c 3d 3e 3f 40 41 42 43  <=>?@ABC");
+        assert_eq!(lines[1], "0008  44 45 46 47              DEFG");
     }
 
     #[test]

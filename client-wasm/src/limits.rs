@@ -77,6 +77,9 @@ pub const CHANGES_SHOWN: usize = 8;
 /// Rows of the tree that the page can look at at once.
 pub const TREE_ROWS_MAX: usize = 512;
 
+/// Topics up to which all branches of the tree are open by themselves.
+pub const TREE_OPEN_TOPICS_MAX: u32 = 64;
+
 /// Bytes that the hexadecimal form of a payload shows; it says how many there are.
 pub const HEX_DUMP_BYTES: usize = 16 * 1024;
 

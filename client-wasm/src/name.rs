@@ -1,6 +1,7 @@
 //! Topics as a person reads them: the group a card belongs to, its name, and its place in the order.
 
 use crate::case;
+use crate::unit;
 
 /// Words that are not written in lower case.
 const UPPER: &[&str] = &[
@@ -34,6 +35,8 @@ pub fn readable(topic: &str) -> String {
     let is_kind = |level: &&str| level.is_empty() || KINDS.contains(level);
     let has_more = !rest.split('/').all(|level| is_kind(&level));
     let levels = rest.split('/').filter(|level| !has_more || !is_kind(level));
+    // A unit stands behind the value.
+    let levels = levels.map(|level| unit::lettered(level).map_or(level, |(quantity, _)| quantity));
     for word in levels.flat_map(|level| level.split(['_', '-', ' '])).filter(|w| !w.is_empty()) {
         for part in humps(word) {
             if !name.is_empty() {
@@ -57,8 +60,11 @@ fn push_word(name: &mut String, word: &str) {
     name.push_str(letters.as_str());
 }
 
-/// The parts of `camelCase`, each in the case it is shown in.
+/// The parts of `camelCase`, each in the case it is shown in; a unit such as `kWh` is one word.
 fn humps(word: &str) -> Vec<&str> {
+    if unit::is_written_unit(word) {
+        return vec![word];
+    }
     let mut parts = Vec::new();
     let mut start = 0;
     let mut before = None;
@@ -161,6 +167,8 @@ mod tests {
             ("esphome/room/binary_sensor/motion/state", "Motion"),
             ("home/room/state", "State"),
             ("home/sensor/state", "State"),
+            ("home/kitchen/temperature_c", "Temperature"),
+            ("home/meter/total_kWh", "Total kWh"),
             ("éclair", "Éclair"),
             ("a//", "A"),
             ("/", "/"),

@@ -52,9 +52,11 @@ fn room(low: f64, high: f64) -> (f64, f64) {
     if high - low > least {
         return (low, high);
     }
-    let around = if low == 0.0 { 1.0 } else { low.abs() * 0.1 };
-    let whole = around.min(1.0).max(least * 10.0);
-    (low - whole, high + whole)
+    // One more and one less, or a tenth of what is large; a small number is not far from none.
+    let size = low.abs();
+    let around = if size == 0.0 { 1.0 } else { size.min(1.0).max(size * 0.1) };
+    let around = around.max(least * 10.0);
+    (low - around, high + around)
 }
 
 /// The next of 1, 2, 5, 10… that is not smaller.
@@ -215,6 +217,8 @@ mod tests {
             (-0.3, 0.2, 5, &["-0.3", "-0.2", "-0.1", "0.0", "0.1", "0.2"]),
             (7.0, 7.0, 4, &["6.0", "6.5", "7.0", "7.5", "8.0"]),
             (0.0, 0.0, 2, &["-1", "0", "1"]),
+            (3.0, 3.0, 2, &["2", "3", "4"]),
+            (680_000.0, 680_000.0, 3, &["600 k", "650 k", "700 k", "750 k"]),
             (0.0, 90_000.0, 4, &["0", "50 k", "100 k"]),
             (0.0, 8e9, 4, &["0", "2 G", "4 G", "6 G", "8 G"]),
         ] {

@@ -9,7 +9,7 @@ use std::hash::{Hash, Hasher};
 use hashbrown::{Equivalent, HashMap};
 
 use crate::case;
-use crate::limits::{RATE_SAMPLES_MAX, TREE_ROWS_MAX};
+use crate::limits::{RATE_SAMPLES_MAX, TREE_OPEN_TOPICS_MAX, TREE_ROWS_MAX};
 use crate::name;
 use crate::payload;
 use crate::protocol::{Row, Sort, Step, TopicsView, Tree as Shown};
@@ -42,8 +42,8 @@ struct Node {
     /// The topic that ends here, if there is one.
     topic: Option<TopicId>,
     children: Vec<NodeId>,
-    /// Whether its children are shown.
-    is_open: bool,
+    /// Whether its children are shown, where a person has decided that.
+    is_open: Option<bool>,
     /// Whether its children are hidden while something is searched for.
     is_shut: bool,
 }
@@ -134,7 +134,7 @@ impl Default for Tree {
             name: "".into(),
             topic: None,
             children: Vec::new(),
-            is_open: true,
+            is_open: Some(true),
             is_shut: false,
         };
         Self {
@@ -319,10 +319,15 @@ impl Tree {
         self.view.as_ref().is_some_and(|view| view.is_flat)
     }
 
+    /// What nobody has opened or closed is open where there are so few topics that all can be seen, and
+    /// at the top, so that one sees what there is.
     fn is_open(&self, node: NodeId) -> bool {
-        self.nodes
-            .get(node as usize)
-            .is_some_and(|node| if self.search.is_all() { node.is_open } else { !node.is_shut })
+        self.nodes.get(node as usize).is_some_and(|node| {
+            if !self.search.is_all() {
+                return !node.is_shut;
+            }
+            node.is_open.unwrap_or(node.parent == ROOT || self.built <= TREE_OPEN_TOPICS_MAX)
+        })
     }
 
     fn set_open(&mut self, node: NodeId, is_open: bool) {
@@ -331,10 +336,21 @@ impl Tree {
             if is_search {
                 node.is_shut = !is_open;
             } else {
-                node.is_open = is_open;
+                node.is_open = Some(is_open);
             }
         }
         self.is_stale = true;
+    }
+
+    /// Leaves the branches open that lead to where the person is, when those are closed that nobody opened.
+    fn keep_in_sight(&mut self) {
+        let above: Vec<NodeId> =
+            self.active.iter().flat_map(|node| self.up_from(*node)).skip(1).collect();
+        for node in above {
+            if let Some(node) = self.nodes.get_mut(node as usize) {
+                node.is_open = Some(node.is_open.unwrap_or(true));
+            }
+        }
     }
 
     /// Goes to the topic of an address, as soon as there is one.
@@ -381,6 +397,9 @@ impl Tree {
         if self.built != built {
             self.is_stale = true;
         }
+        if built <= TREE_OPEN_TOPICS_MAX && self.built > TREE_OPEN_TOPICS_MAX {
+            self.keep_in_sight();
+        }
     }
 
     fn child(&mut self, parent: NodeId, name: &str) -> NodeId {
@@ -393,8 +412,7 @@ impl Tree {
             name: name.into(),
             topic: None,
             children: Vec::new(),
-            // What is at the top is open, so that one sees what there is.
-            is_open: parent == ROOT,
+            is_open: None,
             is_shut: false,
         });
         self.ids.insert(Key { parent, name: name.into() }, node);
@@ -660,6 +678,18 @@ mod tests {
             scene
         }
 
+        /// The same with everything closed but the top.
+        fn closed(topics: &[&str]) -> Self {
+            let mut scene = Self::new(topics);
+            scene.after(0.0);
+            for node in &mut scene.tree.nodes {
+                node.is_open = Some(node.parent == ROOT);
+            }
+            scene.tree.is_stale = true;
+            scene.tree.sent_ms = f64::NEG_INFINITY;
+            scene
+        }
+
         fn take(&mut self, topic: &str, payload: &str, retain: bool) {
             let payload = payload.as_bytes();
             let message = Message { topic, payload, retain, ..Message::default() };
@@ -703,7 +733,7 @@ mod tests {
 
     #[test]
     fn levels_stand_below_each_other_in_natural_order() {
-        let mut scene = Scene::new(HOUSE);
+        let mut scene = Scene::closed(HOUSE);
         assert_eq!(scene.outline(), ["-a", " +", "-home", " +attic", " +cellar", "x"]);
         let home = scene.after(0.0).rows[2].clone();
         assert_eq!((home.topics, home.messages, home.value.as_deref()), (4, 4, Some("1")));
@@ -717,7 +747,7 @@ mod tests {
 
     #[test]
     fn keys_walk_as_in_any_tree() {
-        let mut scene = Scene::new(&["a/b", "a/c/d", "e"]);
+        let mut scene = Scene::closed(&["a/b", "a/c/d", "e"]);
         let walk: &[(Step, &[&str])] = &[
             (Step::First, &["*-a", " b", " +c", "e"]),
             (Step::In, &["-a", " *b", " +c", "e"]),
@@ -748,7 +778,24 @@ mod tests {
         assert_eq!(scene.after(1.0).active, None);
         scene.take("x/y/z", "1", false);
         assert_eq!(scene.after(200.0).active_path.as_deref(), Some("x/y/z"));
-        assert_eq!(scene.outline(), ["-a", " +b", "-x", " -y", "  *z"]);
+        assert_eq!(scene.outline(), ["-a", " -b", "  c", "-x", " -y", "  *z"]);
+    }
+
+    #[test]
+    fn a_few_topics_are_all_in_sight_and_many_are_not() {
+        let mut scene = Scene::new(&["a/b/c", "a/d/e", "f/g/h"]);
+        let all = ["-a", " -b", "  c", " -d", "  e", "-f", " -g", "  h"];
+        assert_eq!(scene.outline(), all);
+        let closed = scene.after(0.0).rows[3].node;
+        scene.step(Step::Toggle(closed));
+        scene.step(Step::Topic("a/b/c".into()));
+        assert_eq!(scene.outline(), ["-a", " -b", "  *c", " +d", "-f", " -g", "  h"]);
+        for n in 0..TREE_OPEN_TOPICS_MAX {
+            scene.take(&format!("many/more/{n}"), "1", false);
+        }
+        scene.after(1_000.0);
+        let outline = ["-a", " -b", "  *c", " +d", "-f", " +g", "-many", " +more"];
+        assert_eq!(scene.outline(), outline, "where the person is stays in sight");
     }
 
     #[test]

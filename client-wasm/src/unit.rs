@@ -78,6 +78,35 @@ const WORDS: &[(&str, &str)] = &[
     ("kg", "kg"),
 ];
 
+/// Quantities with the letters of their unit behind them, as in `temperature_c`. Such a letter by itself
+/// would say nothing.
+const LETTERS: &[(&str, &str, &str)] = &[
+    ("temperature", "c", "°C"),
+    ("temperature", "f", "°F"),
+    ("temp", "c", "°C"),
+    ("temp", "f", "°F"),
+    ("temperatura", "c", "°C"),
+    ("power", "w", "W"),
+    ("power", "kw", "kW"),
+    ("potencia", "w", "W"),
+    ("voltage", "v", "V"),
+    ("current", "a", "A"),
+    ("current", "ma", "mA"),
+];
+
+/// A level that ends with the letters of its unit: what is before them, and the unit.
+pub fn lettered(level: &str) -> Option<(&str, &'static str)> {
+    let is_between = |c: char| !c.is_alphanumeric();
+    let (quantity, letters) = level.rsplit_once(is_between)?;
+    let word = quantity.rsplit(is_between).next()?;
+    LETTERS
+        .iter()
+        .find(|(known, end, _)| {
+            word.eq_ignore_ascii_case(known) && letters.eq_ignore_ascii_case(end)
+        })
+        .map(|(.., unit)| (quantity, *unit))
+}
+
 /// Whether text behind a number is a unit.
 pub fn is_written_unit(text: &str) -> bool {
     WRITTEN.contains(&text)
@@ -88,9 +117,10 @@ pub fn is_written_unit(text: &str) -> bool {
 /// Only the last two levels are looked at, as those above them name places.
 pub fn from_topic(topic: &str) -> Option<&'static str> {
     topic.rsplit('/').take(2).find_map(|level| {
-        words(level).rev().find_map(|word| {
+        let of_word = |word: &str| {
             WORDS.iter().find(|(known, _)| word.eq_ignore_ascii_case(known)).map(|(_, unit)| *unit)
-        })
+        };
+        lettered(level).map(|(_, unit)| unit).or_else(|| words(level).rev().find_map(of_word))
     })
 }
 
@@ -115,6 +145,11 @@ mod tests {
             ("plant/co2", Some("ppm")),
             ("meter/total_kwh", Some("kWh")),
             ("meter/voltage/l1", Some("V")),
+            ("kitchen/temperature_c", Some("°C")),
+            ("porch/outdoor-temp-F", Some("°F")),
+            ("meter/power_W", Some("W")),
+            ("door_f", None),
+            ("sensor/c", None),
             ("battery/car/doors/left", None),
             ("home/template", None),
             ("home/kitchen", None),

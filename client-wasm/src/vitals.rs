@@ -23,6 +23,9 @@ const ROUND_MS: f64 = 500.0;
 /// brokers send it slowly, in between what is new.
 const LATE_MS: f64 = 5_000.0;
 
+/// The least time that a chart shows, in milliseconds.
+const SPAN_MIN_MS: f64 = 60_000.0;
+
 /// A figure of a broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each is the figure of its name")]
@@ -293,9 +296,11 @@ impl Vitals {
         if history.is_empty() {
             return None;
         }
+        // A figure that has only begun stands at the end of a minute.
+        let first_ms = oldest_ms.min(newest_ms - SPAN_MIN_MS);
         let (from_ms, to_ms) = match range {
-            Range::All => (oldest_ms, newest_ms),
-            Range::Last { ms } => (oldest_ms.max(newest_ms - ms), newest_ms),
+            Range::All => (first_ms, newest_ms),
+            Range::Last { ms } => (first_ms.max(newest_ms - ms), newest_ms),
             Range::Between { from_ms, to_ms } => (from_ms, to_ms),
         };
         let from_ms = from_ms.min(to_ms - 1.0);
@@ -506,6 +511,18 @@ mod tests {
         assert_eq!((chart.from_ms, count), (420_000.0, Some(3)));
         assert_eq!(chart.series[0].unit.as_deref(), Some("B"));
         assert!(broker.vitals.chart(Vital::Clients, Range::All, 100).is_none());
+    }
+
+    #[test]
+    fn a_chart_that_has_only_begun_shows_a_minute() {
+        let mut broker = Broker::default();
+        broker.tell(1_000_000.0, false, &[("clients/connected", "3")]);
+        let chart = broker.vitals.chart(Vital::Clients, Range::All, 60).unwrap();
+        assert_eq!((chart.from_ms, chart.to_ms), (940_000.0, 1_000_000.0));
+        assert_eq!(chart.series[0].summary.map(|summary| summary.count), Some(1));
+        broker.tell(1_090_000.0, false, &[("clients/connected", "3")]);
+        let chart = broker.vitals.chart(Vital::Clients, Range::All, 60).unwrap();
+        assert_eq!(chart.from_ms, 1_000_000.0);
     }
 
     #[test]

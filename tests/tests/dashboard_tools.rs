@@ -44,7 +44,7 @@ fn payloads_that_are_no_text_are_decoded() {
     browser.value("location.hash = '#/topics/bin/message-pack'", &[]);
     browser.wait_for("MessagePack", &cbor, &["{\n  \"t\": -5\n}"]);
     browser.value("location.hash = '#/topics/bin/neither'", &[]);
-    browser.wait_for("bytes", &format!("{shown}?.startsWith('000000  a2 61 74')"), &[]);
+    browser.wait_for("bytes", &format!("{shown}?.startsWith('0000  a2 61 74')"), &[]);
     browser.wait_for("no other form", &format!("({forms}).startsWith('Hex Base64')"), &[]);
 
     let data = [&b"\x08\x02\x12\x0b\x10\x07"[..], value, b"\x18\x01"].concat();

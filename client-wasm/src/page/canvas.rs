@@ -5,6 +5,8 @@ use std::cell::RefCell;
 use wasm_bindgen::prelude::*;
 use web_sys::{CanvasRenderingContext2d, CssStyleDeclaration, HtmlCanvasElement};
 
+use crate::float;
+
 /// How thick lines are, in pixels of the style sheet.
 pub(super) const LINE_WIDTH: f64 = 1.5;
 
@@ -15,6 +17,9 @@ pub(super) struct Surface {
     pub(super) height: f64,
     /// Pixels of the screen to one of the style sheet.
     pub(super) ratio: f64,
+    /// Pixels of the screen to one of the style sheet at the ordinary size of its text: lines and letters
+    /// grow with the rest of the page.
+    pub(super) unit: f64,
     style: Option<CssStyleDeclaration>,
 }
 
@@ -23,9 +28,13 @@ struct Measures {
     width: u32,
     height: u32,
     ratio: f64,
+    unit: f64,
     style: Option<CssStyleDeclaration>,
     color: String,
 }
+
+/// The size of text that the measures in pixels are meant for.
+const ORDINARY_TEXT: f64 = 16.0;
 
 impl Measures {
     fn of(canvas: &HtmlCanvasElement) -> Option<Self> {
@@ -35,7 +44,10 @@ impl Measures {
         let (width, height) = (size(canvas.client_width()), size(canvas.client_height()));
         let style = window.get_computed_style(canvas).ok().flatten();
         let color = style.as_ref().and_then(|style| style.get_property_value("color").ok());
-        Some(Self { width, height, ratio, style, color: color.unwrap_or_default() })
+        let text = style.as_ref().and_then(|style| style.get_property_value("font-size").ok());
+        let text = text.and_then(|text| float::parse(&text)).filter(|text| *text > 0.0);
+        let unit = ratio * text.unwrap_or(ORDINARY_TEXT) / ORDINARY_TEXT;
+        Some(Self { width, height, ratio, unit, style, color: color.unwrap_or_default() })
     }
 }
 
@@ -82,7 +94,7 @@ impl Surface {
     }
 
     fn sized(canvas: &HtmlCanvasElement, measures: Measures) -> Option<Self> {
-        let Measures { width, height, ratio, style, color } = measures;
+        let Measures { width, height, ratio, unit, style, color } = measures;
         // Setting the size clears the canvas, and costs, even where it stays the same.
         if canvas.width() != width || canvas.height() != height {
             canvas.set_width(width);
@@ -92,7 +104,7 @@ impl Surface {
         let context = context.dyn_into::<CanvasRenderingContext2d>().ok()?;
         let (width, height) = (f64::from(width), f64::from(height));
         context.clear_rect(0.0, 0.0, width, height);
-        let surface = Self { context, width, height, ratio, style };
+        let surface = Self { context, width, height, ratio, unit, style };
         surface.color(&color);
         Some(surface)
     }
@@ -111,7 +123,7 @@ impl Surface {
 
     /// Lines are drawn as those of charts from now on.
     pub(super) fn line_width(&self, css: f64) {
-        self.context.set_line_width(css * self.ratio);
+        self.context.set_line_width(css * self.unit);
         self.context.set_line_join("bevel");
     }
 
@@ -119,7 +131,7 @@ impl Surface {
     pub(super) fn dot(&self, x: f64, y: f64, radius: f64) {
         self.context.begin_path();
         // A radius that is not negative is always taken.
-        let _drawn = self.context.arc(x, y, radius * self.ratio, 0.0, std::f64::consts::TAU);
+        let _drawn = self.context.arc(x, y, radius * self.unit, 0.0, std::f64::consts::TAU);
         self.context.fill();
     }
 

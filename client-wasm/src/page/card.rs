@@ -142,7 +142,7 @@ pub(super) fn value(value: &Value, name: &str, line: Option<&Line>, texts: &Text
         },
         Value::Number { text, unit, glance } => html! {
             <>
-                <p class={classes!("card-value", size(text))}>
+                <p class={classes!("card-value", size(text, unit.as_deref()))}>
                     <span data-role="value">{ text }</span>
                     <span class="unit" data-role="unit">{ unit.clone().unwrap_or_default() }</span>
                 </p>
@@ -192,11 +192,13 @@ pub(super) fn value(value: &Value, name: &str, line: Option<&Line>, texts: &Text
     }
 }
 
-/// Long numbers are set smaller, so that all of their digits have room.
-fn size(text: &str) -> Option<&'static str> {
-    match text.len() {
+/// Long numbers are set smaller, so that all of their digits have room on the narrowest card, and the
+/// unit behind them, whose letters are half as large.
+fn size(text: &str, unit: Option<&str>) -> Option<&'static str> {
+    let unit = unit.map_or(0, |unit| unit.chars().count().div_ceil(2));
+    match text.len().saturating_add(unit) {
         0..=9 => None,
-        10..=16 => Some("is-long"),
+        10..=13 => Some("is-long"),
         _ => Some("is-longer"),
     }
 }

@@ -26,6 +26,9 @@ use crate::protocol::{
 use crate::route::{Ask, Route};
 use crate::texts::{RoomsTexts, fill};
 
+/// Bytes of a text that is set in large letters, as a reading is.
+const SHORT_VALUE_BYTES: usize = 24;
+
 /// How far back a chart can go, in minutes; 0 for all there is.
 const SPANS_MIN: [u32; 5] = [0, 1, 5, 15, 60];
 
@@ -259,6 +262,7 @@ fn value(
             } else {
                 <Payload
                     topic={detail.path.clone()}
+                    {shape}
                     payload={message.payload.clone()}
                     payload_len={message.payload_len}
                     kept_len={message.kept_len}
@@ -294,6 +298,7 @@ fn shapes(message: &MessageInFull, looked: &Looked) -> Vec<Shape> {
 #[derive(PartialEq, Properties)]
 struct PayloadProps {
     topic: AttrValue,
+    shape: Option<Shape>,
     payload: Formatted,
     payload_len: u64,
     kept_len: u64,
@@ -302,13 +307,20 @@ struct PayloadProps {
 #[component]
 fn Payload(props: &PayloadProps) -> Html {
     let texts = use_texts();
+    // The lines of bytes stay below each other, and what is short is read from afar.
+    let look = |text: &str| match props.shape {
+        Some(Shape::Kept(Format::Hex)) => Some("is-dump"),
+        Some(Shape::Kept(Format::Text)) if text.len() <= SHORT_VALUE_BYTES => Some("is-short"),
+        _ => None,
+    };
     let shown = match &props.payload {
         Formatted::Text { text, .. } if text.is_empty() => {
             html! { <p class="payload is-empty" data-role="payload">{ texts.empty_payload }</p> }
         }
         Formatted::Text { text, .. } => html! {
             <>
-                <pre class="payload" tabindex="0" dir="auto" data-role="payload">{ text }</pre>
+                <pre class={classes!("payload", look(text))} tabindex="0" dir="auto"
+                    data-role="payload">{ text }</pre>
                 <Copy text={text.clone()} name={texts.copy_value} />
             </>
         },

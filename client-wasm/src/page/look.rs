@@ -7,7 +7,7 @@ use gloo_events::EventListener;
 use web_sys::Event;
 use yew::prelude::*;
 
-use super::kept;
+use super::{awake, kept};
 use crate::limits::STORE_BYTES_MAX;
 use crate::texts::{self, Texts};
 
@@ -21,6 +21,9 @@ const LANGUAGE_EVENT: &str = "languagechange";
 
 /// Told to the window when a person chose another size of memory.
 pub(super) const MEMORY_EVENT: &str = "memory";
+
+/// Told to the window when a person chose another density.
+pub(super) const DENSITY_EVENT: &str = "density";
 
 /// How much memory all connections together may take, in bytes.
 pub(super) fn memory_bytes() -> u64 {
@@ -87,36 +90,39 @@ impl Look {
 
     fn apply(self) {
         let Some(window) = web_sys::window() else { return };
-        let told = match self {
-            Self::Language => Some(LANGUAGE_EVENT),
-            Self::Memory => Some(MEMORY_EVENT),
-            Self::Theme | Self::Density => None,
+        let (told, is_attribute) = match self {
+            Self::Theme => (None, true),
+            Self::Density => (Some(DENSITY_EVENT), true),
+            Self::Language => (Some(LANGUAGE_EVENT), false),
+            Self::Memory => (Some(MEMORY_EVENT), false),
         };
-        if let Some(told) = told {
-            if let Ok(event) = Event::new(told) {
-                // Nobody has to handle it.
-                let _handled = window.dispatch_event(&event);
-            }
-            return;
-        }
         let root = window.document().and_then(|document| document.document_element());
-        if let Some(root) = root {
+        if let Some(root) = root.filter(|_| is_attribute) {
             // Any element takes any attribute.
             let _set = root.set_attribute(self.role(), self.chosen());
+        }
+        if let Some(event) = told.and_then(|told| Event::new(told).ok()) {
+            // Nobody has to handle it.
+            let _handled = window.dispatch_event(&event);
         }
     }
 }
 
 /// Gives the document the looks that were chosen.
 pub(super) fn apply() {
+    awake::follow();
     Look::Theme.apply();
     Look::Density.apply();
 }
 
 /// The whole screen for the sensors, or the page around them again.
 pub(super) fn toggle_wall() {
-    let is_wall = Look::Density.chosen() == "wall";
-    Look::Density.choose(if is_wall { "roomy" } else { "wall" });
+    Look::Density.choose(if is_wall() { "roomy" } else { "wall" });
+}
+
+/// Whether the whole screen is for the sensors.
+pub(super) fn is_wall() -> bool {
+    Look::Density.chosen() == "wall"
 }
 
 /// The language that was chosen, or the browser's, with its tag.

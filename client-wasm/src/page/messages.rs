@@ -98,8 +98,8 @@ pub(super) fn Messages(props: &MessagesProps) -> Html {
                     onclick={export(FileKind::Csv)}>{ "CSV" }</button>
                 <button type="button" class="button" data-role="json" title={texts.export_explained}
                     onclick={export(FileKind::Json)}>{ "JSON" }</button>
+                <Tape link={link.clone()} search={(*search).clone()} />
             </header>
-            <Tape link={link.clone()} search={(*search).clone()} />
             <div class="log-pane">
                 <div class="log-head" aria-hidden="true">
                     <span>{ texts.arrived }</span>

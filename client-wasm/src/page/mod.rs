@@ -1,5 +1,6 @@
 //! The page: it shows what the engine says, and asks it for what is on the screen.
 
+mod awake;
 mod board;
 mod broker;
 mod canvas;

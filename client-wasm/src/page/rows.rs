@@ -126,6 +126,14 @@ impl Rows {
         }
     }
 
+    /// Whether a row is in sight, wholly.
+    pub(super) fn shows(&self, row: u32) -> bool {
+        let Some(outer) = self.outer.cast::<HtmlElement>() else { return false };
+        let height = row_height(&outer);
+        let top = f64::from(row) * height - f64::from(outer.scroll_top());
+        top >= 0.0 && top + height <= f64::from(outer.client_height())
+    }
+
     /// How many rows fit.
     pub(super) fn page(&self) -> u32 {
         let Some(outer) = self.outer.cast::<HtmlElement>() else { return 1 };

@@ -66,7 +66,7 @@ fn select(look: Look, texts: &'static RoomsTexts) -> Html {
     let chosen = look.chosen();
     html! {
         <label class="form-field">
-            <span>{ look_name(look, texts) }</span>
+            <span class="label">{ look_name(look, texts) }</span>
             <select class="input" data-role={look.role()} {onchange}>
                 { for look.choices().iter().map(|choice| html! {
                     <option selected={*choice == chosen}>{ choice_name(look, choice, texts) }</option>

@@ -37,7 +37,7 @@ pub(super) fn Sparkline(props: &SparklineProps) -> Html {
 fn draw(surface: &Surface, shape: Option<&Shape>) {
     let Some(shape) = shape.filter(|shape| !shape.columns.is_empty()) else { return };
     surface.line_width(LINE_WIDTH);
-    let margin = (DOT_RADIUS + 0.5) * surface.ratio;
+    let margin = (DOT_RADIUS + 0.5) * surface.unit;
     let plot = Plot {
         top: margin,
         x_scale: (surface.width - margin) / f64::from(shape.width.max(1)),

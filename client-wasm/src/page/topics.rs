@@ -10,7 +10,7 @@ use super::detail::Detail;
 use super::field::use_field;
 use super::house::use_texts;
 use super::link::Link;
-use super::rows::{Space, numbered, use_growth, use_rows};
+use super::rows::{Rows, Space, numbered, use_growth, use_rows};
 use super::search::SearchBox;
 use crate::number::grouped;
 use crate::protocol::{Command, Connection, Row, Sort, Step, TopicsView, Tree};
@@ -59,14 +59,7 @@ pub(super) fn Topics(props: &TopicsProps) -> Html {
         use_effect_with((), move |()| move || link.send(Command::CloseTopics));
     }
     use_address(link, topic, &tree);
-    {
-        let (rows, row) = (rows.clone(), tree.active_row);
-        use_effect_with(tree.steps, move |_| {
-            if let Some(row) = row {
-                rows.reveal(row);
-            }
-        });
-    }
+    use_reveal(&rows, &tree, *sort == Sort::Name);
     let on_search = {
         let search = search.clone();
         Callback::from(move |text: AttrValue| search.set(text))
@@ -83,6 +76,8 @@ pub(super) fn Topics(props: &TopicsProps) -> Html {
         let is_flat = is_flat.clone();
         Callback::from(move |_: MouseEvent| is_flat.set(flat))
     };
+    // A row that is not on the screen is none, for those who have it read out.
+    let is_there = |active: &u32| tree.rows.iter().take(made).any(|row| row.node == *active);
     let count = if tree.matching == tree.topics {
         grouped(tree.topics.into())
     } else {
@@ -135,7 +130,7 @@ pub(super) fn Topics(props: &TopicsProps) -> Html {
                         role="tree"
                         tabindex="0"
                         aria-label={texts.topics}
-                        aria-activedescendant={tree.active.map(row_id)}
+                        aria-activedescendant={tree.active.filter(is_there).map(row_id)}
                         onkeydown={keys(link, rows.page())}
                     >
                         <Space total={tree.total} first={tree.first}>
@@ -169,6 +164,22 @@ fn nothing(search: &str, is_online: bool, texts: &RoomsTexts) -> Html {
         texts.waiting_heading.to_owned()
     };
     html! { <p class="tree-nothing">{ text }</p> }
+}
+
+/// Brings the row into sight that a step led to. Where the order is by name it also stays there when topics
+/// come in above it, as they do at the start; a person who has scrolled away from it is left alone.
+#[hook]
+fn use_reveal(rows: &Rows, tree: &Rc<Tree>, is_by_name: bool) {
+    let seen = use_mut_ref(|| None::<(u32, u32)>);
+    let rows = rows.clone();
+    use_effect_with((tree.steps, tree.active_row), move |(steps, row)| {
+        let Some(row) = *row else { return };
+        let before = seen.borrow_mut().replace((*steps, row));
+        let stays = |(then, row): (u32, u32)| then == *steps && !(is_by_name && rows.shows(row));
+        if !before.is_some_and(stays) {
+            rows.reveal(row);
+        }
+    });
 }
 
 /// Keeps the address and the place in the tree the same.

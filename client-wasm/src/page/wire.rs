@@ -114,6 +114,8 @@ pub(super) fn WirePage(props: &WireProps) -> Html {
         let choice = choice.clone();
         Callback::from(move |seq: u64| choice.set(Choice { seq: Some(seq), ..(*choice).clone() }))
     };
+    // A row that is not on the screen is none, for those who have it read out.
+    let is_there = |seq: &u64| wire.rows.iter().take(made).any(|row| row.seq == *seq);
     let reconnect = {
         let link = link.clone();
         Callback::from(move |_: MouseEvent| link.send(Command::Reconnect))
@@ -157,7 +159,7 @@ pub(super) fn WirePage(props: &WireProps) -> Html {
                 <div class="log-pane">
                     <div ref={rows.outer.clone()} class="log rows" role="listbox" tabindex="0"
                         aria-label={texts.wire} onkeydown={keys(&wire, choice.seq, &choose)}
-                        aria-activedescendant={choice.seq.map(row_id)}>
+                        aria-activedescendant={choice.seq.filter(is_there).map(row_id)}>
                         <Space total={wire.total} first={wire.first}>
                             { for numbered(wire.first, &wire.rows).take(made).map(|(number, row)| {
                                 packet_row(number, row, choice.seq, &choose, &aliases.borrow(), texts)

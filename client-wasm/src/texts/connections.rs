@@ -143,6 +143,8 @@ Connections on Texts {
     add_filter,
     /// A field.
     filter,
+    /// What a filter looks like, where none was written yet.
+    filter_example,
     /// Part of a subscription.
     options,
     /// An option.

@@ -443,6 +443,7 @@ pub(super) static CONNECTIONS: Connections = Connections {
     sys: "What the broker tells of itself ($SYS/#)",
     add_filter: "Add a topic filter",
     filter: "Topic filter",
+    filter_example: "home/+/temperature",
     options: "Options",
     no_local: "No Local: not what this connection publishes itself",
     as_published: "Retain As Published: show whether a message was published with RETAIN",

@@ -443,6 +443,7 @@ pub(super) static CONNECTIONS: Connections = Connections {
     sys: "Lo que el bróker cuenta de sí mismo ($SYS/#)",
     add_filter: "Añadir un filtro de temas",
     filter: "Filtro de temas",
+    filter_example: "casa/+/temperatura",
     options: "Opciones",
     no_local: "No Local: no lo que publique esta misma conexión",
     as_published: "Retain As Published: ver si un mensaje se publicó con RETAIN",

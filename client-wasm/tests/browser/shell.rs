@@ -69,6 +69,30 @@ async fn keys_lead_to_pages_to_the_search_and_to_their_list() {
 }
 
 #[test]
+async fn a_screen_on_a_wall_is_kept_lit_until_it_is_none_any_more() {
+    // A browser that grants everything, and notes what it was asked.
+    let screens = "Object.defineProperty(navigator, 'wakeLock', { configurable: true, value: {
+        request: (kind) => { (window.asked ??= []).push(kind);
+            return Promise.resolve({ release: () => { window.asked.push('let go');
+                return Promise.resolve(); } }); } } })";
+    let _set = js_sys::eval(screens).unwrap();
+    let asked = |wanted: &'static str| async move {
+        eventually(&format!("{wanted} asked of the browser"), || {
+            let told = js_sys::eval("(window.asked ?? []).join()").ok()?.as_string()?;
+            (told == wanted).then_some(())
+        })
+        .await;
+    };
+    let page = Page::open("en");
+    page.hears_keys().await;
+    let body = web_sys::window().unwrap().document().unwrap().body().unwrap();
+    press(&body, "w");
+    asked("screen").await;
+    press(&body, "w");
+    asked("screen,let go").await;
+}
+
+#[test]
 async fn single_keys_can_be_turned_off() {
     let page = Page::open("en");
     page.hears_keys().await;

@@ -120,6 +120,43 @@ async fn keys_and_clicks_are_steps_through_the_tree() {
 }
 
 #[test]
+async fn the_row_where_a_person_is_stays_in_sight_as_topics_come_in_above_it() {
+    let page = open().await;
+    let list = page.has(".tree").await;
+    let show = |active_row: u32| {
+        let mut tree = tree(vec![row(1, 0, "a", None)]);
+        (tree.total, tree.steps) = (50_000, 1);
+        (tree.active, tree.active_row) = (Some(7), Some(active_row));
+        page.receive(Frame { tree: Some(tree), ..Frame::default() });
+    };
+    let shows = |active_row: i32, what: &'static str| {
+        let list = list.clone();
+        async move {
+            eventually(what, || {
+                let height = list.query_selector(".tree-row").ok()??.client_height();
+                let top = active_row * height - list.scroll_top();
+                (top >= 0 && top + height <= list.client_height()).then_some(())
+            })
+            .await;
+        }
+    };
+    show(1_000);
+    shows(1_000, "the row that a step led to").await;
+    assert_eq!(list.get_attribute("aria-activedescendant"), None, "it is not made yet");
+    show(2_000);
+    shows(2_000, "the row farther down").await;
+    list.set_scroll_top(0);
+    show(3_000);
+    page.receive(Frame::default());
+    page.sent("the rows at the beginning", |command| match command {
+        Command::Topics(view) if view.first == 0 && view.len > 0 => Some(()),
+        _ => None,
+    })
+    .await;
+    assert_eq!(list.scroll_top(), 0, "who has gone elsewhere stays there");
+}
+
+#[test]
 async fn a_search_an_order_and_a_list_are_asked_of_the_engine() {
     let page = open().await;
     fill(&page.find("[data-role=search]").unwrap(), "home/+");

@@ -86,11 +86,11 @@ impl Frame {
 /// Draws the axes and the lines; says where they are.
 pub(super) fn draw(canvas: &HtmlCanvasElement, scene: &Scene<'_>) -> Frame {
     let Some(surface) = Surface::new(canvas) else { return Frame::default() };
-    let ratio = surface.ratio;
-    let css_height = surface.height / ratio;
+    let (ratio, unit) = (surface.ratio, surface.unit);
+    let css_height = surface.height / unit;
     let marks = ((css_height - TIME_HEIGHT - TOP) / VALUE_MARK_HEIGHT).floor().max(1.0) as usize;
     let (left, right) = (axis(scene, false, marks), axis(scene, true, marks));
-    surface.context.set_font(&format!("{}px {}", 11.0 * ratio, surface.style("font-family")));
+    surface.context.set_font(&format!("{}px {}", 11.0 * unit, surface.style("font-family")));
     let label_width = |axis: &Option<Axis>| {
         let widths = axis.iter().flat_map(|axis| &axis.marks).map(|mark| {
             surface.context.measure_text(&mark.text).map_or(0.0, |measured| measured.width())
@@ -98,15 +98,15 @@ pub(super) fn draw(canvas: &HtmlCanvasElement, scene: &Scene<'_>) -> Frame {
         widths.fold(0.0, f64::max)
     };
     let side = |axis: &Option<Axis>| match axis {
-        Some(_) => (label_width(axis) + LABEL_GAP * ratio).round(),
+        Some(_) => (label_width(axis) + LABEL_GAP * unit).round(),
         None => ratio,
     };
     let ends = |axis: &Option<Axis>| axis.as_ref().map_or((0.0, 1.0), |axis| (axis.from, axis.to));
     let frame = Frame {
         left: side(&left),
-        right: (surface.width - side(&right).max(CROSS_RADIUS * ratio)).round(),
-        top: (TOP * ratio).round(),
-        bottom: (surface.height - TIME_HEIGHT * ratio).round(),
+        right: (surface.width - side(&right).max(CROSS_RADIUS * unit)).round(),
+        top: (TOP * unit).round(),
+        bottom: (surface.height - TIME_HEIGHT * unit).round(),
         ratio,
         axes: [ends(&left), ends(&right)],
     };
@@ -179,7 +179,7 @@ fn draw_values(
             surface.line((frame.left, y), (frame.right, y));
         }
         surface.color(&ink);
-        let gap = LABEL_GAP * surface.ratio;
+        let gap = LABEL_GAP * surface.unit;
         let x = if is_right { frame.right + gap } else { frame.left - gap };
         // A label that can't be drawn is missing, and its number is in the table all the same.
         let _drawn = context.fill_text(&mark.text, x, y);
@@ -188,7 +188,7 @@ fn draw_values(
 
 fn draw_times(surface: &Surface, frame: &Frame, shape: &Chart) {
     let context = &surface.context;
-    let room = (frame.right - frame.left) / surface.ratio;
+    let room = (frame.right - frame.left) / surface.unit;
     let count = (room / TIME_MARK_WIDTH).floor().max(1.0) as usize;
     let marks = ticks::times(shape.from_ms, shape.to_ms, count, time::offset_ms);
     let (line, ink) = (surface.style("--line"), surface.style("--ink-soft"));
@@ -197,7 +197,7 @@ fn draw_times(surface: &Surface, frame: &Frame, shape: &Chart) {
     for mark in &marks {
         let x = frame.x(mark.at_ms, shape).round() + 0.5;
         surface.color(&line);
-        surface.line((x, frame.bottom), (x, frame.bottom + 4.0 * surface.ratio));
+        surface.line((x, frame.bottom), (x, frame.bottom + 4.0 * surface.unit));
         if mark.detail == Detail::Day {
             surface.line((x, frame.top), (x, frame.bottom));
         }
@@ -206,7 +206,7 @@ fn draw_times(surface: &Surface, frame: &Frame, shape: &Chart) {
         let half = context.measure_text(&text).map_or(0.0, |measured| measured.width()) / 2.0;
         // One that would be cut is left out.
         if x - half >= 0.0 && x + half <= surface.width {
-            let _drawn = context.fill_text(&text, x, frame.bottom + 6.0 * surface.ratio);
+            let _drawn = context.fill_text(&text, x, frame.bottom + 6.0 * surface.unit);
         }
     }
 }
@@ -217,8 +217,8 @@ fn draw_level(surface: &Surface, frame: &Frame, level: &Level) {
         return;
     }
     surface.color(&surface.style(level.color));
-    surface.context.set_line_width(surface.ratio);
-    let dash = js_sys::Array::of2(&(4.0 * surface.ratio).into(), &(4.0 * surface.ratio).into());
+    surface.context.set_line_width(surface.unit);
+    let dash = js_sys::Array::of2(&(4.0 * surface.unit).into(), &(4.0 * surface.unit).into());
     // A line that can't be dashed is drawn through.
     let _dashed = surface.context.set_line_dash(&dash);
     surface.line((frame.left, y), (frame.right, y));
@@ -320,7 +320,7 @@ impl Pen<'_> {
     fn dots(&self, part: &[Slice], may_be_alone: bool) {
         let (Some(first), Some(last)) = (part.first(), part.last()) else { return };
         let room = (self.x(last.to_ms) - self.x(first.from_ms)) / part.len() as f64;
-        let is_sparse = room >= 12.0 * self.surface.ratio;
+        let is_sparse = room >= 12.0 * self.surface.unit;
         let is_alone = may_be_alone && part.len() == 1;
         if !is_sparse && !is_alone {
             return;

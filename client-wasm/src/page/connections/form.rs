@@ -237,7 +237,7 @@ fn filter(row: u32, fields: &Fields<'_>, hands: &Hands) -> Html {
     html! {
         <div class="filter-row" key={row}>
             <div class="form-row">
-                { fields.input(&name("filter"), texts.filter, "text", "home/+/temperature") }
+                { fields.input(&name("filter"), texts.filter, "text", texts.filter_example) }
                 { fields.qos(&name("qos"), texts) }
                 <button type="button" class="small-button" onclick={remove}
                     aria-label={shown(texts.remove, &[&filter])}>{ "×" }</button>

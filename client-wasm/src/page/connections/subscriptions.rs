@@ -75,7 +75,7 @@ pub(super) fn Subscriptions(props: &SubscriptionsProps) -> Html {
                     <span class="label">{ texts.filter }</span>
                     <input class="input" name="filter" required=true autocomplete="off"
                         autocapitalize="off" spellcheck="false" dir="auto"
-                        placeholder="home/+/temperature" />
+                        placeholder={texts.filter_example} />
                 </label>
                 <label class="form-field is-short">
                     <span class="label">{ texts.qos }</span>
