@@ -33,17 +33,17 @@ extern "C" {
 
 thread_local! {
     static LIT: RefCell<Option<Lit>> = const { RefCell::new(None) };
-    static FOLLOWED: RefCell<Vec<EventListener>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Keeps the screen lit from now on, whenever the page is one for a wall and is seen.
-pub(super) fn follow() {
-    let Some(window) = web_sys::window() else { return };
-    let Some(document) = window.document() else { return };
-    FOLLOWED.set(vec![
+/// Keeps the screen lit whenever the page is one for a wall and is seen, until what is returned is dropped.
+pub(super) fn follow() -> Vec<EventListener> {
+    let Some(window) = web_sys::window() else { return Vec::new() };
+    let Some(document) = window.document() else { return Vec::new() };
+    spawn_local(ask());
+    vec![
         EventListener::new(&window, look::DENSITY_EVENT, |_| spawn_local(ask())),
         EventListener::new(&document, "visibilitychange", |_| spawn_local(ask())),
-    ]);
+    ]
 }
 
 fn is_wanted() -> bool {

@@ -7,7 +7,7 @@ use gloo_events::EventListener;
 use web_sys::Event;
 use yew::prelude::*;
 
-use super::{awake, kept};
+use super::kept;
 use crate::limits::STORE_BYTES_MAX;
 use crate::texts::{self, Texts};
 
@@ -110,7 +110,6 @@ impl Look {
 
 /// Gives the document the looks that were chosen.
 pub(super) fn apply() {
-    awake::follow();
     Look::Theme.apply();
     Look::Density.apply();
 }

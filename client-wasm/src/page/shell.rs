@@ -4,6 +4,7 @@ use gloo_events::EventListener;
 use web_sys::HtmlElement;
 use yew::prelude::*;
 
+use super::awake;
 use super::board::Board;
 use super::field::use_field;
 use super::figures::Figures;
@@ -51,6 +52,10 @@ fn Around(props: &AroundProps) -> Html {
         let help = help.clone();
         use_effect_with((), move |()| keys::listen(help));
     }
+    use_effect_with((), |()| {
+        let followed = awake::follow();
+        move || drop(followed)
+    });
     {
         let main = main.clone();
         let title = fill(texts.title, &[name(&route, texts), title]);

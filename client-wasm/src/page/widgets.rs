@@ -113,7 +113,7 @@ pub(super) fn Widgets(props: &WidgetsProps) -> Html {
         });
     }
     {
-        let section = section.clone();
+        let (section, wanted) = (section.clone(), wanted.clone());
         use_effect_with(*wanted, move |tool| {
             // Who comes from another page is taken to the top of this one first.
             let later = tool.map(|tool| {
@@ -183,12 +183,19 @@ pub(super) fn Widgets(props: &WidgetsProps) -> Html {
         Callback::from(move |widget: Option<Widget>| form.set(widget))
     };
     let on_done = {
-        let (apply, form) = (apply.clone(), form.clone());
+        let (saved, notice, form) = (saved.clone(), notice.clone(), form.clone());
+        let selected = selected.clone();
         Callback::from(move |widget: Option<Widget>| {
-            if let Some(widget) = widget {
-                apply.emit(if widget.id == 0 { Edit::Add(widget) } else { Edit::Change(widget) });
-            }
             form.set(None);
+            let Some(widget) = widget else { return };
+            let is_new = widget.id == 0;
+            let done = saved.apply(if is_new { Edit::Add(widget) } else { Edit::Change(widget) });
+            notice.set(done.err().map(|refused| said(Err(refused), words)));
+            // Who made a widget goes on at it, where it can be arranged.
+            if let (true, Ok(Some(id))) = (is_new, done) {
+                selected.set(Some(id));
+                wanted.set(Some(Tool::Arrange(id)));
+            }
         })
     };
     let moving = Moving { grid: grid.clone(), drag, apply: apply.clone() };
@@ -254,17 +261,20 @@ pub(super) fn Widgets(props: &WidgetsProps) -> Html {
 enum Tool {
     Add,
     Import,
+    /// What takes hold of a widget.
+    Arrange(Id),
 }
 
 /// Puts the focus onto a tool, and has the browser ask for a file at once where it is for that. It does so
 /// only for somebody who has just asked for it; everybody else presses the tool.
 fn go_to(section: &NodeRef, tool: Tool) {
-    let role = match tool {
-        Tool::Add => ADD,
-        Tool::Import => IMPORT,
+    let selector = match tool {
+        Tool::Add => format!("[data-role={ADD}]"),
+        Tool::Import => format!("[data-role={IMPORT}]"),
+        Tool::Arrange(id) => format!("[data-widget='{id}'] .widget-cover"),
     };
     let place = section.cast::<web_sys::Element>();
-    let found = place.and_then(|s| s.query_selector(&format!("[data-role={role}]")).ok().flatten());
+    let found = place.and_then(|place| place.query_selector(&selector).ok().flatten());
     if let Some(found) = found.and_then(|found| found.dyn_into::<HtmlElement>().ok()) {
         // What is on the page can be focused.
         let _focused = found.focus();

@@ -132,10 +132,13 @@ async fn the_row_where_a_person_is_stays_in_sight_as_topics_come_in_above_it() {
     let shows = |active_row: i32, what: &'static str| {
         let list = list.clone();
         async move {
-            eventually(what, || {
-                let height = list.query_selector(".tree-row").ok()??.client_height();
-                let top = active_row * height - list.scroll_top();
-                (top >= 0 && top + height <= list.client_height()).then_some(())
+            let line = |list: &web_sys::Element| {
+                let height = list.query_selector(".tree-row").unwrap().unwrap().client_height();
+                (active_row * height - list.scroll_top(), height, list.client_height())
+            };
+            eventually(&format!("{what}: {:?}", line(&list)), || {
+                let (top, height, room) = line(&list);
+                (top >= 0 && top + height <= room).then_some(())
             })
             .await;
         }

@@ -3,7 +3,7 @@
 use client_wasm::protocol::{Card, Command, Frame, Look, Sight, Slot, Source, Value};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::dom::{Page, choose_file, eventually, press, storage, tell_of_board};
+use crate::dom::{Page, choose_file, eventually, fill, press, storage, tell_of_board};
 
 fn number(text: &str) -> Card {
     Card {
@@ -72,6 +72,28 @@ async fn a_widget_is_pinned_shown_moved_and_taken_away() {
     storage().set_item("board", &kept).unwrap();
     tell_of_board();
     page.shows(".widget .card-name", "Power").await;
+}
+
+#[test]
+async fn who_makes_a_widget_goes_on_at_it() {
+    let page = Page::open_at("en", "#/?add");
+    let topic = page.has("[data-role=widget-form] [data-role=value-topic]").await;
+    fill(&topic, "plant/power");
+    let focused = |selector: &'static str| async move {
+        eventually(&format!("the focus at {selector}"), || {
+            let active = web_sys::window().unwrap().document().unwrap().active_element()?;
+            active.matches(selector).unwrap().then_some(())
+        })
+        .await;
+    };
+    page.find("[data-role=add-level]").unwrap().click();
+    focused("[data-role=level-from]").await;
+    page.find("[data-role=save-widget]").unwrap().click();
+    page.shows(".widget .card-name", "Power").await;
+    focused(".widget-cover").await;
+    page.has(".arranging").await;
+    page.find("[data-role=remove]").unwrap().click();
+    eventually("nothing is left", || page.find(".widget").is_none().then_some(())).await;
 }
 
 #[test]

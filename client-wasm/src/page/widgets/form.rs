@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use web_sys::{HtmlDialogElement, HtmlInputElement, HtmlSelectElement};
+use wasm_bindgen::JsCast;
+use web_sys::{HtmlDialogElement, HtmlElement, HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
 use super::super::field::use_field;
@@ -128,6 +129,8 @@ pub(super) fn Form(props: &FormProps) -> Html {
         })
     };
     let widget = &*draft;
+    use_focus_on_added(&dialog, "value-topic", widget.values.len());
+    use_focus_on_added(&dialog, "level-from", widget.levels.len());
     let kind = widget.kind;
     let heading = if props.widget.id == 0 { words.new_widget } else { words.edit_widget };
     html! {
@@ -185,6 +188,25 @@ pub(super) fn Form(props: &FormProps) -> Html {
             </form>
         </dialog>
     }
+}
+
+/// Puts the focus into the first field of what a person has added: it stands before the button that did.
+#[hook]
+fn use_focus_on_added(dialog: &NodeRef, role: &'static str, count: usize) {
+    let before = use_mut_ref(|| count);
+    let dialog = dialog.clone();
+    use_effect_with(count, move |count| {
+        if before.replace(*count) >= *count {
+            return;
+        }
+        let place = dialog.cast::<web_sys::Element>();
+        let all = place.and_then(|it| it.query_selector_all(&format!("[data-role={role}]")).ok());
+        let last = all.and_then(|all| all.item(all.length().saturating_sub(1)));
+        if let Some(field) = last.and_then(|node| node.dyn_into::<HtmlElement>().ok()) {
+            // A field that is shown takes it.
+            let _focused = field.focus();
+        }
+    });
 }
 
 /// A widget with all that the form has fields for.
