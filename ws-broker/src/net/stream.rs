@@ -152,6 +152,11 @@ impl Stream {
         }
     }
 
+    /// Whether the bytes travel as they are.
+    pub(crate) fn is_bare(&self) -> bool {
+        matches!(self.channel, Channel::Plain(_))
+    }
+
     /// Lets no more than so many bytes be read from now on, or as many as come. A message of WebSocket is
     /// gathered before anybody can look at it, so a stranger's has to be bounded here.
     pub(crate) fn set_quota(&mut self, quota: Option<usize>) {

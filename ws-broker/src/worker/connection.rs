@@ -598,9 +598,16 @@ impl Connection {
     pub(super) async fn hang_up(&mut self, cause: &Cause) {
         // From now on nobody else writes.
         let transport = self.link.borrow_mut().transport.take();
-        if let Some(mut transport) = transport
-            && !matches!(cause, Cause::ConnectionLost(_))
-        {
+        let Some(mut transport) = transport else { return };
+        let needs_no_goodbye = match cause {
+            Cause::ConnectionLost(_) => true,
+            // Who said goodbye sends nothing more, so nothing that was written last is thrown away.
+            Cause::Disconnected | Cause::DisconnectedWithWill => {
+                self.crossing.is_none() && transport.is_bare()
+            }
+            _ => false,
+        };
+        if !needs_no_goodbye {
             let error = cause.is_ours() && *cause != Cause::ShuttingDown;
             hang_up(&self.worker, &mut transport, error).await;
         }

@@ -274,6 +274,11 @@ impl Transport {
         }
     }
 
+    /// Whether there is nothing between MQTT and the socket that has a goodbye of its own.
+    pub(crate) fn is_bare(&self) -> bool {
+        matches!(self, Self::Bytes(stream) if stream.is_bare())
+    }
+
     /// Says goodbye: after this the peer reads the end of the stream.
     pub(crate) async fn shut_down(&mut self, error: bool) {
         // Whether the peer still listens is no concern of ours.
