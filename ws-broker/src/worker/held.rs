@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use codec::{EncodeError, Packet, ProtocolVersion};
 
+use crate::limits::HELD_ANSWERS_MAX;
 use crate::worker::keeper::WaitKey;
 use crate::worker::out::{OutBuffer, SpareBuffers};
 use crate::worker::trace;
@@ -43,9 +44,9 @@ impl HeldAnswers {
         self.runs.is_empty()
     }
 
-    /// How many answers wait.
-    pub(crate) fn len(&self) -> usize {
-        self.packets
+    /// Whether so many wait that there are to be no more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.packets > HELD_ANSWERS_MAX
     }
 
     /// Adds an answer behind the others.
@@ -153,24 +154,24 @@ mod tests {
         let untils = [stored(7), stored(7), settled, None, None, stored(7), stored(8)];
         let spare = &mut SpareBuffers::default();
         let mut held = holding(&untils, spare);
-        assert_eq!(held.len(), 7);
+        assert_eq!(held.packets, 7);
         assert!(ready(&mut held, spare).is_empty());
         held.release(Until::Stored(8));
         assert!(ready(&mut held, spare).is_empty());
         held.release(Until::Stored(7));
         assert_eq!(ready(&mut held, spare), [1, 2]);
-        assert_eq!(held.len(), 5);
+        assert_eq!(held.packets, 5);
         held.release(Until::Settled(5));
         assert_eq!(ready(&mut held, spare), [3, 4, 5, 6, 7]);
         assert!(held.is_empty());
-        assert_eq!(held.len(), 0);
+        assert_eq!(held.packets, 0);
     }
 
     #[test]
     fn those_that_wait_for_the_same_are_one_run() {
         let spare = &mut SpareBuffers::default();
         let held = holding(&[Some(Until::Stored(1)); 40], spare);
-        assert_eq!((held.runs.len(), held.len()), (1, 40));
+        assert_eq!((held.runs.len(), held.packets), (1, 40));
     }
 
     #[test]

@@ -125,7 +125,7 @@ impl State {
     pub(super) fn on_stored(&mut self, parcel: u64) {
         let Stored { links, sessions } = self.keeper.stored(parcel);
         for link in links {
-            link.borrow_mut().release(Until::Stored(parcel), &mut self.spare);
+            self.release(&link, Until::Stored(parcel));
         }
         for key in sessions {
             let slot = key.slot as usize;
@@ -147,9 +147,7 @@ impl State {
         while let Some((wait, who)) = self.keeper.done.pop_front() {
             match who {
                 Who::Nobody => {}
-                Who::Link(link) => {
-                    link.borrow_mut().release(Until::Settled(wait), &mut self.spare);
-                }
+                Who::Link(link) => self.release(&link, Until::Settled(wait)),
                 Who::Gate(link) => {
                     let link = &mut *link.borrow_mut();
                     link.is_gated = false;
@@ -161,6 +159,19 @@ impl State {
             }
         }
         self.keeper.wake_in_time(self.now);
+    }
+
+    /// Sends the answers of a connection that waited for this, as far as nothing before them waits.
+    fn release(&mut self, shared: &SharedLink, until: Until) {
+        let link = &mut *shared.borrow_mut();
+        let was_full = link.held.is_full();
+        link.release(until, &mut self.spare);
+        if was_full {
+            // It is to be listened to again.
+            link.wake();
+        } else {
+            self.queue.push(link, shared);
+        }
     }
 
     /// Sends an answer once what it waits for has come to be.

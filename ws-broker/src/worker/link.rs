@@ -11,7 +11,7 @@ use codec::{
 };
 use session::{AliasesIn, AliasesOut};
 
-use crate::limits::{HELD_ANSWERS_MAX, Limits};
+use crate::limits::Limits;
 use crate::net::Peer;
 use crate::time::Ms;
 use crate::worker::bridge::Crossing;
@@ -204,8 +204,8 @@ impl Link {
         self.encoded(done)
     }
 
-    /// What answers waited for has come to be: sends those that have nothing to wait for any more, up to the
-    /// first that has.
+    /// What answers waited for has come to be: appends those that have nothing to wait for any more, up to
+    /// the first that has.
     pub(crate) fn release(&mut self, until: Until, spare: &mut SpareBuffers) {
         if self.closing.is_some() {
             self.held = HeldAnswers::default();
@@ -214,7 +214,6 @@ impl Link {
         self.held.release(until);
         let sent = self.held.move_ready(&mut self.out, &self.client_id, spare);
         self.answer_bytes = self.answer_bytes.saturating_add(sent);
-        self.wake();
     }
 
     /// Whether the client asks and asks and does not read the answers: it is not listened to until
@@ -223,7 +222,7 @@ impl Link {
         if self.out.len() <= limits.out_bytes_max {
             self.answer_bytes = 0;
         }
-        self.answer_bytes > limits.answer_bytes_max || self.held.len() > HELD_ANSWERS_MAX
+        self.answer_bytes > limits.answer_bytes_max || self.held.is_full()
     }
 
     /// One of the four acknowledgements, as it is sent on this connection.
