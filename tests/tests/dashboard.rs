@@ -582,6 +582,9 @@ fn retained_messages_are_listed_deleted_and_put_back_also_from_a_file() {
     page.browser.click("[data-role=delete]");
     wait_said("Deleted: 4 of 4.");
     assert_eq!(kept(), []);
+    // Its button is gone, and who goes on by the keyboard is still in the sheet.
+    let focus = "document.activeElement?.dataset.role === 'close-clearing'";
+    page.browser.wait_for("a place to go on from", focus, &[]);
 
     // Back again at once, byte for byte; and from the file, in another life of the page.
     page.browser.click("[data-role=put-back]");

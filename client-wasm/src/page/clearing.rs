@@ -5,8 +5,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use js_sys::Uint8Array;
+use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{HtmlDialogElement, HtmlInputElement};
+use web_sys::{HtmlDialogElement, HtmlElement, HtmlInputElement};
 use yew::prelude::*;
 
 use super::field::{Field, Listening, use_field};
@@ -260,6 +261,29 @@ pub(super) fn ClearingSheet(props: &ClearingSheetProps) -> Html {
                 let _shown = dialog.show_modal();
             } else if !*is_open {
                 dialog.close();
+            }
+        });
+    }
+    {
+        let dialog = dialog.clone();
+        // A button that has done its work is gone, and so may be the one that led here.
+        use_effect_with((is_open, is_under_way(&state)), move |(is_open, is_under_way)| {
+            let document = web_sys::window().and_then(|window| window.document());
+            let is_lost = document.as_ref().is_some_and(|document| {
+                document.active_element().is_none_or(|active| active.tag_name() == "BODY")
+            });
+            if !is_lost || *is_under_way {
+                return;
+            }
+            let next = if *is_open {
+                let dialog = dialog.cast::<web_sys::Element>();
+                dialog.and_then(|it| it.query_selector("[data-role=close-clearing]").ok().flatten())
+            } else {
+                document.and_then(|document| document.query_selector(".tree").ok().flatten())
+            };
+            if let Some(next) = next.and_then(|next| next.dyn_into::<HtmlElement>().ok()) {
+                // Both take it.
+                let _focused = next.focus();
             }
         });
     }

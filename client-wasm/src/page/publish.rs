@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use js_sys::Uint8Array;
+use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{HtmlInputElement, HtmlSelectElement, HtmlTextAreaElement};
+use web_sys::{HtmlFormElement, HtmlInputElement, HtmlSelectElement, HtmlTextAreaElement};
 use yew::prelude::*;
 
 use super::field::use_field;
@@ -209,6 +210,17 @@ pub(super) fn PublishPage(props: &PublishPageProps) -> Html {
             ticket.set(Some(send(&link, &draft.form, made, &filler)));
         })
     };
+    // From any field, as in other programs that send what is written.
+    let onkeydown = Callback::from(|event: KeyboardEvent| {
+        let is_meant = event.key() == "Enter" && (event.ctrl_key() || event.meta_key());
+        let field = event.target_dyn_into::<web_sys::Element>().filter(|_| is_meant);
+        let form = field.and_then(|field| field.closest("form").ok().flatten());
+        if let Some(form) = form.and_then(|form| form.dyn_into::<HtmlFormElement>().ok()) {
+            event.prevent_default();
+            // What is missing is said by the browser.
+            let _submitted = form.request_submit();
+        }
+    });
     let outcome = (*ticket).map(|ticket| {
         published
             .filter(|published| published.ticket == ticket)
@@ -219,7 +231,7 @@ pub(super) fn PublishPage(props: &PublishPageProps) -> Html {
             <header class="page-head">
                 <h2 class="page-heading" id="publish-heading">{ texts.publish_heading }</h2>
             </header>
-            <form class="form panel" data-role="publish" {onsubmit}>
+            <form class="form panel" data-role="publish" {onsubmit} {onkeydown}>
                 if !draft.templates.is_empty() {
                     { templates(&draft, &editor, texts) }
                 }
@@ -376,7 +388,8 @@ fn actions(link: &Link, can_send: bool, repeating: Option<&Repeating>, texts: &R
     };
     html! {
         <div class="form-row">
-            <button class="button is-primary" type="submit" disabled={!can_send}>
+            <button class="button is-primary" type="submit" disabled={!can_send}
+                title="Ctrl Enter" aria-keyshortcuts="Control+Enter">
                 { texts.send }
             </button>
             if let Some(repeating) = repeating {

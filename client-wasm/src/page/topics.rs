@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use web_sys::{HtmlSelectElement, KeyboardEvent};
+use web_sys::{HtmlElement, HtmlSelectElement, KeyboardEvent};
 use yew::prelude::*;
 
 use super::clearing::{ClearingSheet, open_button};
@@ -72,6 +72,22 @@ pub(super) fn Topics(props: &TopicsProps) -> Html {
             }
         })
     };
+    // From the search the rows that it found are one key away.
+    let onkeydown = {
+        let list = rows.outer.clone();
+        Callback::from(move |event: KeyboardEvent| {
+            let target = event.target_dyn_into::<web_sys::Element>();
+            let is_search = target.is_some_and(|target| target.matches(".search").unwrap_or(false));
+            if let Some(list) = list.cast::<HtmlElement>()
+                && is_search
+                && event.key() == "ArrowDown"
+            {
+                event.prevent_default();
+                // It has a place in the order of the keys.
+                let _focused = list.focus();
+            }
+        })
+    };
     let show_as = |flat: bool| {
         let is_flat = is_flat.clone();
         Callback::from(move |_: MouseEvent| is_flat.set(flat))
@@ -87,6 +103,7 @@ pub(super) fn Topics(props: &TopicsProps) -> Html {
         <section
             class={classes!("topics", topic.is_some().then_some("is-deep"))}
             aria-labelledby="topics-heading"
+            {onkeydown}
         >
             <header class="page-head">
                 <h2 class="page-heading" id="topics-heading">{ texts.topics }</h2>

@@ -283,7 +283,13 @@ pub(crate) fn fill(element: &HtmlElement, text: &str) {
 
 /// Presses a key on an element, or on the page.
 pub(crate) fn press(target: &web_sys::EventTarget, key: &str) {
+    press_with(target, key, false);
+}
+
+/// Presses a key, with Ctrl or without.
+pub(crate) fn press_with(target: &web_sys::EventTarget, key: &str, ctrl: bool) {
     let init = web_sys::KeyboardEventInit::new();
+    init.set_ctrl_key(ctrl);
     init.set_bubbles(true);
     init.set_cancelable(true);
     init.set_key(key);

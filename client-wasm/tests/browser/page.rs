@@ -9,7 +9,7 @@ use client_wasm::protocol::{
 };
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::dom::{Page, fill};
+use crate::dom::{Page, fill, press, press_with};
 
 fn title(id: u32, topic: &str) -> Title {
     Title { id, topic: topic.into(), name: client_wasm::name::readable(topic) }
@@ -267,6 +267,22 @@ async fn the_form_publishes_and_says_what_became_of_it() {
         page.receive(Frame { published, ..Frame::default() });
         page.shows("[data-role=outcome]", words).await;
     }
+}
+
+#[test]
+async fn what_is_written_is_published_by_keys_from_any_field() {
+    let page = Page::open_at("en", "#/publish/home/lamp");
+    let payload = page.has("form [name=payload]").await;
+    fill(&payload, "on");
+    press(&payload, "Enter");
+    press_with(&payload, "Enter", true);
+    let payload = page
+        .sent("publish", |command| match command {
+            Command::Publish(publish) => Some(publish.payload.clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(payload, "on".as_bytes());
 }
 
 #[test]

@@ -97,6 +97,9 @@ async fn the_page_asks_for_the_rows_on_the_screen_alone() {
 async fn keys_and_clicks_are_steps_through_the_tree() {
     let page = open().await;
     let list = page.find(".tree").unwrap();
+    press(&page.find(".search").unwrap(), "ArrowDown");
+    let focused = web_sys::window().unwrap().document().unwrap().active_element();
+    assert_eq!(focused.as_ref(), Some(list.as_ref()), "from the search to what it found");
     for key in ["ArrowDown", "ArrowRight", "ArrowLeft", "Home", "End", "*", "k", "3"] {
         press(&list, key);
     }

@@ -1,6 +1,8 @@
 //! The widgets of the board: how they get there, how they are arranged, and what they publish.
 
-use client_wasm::protocol::{Card, Command, Frame, Look, Sight, Slot, Source, Value};
+use client_wasm::protocol::{
+    Card, Command, Connection, Frame, Look, Problem, Sight, Slot, Source, Value,
+};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::dom::{Page, choose_file, eventually, fill, press, storage, tell_of_board};
@@ -72,6 +74,34 @@ async fn a_widget_is_pinned_shown_moved_and_taken_away() {
     storage().set_item("board", &kept).unwrap();
     tell_of_board();
     page.shows(".widget .card-name", "Power").await;
+}
+
+#[test]
+async fn each_value_of_a_table_is_stale_by_itself() {
+    let board = r#"{"format":"mqtt-board","version":1,"widgets":[{"kind":"table","values":[
+        {"topic":"plant/calm"},{"topic":"plant/silent"}]}]}"#;
+    let page = Page::open("en");
+    page.hears_keys().await;
+    storage().set_item("board", board).unwrap();
+    tell_of_board();
+    let slot = slot_of(&page, "plant/calm").await;
+    let now_ms = js_sys::Date::now();
+    let silent = Card { at_ms: now_ms - 60_000.0, stale_after_ms: Some(5_000.0), ..number("2") };
+    page.receive(Frame {
+        connection: Some(Connection::Online { since_ms: now_ms - 90_000.0 }),
+        sights: vec![(slot, Sight::Values(vec![Some(number("1")), Some(silent)]))],
+        ..Frame::default()
+    });
+    page.shows(".widget tr:nth-child(1):not(.is-stale) .is-value bdi", "1").await;
+    page.shows(".widget tr.is-stale:nth-child(2) .is-value bdi", "2").await;
+    assert!(page.find(".widget-card.is-stale").is_none(), "one of them is as it should be");
+    page.receive(Frame {
+        connection: Some(Connection::Offline { problem: Problem::Lost, retry_at_ms: None }),
+        ..Frame::default()
+    });
+    page.has(".widget-card.is-stale tr.is-stale:nth-child(1)").await;
+    storage().remove_item("board").unwrap();
+    tell_of_board();
 }
 
 #[test]

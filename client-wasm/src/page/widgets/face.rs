@@ -89,7 +89,9 @@ pub(super) fn Face(props: &FaceProps) -> Html {
         _ => &[],
     };
     let first = values.first().and_then(Option::as_ref);
-    let is_stale = first.is_some_and(|message| card::is_stale(message, &connection, now_ms));
+    let is_old = |card: &Card| card::is_stale(card, &connection, now_ms);
+    // Where there are many, each says so of itself.
+    let is_stale = first.is_some() && values.iter().flatten().all(is_old);
     let is_online = matches!(connection, Connection::Online { .. });
     let tone = level::tone(&widget.levels, first.and_then(number_of));
     html! {
@@ -112,9 +114,9 @@ pub(super) fn Face(props: &FaceProps) -> Html {
                         state={first.cloned().map(Rc::new)} />
                 },
                 Kind::Gauge => gauge(widget, first, words),
-                Kind::Bar => bars(widget, values, words),
+                Kind::Bar => bars(widget, values, &is_old, words),
                 Kind::Lamp => lamp(first, words),
-                Kind::Table => table(widget, values, now_ms, words),
+                Kind::Table => table(widget, values, now_ms, &is_old, words),
                 Kind::Image => image(widget, first, words),
                 Kind::Position => position(widget, values, words),
                 _ => big(widget, first, texts, words),
@@ -252,7 +254,12 @@ fn gauge(widget: &Widget, card: Option<&Card>, words: &WidgetTexts) -> Html {
     }
 }
 
-fn bars(widget: &Widget, values: &[Option<Card>], words: &WidgetTexts) -> Html {
+fn bars(
+    widget: &Widget,
+    values: &[Option<Card>],
+    is_old: &dyn Fn(&Card) -> bool,
+    words: &WidgetTexts,
+) -> Html {
     if values.is_empty() {
         return waiting(words);
     }
@@ -263,8 +270,9 @@ fn bars(widget: &Widget, values: &[Option<Card>], words: &WidgetTexts) -> Html {
                 let number = card.as_ref().and_then(number_of);
                 let tone = level::tone(&widget.levels, number);
                 let width = number.map_or(0.0, |number| part(number, ends));
+                let stale = card.as_ref().is_some_and(is_old).then_some("is-stale");
                 html! {
-                    <li class="bar" data-tone={tone_word(tone)}>
+                    <li class={classes!("bar", stale)} data-tone={tone_word(tone)}>
                         <span class="bar-name"><bdi>{ name(shown) }</bdi></span>
                         <span class="bar-value">
                             { card.as_ref().map_or("—".to_owned(), |card| text_of(card, shown)) }
@@ -293,7 +301,13 @@ fn lamp(card: Option<&Card>, words: &WidgetTexts) -> Html {
     }
 }
 
-fn table(widget: &Widget, values: &[Option<Card>], now_ms: f64, words: &WidgetTexts) -> Html {
+fn table(
+    widget: &Widget,
+    values: &[Option<Card>],
+    now_ms: f64,
+    is_old: &dyn Fn(&Card) -> bool,
+    words: &WidgetTexts,
+) -> Html {
     if values.is_empty() {
         return waiting(words);
     }
@@ -317,8 +331,9 @@ fn table(widget: &Widget, values: &[Option<Card>], now_ms: f64, words: &WidgetTe
             <table class="figures-table is-plain">
                 { for widget.values.iter().zip(values).map(|(shown, card)| {
                     let tone = level::tone(&widget.levels, card.as_ref().and_then(number_of));
+                    let stale = card.as_ref().is_some_and(is_old).then_some("is-stale");
                     html! {
-                        <tr data-tone={tone_word(tone)}>
+                        <tr class={classes!(stale)} data-tone={tone_word(tone)}>
                             <th scope="row"><bdi>{ name(shown) }</bdi></th>
                             <td class="is-value">
                                 <bdi>{ card.as_ref().map_or("—".to_owned(), |c| text_of(c, shown)) }</bdi>
