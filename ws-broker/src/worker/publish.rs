@@ -317,6 +317,10 @@ impl State {
     /// have room.
     pub(super) fn pump(&mut self, slot: usize) {
         let Some(session) = self.sessions.get_mut(slot) else { return };
+        // As after most acknowledgements.
+        if !session.holds_back() {
+            return;
+        }
         let Some(shared_link) = session.link.clone() else { return };
         let link = &mut *shared_link.borrow_mut();
         let before = link.out.len();
