@@ -139,6 +139,11 @@ pub struct Client {
     connection: u64,
     belief: Belief,
     lost_at: Option<Instant>,
+    /// When its last connection ended, accepted or not: the broker may have accepted one that ended before
+    /// this client heard of it.
+    ended_at: Option<Instant>,
+    /// Connections that ended before they were answered. The broker may come to them after later ones.
+    unanswered: u32,
     events: Vec<Event>,
 
     /// By the order in which they were first sent.
@@ -179,6 +184,8 @@ impl Client {
             connection: 0,
             belief: Belief::None,
             lost_at: None,
+            ended_at: None,
+            unanswered: 0,
             events: Vec::new(),
             outgoing: BTreeMap::new(),
             next_order: 0,
@@ -289,8 +296,12 @@ impl Client {
         if self.link.take().is_none() {
             return;
         }
+        let now = Some(Instant::now());
+        self.ended_at = now;
         if self.is_connected {
-            self.lost_at = Some(Instant::now());
+            self.lost_at = now;
+        } else {
+            self.unanswered = self.unanswered.saturating_add(1);
         }
         self.is_connected = false;
         self.due.clear();
@@ -445,6 +456,11 @@ impl Client {
             }
             Packet::Disconnect(disconnect) if disconnect.code == ReasonCode::ServerShuttingDown => {
             }
+            Packet::Disconnect(disconnect)
+                if disconnect.code == ReasonCode::SessionTakenOver && self.unanswered > 0 =>
+            {
+                self.unanswered -= 1;
+            }
             packet => self.fault(Kind::Protocol, &format!("the broker sent {packet:?}")),
         }
     }
@@ -493,7 +509,8 @@ impl Client {
             true => Duration::from_secs(u64::from(self.settings.session_expiry_s)),
             false => Duration::MAX,
         };
-        let since_start = lost_ago.min(restarted.elapsed());
+        let ended_ago = self.ended_at.map_or(lost_ago, |ended| ended.elapsed());
+        let since_start = ended_ago.min(restarted.elapsed());
         if !present && lost_ago + EXPIRY_EARLY < expiry {
             let what = format!(
                 "its session was acknowledged and is not there; it was away for {:.3} s",
@@ -502,9 +519,9 @@ impl Client {
             self.fault(Kind::SessionPresent, &what);
         } else if present && since_start > expiry.saturating_add(EXPIRY_MARGIN) {
             let what = format!(
-                "its session is still there {:.3} s after it was lost, and {:.3} s after the broker's \
+                "its session is still there {:.3} s after it was left, and {:.3} s after the broker's \
                  start, and was to last {expiry:?}",
-                lost_ago.as_secs_f64(),
+                ended_ago.as_secs_f64(),
                 restarted.elapsed().as_secs_f64()
             );
             self.fault(Kind::SessionPresent, &what);
