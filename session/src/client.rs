@@ -24,6 +24,9 @@ pub const STABLE_AFTER_MS: u64 = 10_000;
 /// About how many bytes [`Client::poll_transmit`] hands out at a time; a single packet may be larger.
 pub const TRANSMIT_BATCH_BYTES: usize = 64 * 1024;
 
+/// How many times as long as at first a client waits for the answer to a PINGREQ, at most.
+pub const PING_PATIENCE_MAX: u64 = 16;
+
 /// How many bytes of answers may wait for a server that sends and does not read.
 pub const UNREAD_BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -34,7 +37,7 @@ pub const UNREAD_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// * **Look**: [`state`](Self::state), [`client_id`](Self::client_id), [`held`](Self::held).
 /// * **Feed** what the outside did: [`on_transport_open`](Self::on_transport_open),
 ///   [`on_bytes`](Self::on_bytes), [`on_transport_closed`](Self::on_transport_closed),
-///   [`on_timeout`](Self::on_timeout).
+///   [`on_text`](Self::on_text), [`on_timeout`](Self::on_timeout).
 /// * **Change** what is wanted: [`connect`](Self::connect), [`disconnect`](Self::disconnect),
 ///   [`publish`](Self::publish), [`subscribe`](Self::subscribe),
 ///   [`unsubscribe`](Self::unsubscribe), at any time, connected or not.
@@ -116,6 +119,10 @@ pub struct Client {
     last_received: Millis,
     /// When the first PINGREQ that is not answered was sent.
     ping_since: Option<Millis>,
+    /// How many times as long as at first its answer may take. A WebSocket hands a message over when it is
+    /// whole: behind a very large one on a slow way a server looks dead. One that had no answer is given
+    /// twice as long on the next connection.
+    ping_patience: u64,
 }
 
 impl Client {
@@ -150,6 +157,7 @@ impl Client {
             last_sent: Millis::default(),
             last_received: Millis::default(),
             ping_since: None,
+            ping_patience: 1,
             options,
         })
     }
@@ -510,12 +518,13 @@ impl Client {
     /// Bytes of any kind show that the server is there.
     fn ping_deadline(&self) -> Millis {
         let since = self.ping_since.unwrap_or(self.last_sent).max(self.last_received);
-        since.after(self.options.ping_timeout_ms)
+        since.after(self.options.ping_timeout_ms.saturating_mul(self.ping_patience))
     }
 
     fn keep_alive(&mut self) {
         let Some(silence) = self.silence_max_ms() else { return };
         if self.ping_since.is_some() && self.now >= self.ping_deadline() {
+            self.ping_patience = self.ping_patience.saturating_mul(2).min(PING_PATIENCE_MAX);
             return self.lose(DisconnectReason::PingTimeout, true);
         }
         let silent = |last: Millis| self.now >= last.after(silence);
@@ -571,6 +580,7 @@ impl Client {
             }
             (State::Connected, Packet::PingResp) => {
                 self.ping_since = None;
+                self.ping_patience = 1;
                 Ok(())
             }
             (State::Connected, Packet::Disconnect(disconnect)) => {

@@ -25,7 +25,9 @@ pub use alias::{
     ALIAS_TOPIC_BYTES_MAX, ALIASES_OUT_MAX, AliasError, AliasUse, AliasesIn, AliasesOut,
 };
 pub use backoff::BackoffLimits;
-pub use client::{Client, STABLE_AFTER_MS, TRANSMIT_BATCH_BYTES, UNREAD_BYTES_MAX};
+pub use client::{
+    Client, PING_PATIENCE_MAX, STABLE_AFTER_MS, TRANSMIT_BATCH_BYTES, UNREAD_BYTES_MAX,
+};
 pub use event::{
     Action, Connected, DisconnectReason, Event, Message, PublishError, ServerLimits, State,
     SubscribeError, Token, Violation,

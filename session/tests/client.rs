@@ -15,7 +15,7 @@ use codec::{
 };
 use session::{
     Action, AliasError, Client, DisconnectReason, Event, FlowError, Message, Millis, Options,
-    PublishError, State, SubscribeError, Token, UNREAD_BYTES_MAX, Violation,
+    PING_PATIENCE_MAX, PublishError, State, SubscribeError, Token, UNREAD_BYTES_MAX, Violation,
 };
 use std::num::NonZeroU16;
 
@@ -246,6 +246,37 @@ fn mqtt_3_1_2_20_pings_go_out_before_keep_alive_is_over_and_silence_ends_the_con
     wired.after(1);
     assert_eq!(wired.lost(), (DisconnectReason::PingTimeout, true));
     assert_eq!(wired.client.poll_action(), Some(Action::Close));
+}
+
+/// What a WebSocket hands over as one message is silence until it is whole.
+#[test]
+fn a_server_behind_a_very_large_message_is_given_more_time_on_each_connection() {
+    let mut asked = options(V311);
+    asked.keep_alive_s = 20;
+    let mut wired = Wired::connected(asked, &[]);
+    let mut patience = 1;
+    for _ in 0..6 {
+        wired.after(15_000);
+        assert_eq!(wired.sent(), [Packet::PingReq]);
+        wired.after(Options::PING_TIMEOUT_MS * patience - 1);
+        assert_eq!(wired.client.state(), State::Connected);
+        wired.after(1);
+        assert_eq!(wired.lost(), (DisconnectReason::PingTimeout, true));
+        assert_eq!(wired.client.poll_action(), Some(Action::Close));
+        wired.open();
+        wired.hear(&accepted(false, &[]));
+        wired.sent();
+        while wired.client.poll_event().is_some() {}
+        patience = (patience * 2).min(PING_PATIENCE_MAX);
+    }
+    // It got through.
+    wired.after(15_000);
+    wired.hear(&Packet::PingResp);
+    wired.sent();
+    wired.after(15_000);
+    assert_eq!(wired.sent(), [Packet::PingReq]);
+    wired.after(Options::PING_TIMEOUT_MS);
+    assert_eq!(wired.lost(), (DisconnectReason::PingTimeout, true));
 }
 
 #[test]

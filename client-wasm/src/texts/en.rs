@@ -48,7 +48,7 @@ pub(super) static TEXTS: Texts = Texts {
     problem_text: "What answers at {} sends text, which is no MQTT: it is another service. Look at the address, with its port and path.",
     problem_unanswered: "The broker closed the connection without an answer. It may refuse this client identifier, this protocol version or this page’s address.",
     problem_version: "The broker does not speak this version of MQTT. Choose another one for this connection.",
-    problem_silent: "The broker does not answer any more.",
+    problem_silent: "The broker does not answer any more, or sends one message so large that nothing else gets through.",
     problem_lost: "The connection was lost. The broker may have stopped, or the network is down.",
     problem_refused: "The broker ended the connection: {}.",
     problem_malformed: "The broker sent something that is no MQTT: {}. The connection was closed.",

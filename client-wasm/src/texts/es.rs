@@ -5,7 +5,7 @@ use super::{RoomsTexts, Texts, WidgetTexts};
 
 pub(super) static TEXTS: Texts = Texts {
     add_widget: "Añadir elemento",
-    import_board: "Importar un panel",
+    import_board: "Importar panel",
     pin: "Fijar en el panel",
     pin_of: "Fijar {} en el panel",
     title: "{} · {}",
@@ -48,7 +48,7 @@ pub(super) static TEXTS: Texts = Texts {
     problem_text: "Lo que responde en {} envía texto, y eso no es MQTT: es otro servicio. Revisa la dirección, con su puerto y su ruta.",
     problem_unanswered: "El bróker cerró la conexión sin responder. Puede que no acepte este identificador de cliente, esta versión del protocolo o la dirección de esta página.",
     problem_version: "El bróker no habla esta versión de MQTT. Elige otra para esta conexión.",
-    problem_silent: "El bróker ha dejado de responder.",
+    problem_silent: "El bróker ha dejado de responder, o envía un mensaje tan grande que no deja pasar nada más.",
     problem_lost: "Se perdió la conexión. Puede que el bróker se haya detenido o que no haya red.",
     problem_refused: "El bróker cerró la conexión: {}.",
     problem_malformed: "El bróker envió algo que no es MQTT: {}. Se cerró la conexión.",
