@@ -61,14 +61,14 @@ pub(super) fn Card(props: &CardProps) -> Html {
             >
                 <header class="card-head">
                     <h3 class="card-name" id={heading}><bdi>{ &title.name }</bdi></h3>
-                    if let Some(message) = message {
-                        { pin(title, &message.value, texts) }
-                    }
                     { age_of(message, now_ms, texts) }
                 </header>
                 <div class="card-line">
                     <p class="card-topic" title={title.topic.clone()}><bdi>{ &title.topic }</bdi></p>
                     { mark(message, is_stale && is_online, texts) }
+                    if let Some(message) = message {
+                        { pin(title, &message.value, texts) }
+                    }
                 </div>
                 { message.map_or_else(nothing_yet, |message| {
                     value(&message.value, &title.name, live.line.as_deref(), texts)

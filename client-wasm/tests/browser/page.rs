@@ -98,6 +98,45 @@ async fn every_kind_of_value_shows_what_it_is() {
     assert!(page.find("b").is_none(), "markup in a payload is shown, not run");
 }
 
+/// Those of ESPHome, Zigbee2MQTT and Tasmota, in a window of any size.
+#[test]
+async fn names_of_usual_sensors_are_not_cut_and_what_pins_them_takes_no_room() {
+    let page = Page::open("en");
+    let topics = [
+        "living-room/sensor/living_room_humidity/state",
+        "living-room/sensor/living_room_carbon_dioxide/state",
+        "living-room/sensor/outdoor_weather_station_wind_gust/state",
+        "zigbee2mqtt/Living room thermometer",
+        "zigbee2mqtt/0x00158d0001a2b3c4",
+        "tele/tasmota_8F3A2C/SENSOR",
+    ];
+    page.receive(Frame {
+        connection: online(),
+        board: Some(board(&topics)),
+        cards: (0..6).map(|id| card(id, number("21.5"))).collect(),
+        ..Frame::default()
+    });
+    for topic in topics {
+        let card = format!("[data-topic='{topic}']");
+        page.shows(&format!("{card} [data-role=value]"), "21.5").await;
+        let name = page.find(&format!("{card} .card-name")).unwrap();
+        assert!(name.scroll_width() <= name.client_width(), "{topic}");
+        assert!(name.scroll_height() <= name.client_height(), "{topic}");
+        // Nothing below it is pushed out of the card.
+        let element = page.find(&card).unwrap();
+        assert!(element.scroll_height() <= element.client_height(), "{topic}");
+        let pin = page.find(&format!("{card} .pin")).unwrap();
+        pin.focus().unwrap();
+        let size = pin.get_bounding_client_rect();
+        assert!(size.width() >= 24.0 && size.height() >= 24.0, "{topic}");
+        let document = web_sys::window().unwrap().document().unwrap();
+        assert!(
+            document.active_element().is_some_and(|active| active.is_same_node(Some(&pin))),
+            "{topic}"
+        );
+    }
+}
+
 #[test]
 async fn a_topic_is_shown_and_never_run() {
     let page = Page::open("en");
