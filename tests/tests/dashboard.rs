@@ -698,11 +698,11 @@ fn a_person_makes_a_board_of_their_own_and_it_is_there_again() {
     page.browser.fill("[data-role=control-topic]", "home/porch/set");
     page.browser.fill("[data-role=control-payload]", r#"{"state":{text}}"#);
     page.browser.click("[data-role=save-widget]");
-    page.browser.wait_for("it is added", &format!("!!({IN_WIDGET})"), &["Porch", ".switch"]);
+    page.browser.wait_for("it is added", &format!("!!({IN_WIDGET})"), &["Porch", "[role=switch]"]);
     page.browser.click("[data-role=edit-board]");
     page.browser.wait_for("it can be used", "!document.querySelector('.widget-cover')", &[]);
     let mut subscriber = Subscriber::start(&broker, Version::V5, &["-t", "home/porch/set"]);
-    page.browser.click(".widget .switch");
+    page.browser.click(".widget [role=switch]");
     let sent = subscriber.next_message();
     assert_eq!(sent.payload, br#"{"state":"ON"}"#);
     page.picture("widgets");
@@ -710,12 +710,12 @@ fn a_person_makes_a_board_of_their_own_and_it_is_there_again() {
     // All of it is there again, also what was undone in between.
     page.browser.click("[data-role=edit-board]");
     page.browser.click("[data-role=undo]");
-    page.browser.wait_for("it is gone", &format!("!({IN_WIDGET})"), &["Porch", ".switch"]);
+    page.browser.wait_for("it is gone", &format!("!({IN_WIDGET})"), &["Porch", "[role=switch]"]);
     page.browser.click("[data-role=redo]");
-    page.browser.wait_for("it is there", &format!("!!({IN_WIDGET})"), &["Porch", ".switch"]);
+    page.browser.wait_for("it is there", &format!("!!({IN_WIDGET})"), &["Porch", "[role=switch]"]);
     page.browser.open("about:blank");
     page.browser.open(&format!("http://127.0.0.1:{}/", broker.ports.ws));
-    page.browser.wait_for("it was kept", &format!("!!({IN_WIDGET})"), &["Porch", ".switch"]);
+    page.browser.wait_for("it was kept", &format!("!!({IN_WIDGET})"), &["Porch", "[role=switch]"]);
     publish(&broker, Version::V5, &["-t", kitchen, "-m", "19.0"]);
     shows("Temperature", ".chart-value", "19.0");
 
@@ -727,7 +727,7 @@ fn a_person_makes_a_board_of_their_own_and_it_is_there_again() {
     page.browser.wait_for(
         "the board is as it was",
         &format!("!!({IN_WIDGET})"),
-        &["Porch", ".switch"],
+        &["Porch", "[role=switch]"],
     );
 
     // A board that can't be read is told of, and kept.

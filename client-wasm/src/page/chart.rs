@@ -169,16 +169,16 @@ pub(super) fn Plot(props: &PlotProps) -> Html {
             <header class="chart-head">
                 { legend(shape, &props.lines, cross_ms, &pointer.frame, more) }
                 <div class="chart-tools">
-                    <button type="button" class="tool" title={more.zoom_in} aria-label={more.zoom_in}
+                    <button type="button" class="quiet-button tool" title={more.zoom_in} aria-label={more.zoom_in}
                         data-role="zoom-in" disabled={*is_table}
                         onclick={change(|zoom, shape, at_ms| zoom.closer(shape, at_ms))}>{ "+" }</button>
-                    <button type="button" class="tool" title={more.zoom_out} aria-label={more.zoom_out}
+                    <button type="button" class="quiet-button tool" title={more.zoom_out} aria-label={more.zoom_out}
                         data-role="zoom-out" disabled={!zoom.is_in()}
                         onclick={change(|zoom, _, _| { zoom.back(); })}>{ "−" }</button>
-                    <button type="button" class="tool" data-role="zoom-all" disabled={!zoom.is_in()}
+                    <button type="button" class="quiet-button tool" data-role="zoom-all" disabled={!zoom.is_in()}
                         title={more.zoom_all} aria-label={more.zoom_all}
                         onclick={change(|zoom, _, _| zoom.home())}>{ "↺" }</button>
-                    <button type="button" class="tool" data-role="chart-table" onclick={toggle}
+                    <button type="button" class="quiet-button tool" data-role="chart-table" onclick={toggle}
                         aria-pressed={is_table.to_string()}>{ more.chart_table }</button>
                 </div>
             </header>

@@ -229,7 +229,7 @@ pub(super) fn Switcher(props: &SwitcherProps) -> Html {
                 });
                 html! {
                     <li key={told.id.clone()}>
-                        <button type="button" class="switch" {onclick} data-connection={told.id.clone()}
+                        <button type="button" class="quiet-button switch" {onclick} data-connection={told.id.clone()}
                             aria-current={told.is_shown.then_some("true")}>
                             <span class="lamp" data-state={state(&told.connection)}></span>
                             <bdi class="switch-name">{ &told.title }</bdi>

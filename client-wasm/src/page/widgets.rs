@@ -501,7 +501,7 @@ fn arranging(
         let apply = apply.clone();
         let onclick = Callback::from(move |_: MouseEvent| apply.emit(edit.clone()));
         html! {
-            <button type="button" class="tool" title={name} aria-label={name} {onclick}>{ sign }</button>
+            <button type="button" class="quiet-button tool" title={name} aria-label={name} {onclick}>{ sign }</button>
         }
     };
     let edit = {

@@ -145,9 +145,9 @@ fn switch(
     let (send, next) = (send.clone(), if is_on { off } else { on });
     let onclick = Callback::from(move |_: MouseEvent| send.emit(next.clone()));
     html! {
-        <button type="button" class="switch" role="switch" aria-checked={is_on.to_string()}
+        <button type="button" class="toggle" role="switch" aria-checked={is_on.to_string()}
             aria-label={name.to_owned()} {onclick}>
-            <span class="switch-knob" aria-hidden="true"></span>
+            <span class="toggle-knob" aria-hidden="true"></span>
         </button>
     }
 }

@@ -139,7 +139,7 @@ pub(super) fn Form(props: &FormProps) -> Html {
             <form class="form" {onsubmit} data-role="widget-form" novalidate={true}>
                 <div class="form-row">
                     { kinds(kind, &change, words) }
-                    { field(words.title, "title", &widget.title, words.title_hint, &change,
+                    { field(words.title, "title", &widget.title, Help::Hint(words.title_hint), &change,
                         |widget, text| widget.title = text) }
                 </div>
                 { for widget.values.iter().enumerate().map(|(index, shown)| {
@@ -314,51 +314,40 @@ fn kinds(kind: Kind, change: &Change, words: &WidgetTexts) -> Html {
     }
 }
 
+/// What helps to fill a field in.
+enum Help {
+    /// An example, or what stands there otherwise.
+    Hint(&'static str),
+    /// The topics that are there; it is called with what was typed.
+    Topics(Callback<String>),
+}
+
 fn field(
     label: &'static str,
     role: &'static str,
     value: &str,
-    hint: &'static str,
+    help: Help,
     change: &Change,
     set: impl Fn(&mut Widget, String) + 'static,
 ) -> Html {
+    let (hint, list) = match &help {
+        Help::Hint(hint) => (Some(*hint), None),
+        Help::Topics(_) => (None, Some(TOPICS_LIST)),
+    };
     let change = Rc::clone(change);
     let oninput = Callback::from(move |event: InputEvent| {
         if let Some(input) = event.target_dyn_into::<HtmlInputElement>() {
             let text = input.value();
+            if let Help::Topics(find) = &help {
+                find.emit(text.clone());
+            }
             change(&|widget| set(widget, text.clone()));
         }
     });
     html! {
         <label class="form-field">
             <span>{ label }</span>
-            <input class="input" data-role={role} value={value.to_owned()} placeholder={hint}
-                autocomplete="off" spellcheck="false" {oninput} />
-        </label>
-    }
-}
-
-/// A field for a topic, which offers those that are there.
-fn topic_field(
-    label: &'static str,
-    role: &'static str,
-    value: &str,
-    find: &Callback<String>,
-    change: &Change,
-    set: impl Fn(&mut Widget, String) + 'static,
-) -> Html {
-    let (change, find) = (Rc::clone(change), find.clone());
-    let oninput = Callback::from(move |event: InputEvent| {
-        if let Some(input) = event.target_dyn_into::<HtmlInputElement>() {
-            let text = input.value();
-            find.emit(text.clone());
-            change(&|widget| set(widget, text.clone()));
-        }
-    });
-    html! {
-        <label class="form-field">
-            <span>{ label }</span>
-            <input class="input" data-role={role} value={value.to_owned()} list={TOPICS_LIST}
+            <input class="input" data-role={role} value={value.to_owned()} placeholder={hint} {list}
                 autocomplete="off" spellcheck="false" {oninput} />
         </label>
     }
@@ -452,16 +441,16 @@ fn value(
         <fieldset class="form-group" key={index}>
             <legend>{ legend }</legend>
             <div class="form-row">
-                { topic_field(words.topic, "value-topic", &shown.topic, find, change,
+                { field(words.topic, "value-topic", &shown.topic, Help::Topics(find.clone()), change,
                     move |widget, text| at(widget, index, |shown| shown.topic = text)) }
                 <PathField link={link.clone()} {index} topic={shown.topic.clone()}
                     path={shown.path.clone()} is_number={widget.kind.is_of_numbers()} {on_path} />
             </div>
             if !widget.kind.is_control() && !matches!(widget.kind, Kind::Log | Kind::Image) {
                 <div class="form-row">
-                    { field(words.name, "value-name", &shown.name, words.title_hint, change,
+                    { field(words.name, "value-name", &shown.name, Help::Hint(words.title_hint), change,
                         move |widget, text| at(widget, index, |shown| shown.name = text)) }
-                    { field(words.unit, "value-unit", &shown.unit, "", change,
+                    { field(words.unit, "value-unit", &shown.unit, Help::Hint(""), change,
                         move |widget, text| at(widget, index, |shown| shown.unit = text)) }
                     { number(words.decimals, "value-decimals", shown.decimals.map(f64::from), change,
                         move |widget, n| at(widget, index, |shown| {
@@ -503,7 +492,7 @@ fn control(widget: &Widget, change: &Change, find: &Callback<String>, words: &Wi
         <fieldset class="form-group">
             <legend>{ words.publish_to }</legend>
             <div class="form-row">
-                { topic_field(words.topic, "control-topic", &control.topic, find, change,
+                { field(words.topic, "control-topic", &control.topic, Help::Topics(find.clone()), change,
                     |widget, text| widget.control.topic = text) }
                 <label class="form-field is-number">
                     <span>{ "QoS" }</span>
@@ -518,16 +507,16 @@ fn control(widget: &Widget, change: &Change, find: &Callback<String>, words: &Wi
             </div>
             <div class="form-row">
                 if widget.kind == Kind::Switch {
-                    { field(words.on, "control-on", &control.on, "ON", change,
+                    { field(words.on, "control-on", &control.on, Help::Hint("ON"), change,
                         |widget, text| widget.control.on = text) }
-                    { field(words.off, "control-off", &control.off, "OFF", change,
+                    { field(words.off, "control-off", &control.off, Help::Hint("OFF"), change,
                         |widget, text| widget.control.off = text) }
                 }
                 if widget.kind == Kind::Button {
-                    { field(words.payload_of, "control-on", &control.on, "", change,
+                    { field(words.payload_of, "control-on", &control.on, Help::Hint(""), change,
                         |widget, text| widget.control.on = text) }
                 } else {
-                    { field(words.payload, "control-payload", &control.payload, "{value}", change,
+                    { field(words.payload, "control-payload", &control.payload, Help::Hint("{value}"), change,
                         |widget, text| widget.control.payload = text) }
                 }
             </div>
