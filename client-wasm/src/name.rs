@@ -53,6 +53,10 @@ fn push_word(name: &mut String, word: &str) {
         name.push_str(&case::upper(word));
         return;
     }
+    if let Some(unit) = unit::spelled(word) {
+        name.push_str(unit);
+        return;
+    }
     let mut letters = word.chars();
     if name.is_empty() {
         name.extend(letters.next().map(|first| case::upper(first.encode_utf8(&mut [0; 4]))));
@@ -169,6 +173,8 @@ mod tests {
             ("home/sensor/state", "State"),
             ("home/kitchen/temperature_c", "Temperature"),
             ("home/meter/total_kWh", "Total kWh"),
+            ("home/meter/kwh", "kWh"),
+            ("home/garden/pressure_hpa", "Pressure hPa"),
             ("éclair", "Éclair"),
             ("a//", "A"),
             ("/", "/"),

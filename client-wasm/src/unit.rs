@@ -112,6 +112,16 @@ pub fn is_written_unit(text: &str) -> bool {
     WRITTEN.contains(&text)
 }
 
+/// A word of a topic that is a unit but for its capital letters, as that is spelled.
+pub fn spelled(word: &str) -> Option<&'static str> {
+    let is_spelled_otherwise =
+        |known: &str, unit: &str| known != unit && known.eq_ignore_ascii_case(unit);
+    let (_, unit) = WORDS.iter().find(|(known, unit)| {
+        is_spelled_otherwise(known, unit) && word.eq_ignore_ascii_case(known)
+    })?;
+    Some(unit)
+}
+
 /// The unit that the last word of a topic with one stands for.
 ///
 /// Only the last two levels are looked at, as those above them name places.
