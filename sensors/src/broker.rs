@@ -45,6 +45,9 @@ const STABLE_AFTER: Duration = Duration::from_secs(10);
 const QUEUED_REQUESTS_MAX: usize = 64;
 /// QoS 1 and 2 publishes on their way to the broker and back; the broker may allow fewer.
 const INFLIGHT_MAX: u16 = 100;
+/// The same where the broker can't say how many it allows, as in MQTT 3.1.1: Mosquitto allows 20, and drops a
+/// message of QoS 2 beyond without a word.
+const INFLIGHT_UNTOLD_MAX: u16 = 20;
 /// The largest packet sent or accepted, in bytes.
 const PACKET_BYTES_MAX: u32 = 1 << 20;
 
@@ -313,7 +316,7 @@ impl Connection {
             }
             // The event loop has gone, or is just going and about to say why.
             Ok(false) => Err(self.lost().await),
-            Err(_) => Err(reason::not_taking(ANSWER_TIMEOUT)),
+            Err(_) => Err(self.unanswered(reason::not_taking(ANSWER_TIMEOUT))),
         }
     }
 
@@ -323,7 +326,7 @@ impl Connection {
         if self.wait(ANSWER_TIMEOUT, |progress| progress.settled >= sent).await? {
             Ok(())
         } else {
-            Err(reason::not_acknowledging(ANSWER_TIMEOUT))
+            Err(self.unanswered(reason::not_acknowledging(ANSWER_TIMEOUT)))
         }
     }
 
@@ -338,6 +341,12 @@ impl Connection {
     /// The first publish that the broker has refused, if any, and why.
     pub(crate) fn refused(&self) -> Option<String> {
         self.progress.borrow().refused.clone()
+    }
+
+    /// Why nothing goes on: a publish of QoS 2 that was refused counts as one on its way for ever with the
+    /// client of MQTT 5, so that after some of them it sends no more.
+    fn unanswered(&self, otherwise: Lost) -> Lost {
+        self.refused().map_or(otherwise, |refusal| reason::refusing(&refusal))
     }
 
     /// Sends DISCONNECT, upon which the broker forgets the will (MQTT 5.0 §3.14.4).

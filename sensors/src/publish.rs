@@ -38,16 +38,20 @@ pub(crate) async fn publish_once<I: IntoIterator<Item = Message>>(
     let messages = round().await?;
     let lost = |lost: Lost| Failure::new(format!("Lost the broker at {address}: {lost}."));
     let mut count = 0_usize;
-    for message in messages {
-        connection.publish(&message).await.map_err(lost)?;
-        count = count.saturating_add(1);
-    }
-    connection.settled().await.map_err(lost)?;
+    let arrived = async {
+        for message in messages {
+            connection.publish(&message).await?;
+            count = count.saturating_add(1);
+        }
+        connection.settled().await
+    };
+    let arrived = arrived.await;
     if let Some(refusal) = connection.refused() {
         return Err(Failure::new(format!(
             "The broker at {address} refused to take the readings: {refusal}."
         )));
     }
+    arrived.map_err(lost)?;
     connection.close().await;
     if settings.verbose {
         say!("Published {count} readings to {address}.");

@@ -41,6 +41,10 @@ fn cut_off() -> Lost {
     Lost("the connection ended in the middle of a packet".to_owned())
 }
 
+pub(super) fn refusing(refusal: &str) -> Lost {
+    Lost(format!("the broker refused readings, {refusal}, and takes no more of them"))
+}
+
 pub(super) fn silent() -> Lost {
     Lost("the broker did not answer a ping".to_owned())
 }

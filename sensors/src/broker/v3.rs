@@ -1,8 +1,8 @@
 //! MQTT 3.1.1 with `rumqttc`.
 
 use super::{
-    CONNECT_TIMEOUT, Client, INFLIGHT_MAX, KEEP_ALIVE, Limits, Lost, Message, PACKET_BYTES_MAX,
-    Progress, QUEUED_REQUESTS_MAX, Qos, Settings, reason,
+    CONNECT_TIMEOUT, Client, INFLIGHT_UNTOLD_MAX, KEEP_ALIVE, Limits, Lost, Message,
+    PACKET_BYTES_MAX, Progress, QUEUED_REQUESTS_MAX, Qos, Settings, reason,
 };
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, LastWill, MqttOptions,
@@ -42,7 +42,7 @@ fn options(settings: &Settings) -> MqttOptions {
         .set_transport((&settings.transport).into())
         .set_keep_alive(KEEP_ALIVE)
         .set_clean_session(true)
-        .set_inflight(INFLIGHT_MAX)
+        .set_inflight(INFLIGHT_UNTOLD_MAX)
         .set_max_packet_size(packet_bytes_max, packet_bytes_max);
     if let Some(credentials) = &settings.credentials {
         options.set_credentials(&credentials.user, &credentials.password);

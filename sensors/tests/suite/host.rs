@@ -269,6 +269,11 @@ fn a_broker_that_refuses_the_readings_is_a_failure() {
         assert_eq!(status, Some(1), "{errors}");
         assert!(errors.contains("refused to take the readings: not authorized"), "{errors}");
     }
+    // More than a broker takes at once, of which each counts as on its way for ever.
+    let many = ["sim", "--broker", &url, "--once", "--topics", "60", "--qos", "2"];
+    let (status, _, errors) = finish(&many);
+    assert_eq!(status, Some(1), "{errors}");
+    assert!(errors.contains("refused to take the readings: not authorized"), "{errors}");
     let mut sensors = run(&host(&url, &["--qos", "1"]));
     sensors.line("the refusal", |line| line.contains("refuses to take readings: not authorized"));
 }

@@ -1,6 +1,7 @@
 //! `sensors sim`: what a seed shows, how it arrives, and what happens when devices or brokers go.
 
 use crate::harness::{Broker, finish, run};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 /// A dry run of one round: its lines.
@@ -30,6 +31,26 @@ fn any_number_of_topics_is_printed_once_each() {
     for topics in ["1", "99", "100000"] {
         let lines = round("1", topics);
         assert_eq!(lines.len().to_string(), topics);
+    }
+}
+
+#[test]
+fn more_readings_than_a_broker_takes_at_once_arrive_all() {
+    for version in ["5", "3.1.1"] {
+        let broker = Broker::start();
+        let mut live = broker.subscribe();
+        let (url, words) = (broker.url(), ["--once", "--topics", "100", "--seed", "7"]);
+        let to = ["--broker", &url, "--qos", "2", "--mqtt", version];
+        let (status, _, errors) = finish(&[&["sim"], &words[..], &to[..]].concat());
+        assert_eq!((status, errors.as_str()), (Some(0), ""), "{version}");
+
+        let topics = round("7", "100").into_iter();
+        let topics = topics.filter_map(|line| Some(line.split_once(' ')?.0.to_owned()));
+        let missing = RefCell::new(topics.collect::<BTreeSet<_>>());
+        live.message("the last of all topics", |seen| {
+            missing.borrow_mut().remove(&seen.topic);
+            missing.borrow().is_empty()
+        });
     }
 }
 
