@@ -3,6 +3,7 @@
 
 use crate::broker::{Connection, Lost, Message, Settings};
 use crate::report::{Failure, say};
+use std::borrow::Borrow;
 use std::io::{self, Write};
 use std::time::Duration;
 use tokio::time::{self, MissedTickBehavior};
@@ -37,21 +38,13 @@ pub(crate) async fn publish_once<I: IntoIterator<Item = Message>>(
     })?;
     let messages = round().await?;
     let lost = |lost: Lost| Failure::new(format!("Lost the broker at {address}: {lost}."));
-    let mut count = 0_usize;
-    let arrived = async {
-        for message in messages {
-            connection.publish(&message).await?;
-            count = count.saturating_add(1);
-        }
-        connection.settled().await
-    };
-    let arrived = arrived.await;
+    let arrived = publish_all(&mut connection, messages).await;
     if let Some(refusal) = connection.refused() {
         return Err(Failure::new(format!(
             "The broker at {address} refused to take the readings: {refusal}."
         )));
     }
-    arrived.map_err(lost)?;
+    let count = arrived.map_err(lost)?;
     connection.close().await;
     if settings.verbose {
         say!("Published {count} readings to {address}.");
@@ -59,15 +52,19 @@ pub(crate) async fn publish_once<I: IntoIterator<Item = Message>>(
     Ok(())
 }
 
-/// Publishes messages and waits until they have arrived, as far as their QoS can tell.
+/// Publishes messages and waits until they have arrived, as far as their QoS can tell; says how many they
+/// were.
 pub(crate) async fn publish_all(
     connection: &mut Connection,
-    messages: &[Message],
-) -> Result<(), Lost> {
+    messages: impl IntoIterator<Item = impl Borrow<Message>>,
+) -> Result<usize, Lost> {
+    let mut count = 0_usize;
     for message in messages {
-        connection.publish(message).await?;
+        connection.publish(message.borrow()).await?;
+        count = count.saturating_add(1);
     }
-    connection.settled().await
+    connection.settled().await?;
+    Ok(count)
 }
 
 /// The first tick comes at once. When a round took too long, the next one waits its full time:

@@ -106,8 +106,8 @@ pub(super) fn number_in(key: &[u8]) -> Option<(u64, &[u8])> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unreadable;
 
-/// Writes as `postcard` does, for what is written for each message: a quarter of the instructions that
-/// it takes through `serde`.
+/// Writes as `postcard` does, for what is written for each message: a fifth fewer instructions than it
+/// takes through `serde`.
 struct Wire<'a>(&'a mut Vec<u8>);
 
 impl Wire<'_> {
