@@ -54,7 +54,16 @@ pub(crate) async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T
         }
         frame().await;
     }
-    panic!("never: {what}");
+    panic!("never: {what}{}", after_a_panic());
+}
+
+/// Waits until an element like this has the focus.
+pub(crate) async fn focused(selector: &str) {
+    eventually(&format!("the focus at {selector}"), || {
+        let active = web_sys::window().unwrap().document().unwrap().active_element()?;
+        active.matches(selector).unwrap().then_some(())
+    })
+    .await;
 }
 
 /// What an engine was told.
@@ -81,6 +90,39 @@ impl Engine {
             _ => None,
         })
     }
+}
+
+thread_local! {
+    /// Panics that were not a test's own words. Yew draws nothing any more in a module in which one of its
+    /// components has panicked, so whatever comes after it fails too, and is to say because of what.
+    static PANICS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Keeps what the page panics with, which the test runner does not show.
+fn listen_for_panics() {
+    thread_local! {
+        static LISTENS: Cell<bool> = const { Cell::new(false) };
+    }
+    if LISTENS.replace(true) {
+        return;
+    }
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let is_of_a_test =
+            info.location().is_some_and(|place| place.file().contains("tests/browser"));
+        if !is_of_a_test {
+            PANICS.with_borrow_mut(|panics| panics.push(info.to_string()));
+        }
+        before(info);
+    }));
+}
+
+/// What the page has panicked with, if it has.
+fn after_a_panic() -> String {
+    PANICS.with_borrow(|panics| match panics.first() {
+        Some(first) => format!("; the page draws nothing any more, as it panicked before: {first}"),
+        None => String::new(),
+    })
 }
 
 thread_local! {
@@ -138,6 +180,7 @@ impl Page {
     /// Opens the page in a browser that keeps this for it.
     pub(crate) fn open_with(language: &str, hash: &str, kept: &[(&str, &str)]) -> Self {
         close();
+        listen_for_panics();
         keep(kept);
         let window = web_sys::window().unwrap();
         window.location().set_hash(hash).unwrap();
@@ -206,7 +249,7 @@ impl Page {
             }
             frame().await;
         }
-        panic!("{selector} is {:?}, not {text:?}", self.text(selector));
+        panic!("{selector} is {:?}, not {text:?}{}", self.text(selector), after_a_panic());
     }
 
     /// Waits until a field holds this text.

@@ -5,7 +5,7 @@ use client_wasm::protocol::{
 };
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::dom::{Page, choose_file, eventually, fill, press, storage, tell_of_board};
+use crate::dom::{Page, choose_file, eventually, fill, focused, press, storage, tell_of_board};
 
 fn number(text: &str) -> Card {
     Card {
@@ -109,13 +109,6 @@ async fn who_makes_a_widget_goes_on_at_it() {
     let page = Page::open_at("en", "#/?add");
     let topic = page.has("[data-role=widget-form] [data-role=value-topic]").await;
     fill(&topic, "plant/power");
-    let focused = |selector: &'static str| async move {
-        eventually(&format!("the focus at {selector}"), || {
-            let active = web_sys::window().unwrap().document().unwrap().active_element()?;
-            active.matches(selector).unwrap().then_some(())
-        })
-        .await;
-    };
     page.find("[data-role=add-level]").unwrap().click();
     focused("[data-role=level-from]").await;
     page.find("[data-role=save-widget]").unwrap().click();
@@ -154,6 +147,7 @@ async fn a_board_comes_from_a_file_where_there_is_none_and_can_be_undone_there()
     page.find("[data-role=undo]").unwrap().click();
     eventually("nothing is left", || page.find(".widget").is_none().then_some(())).await;
     page.go("#/messages");
+    page.has(".messages").await;
     eventually("elsewhere", || page.find(".widgets").is_none().then_some(())).await;
     page.go("#/?edit");
     let add = page.has("[data-role=add-widget]").await;
