@@ -9,7 +9,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use web_sys::HtmlElement;
 
-use crate::dom::{Page, choose_file, eventually, fill, storage};
+use crate::dom::{Page, choose_file, eventually, fill, focused, storage};
 
 const KEY: &str = "connections";
 
@@ -77,6 +77,33 @@ async fn a_connection_is_made_kept_and_opened_beside_the_first() {
     page.find(".switch[data-connection=page]").unwrap().click();
     page.shows(".brand-name", "broker.lan:9001").await;
     assert!(!second.is_stopped.get());
+}
+
+#[test]
+async fn who_works_by_the_keyboard_goes_on_where_something_has_come_or_gone() {
+    let page = open_with("en", &[]);
+    page.has("[data-role=new]").await.click();
+    focused("[name=name]").await;
+    page.find("[data-role=add-filter]").unwrap().click();
+    focused("[name='filter.0']").await;
+    page.find(".filter-row button").unwrap().click();
+    focused("[data-role=add-filter]").await;
+    page.find("[data-role=cancel]").unwrap().click();
+    focused("[data-role=new]").await;
+
+    // What is wrong, even in a part that was folded up.
+    page.find("[data-role=new]").unwrap().click();
+    fill(&page.has("[name=url]").await, "ws://plant.lan");
+    fill(&page.find("[name=keep_alive]").unwrap(), "70000");
+    page.find("[data-role=save]").unwrap().click();
+    focused("[name=keep_alive]").await;
+    fill(&page.find("[name=keep_alive]").unwrap(), "30");
+    page.find("[data-role=save]").unwrap().click();
+    focused("[data-role=connect]").await;
+    page.find("[data-role=delete]").unwrap().click();
+    focused("[data-role=undo]").await;
+    page.find("[data-role=undo]").unwrap().click();
+    focused("[data-role=connect]").await;
 }
 
 #[test]

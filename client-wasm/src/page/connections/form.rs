@@ -71,7 +71,14 @@ impl Fields<'_> {
 pub(super) fn form(draft: &Draft, heading: AttrValue, wrong: &[Wrong], hands: &Hands) -> Html {
     let texts = hands.texts;
     let fields = Fields { draft, wrong };
-    let cancel = hands.editing(|view: &mut View| (view.draft, view.wrong) = (None, Vec::new()));
+    let cancel = hands.editing(|view: &mut View| {
+        let left = view.draft.take();
+        view.wrong = Vec::new();
+        match left {
+            Some((draft, false)) => view.go_to_actions(draft.id()),
+            _ => view.go("[data-role=new]"),
+        }
+    });
     let submit = |connects: bool| {
         let hands = hands.clone();
         move || save(&hands, connects)
@@ -138,7 +145,10 @@ fn save(hands: &Hands, connects: bool) {
         let Some((draft, is_new)) = &view.draft else { return };
         let profile = match draft.profile(is_secure()) {
             Ok(profile) => profile,
-            Err(wrong) => return view.wrong = wrong,
+            Err(wrong) => {
+                view.wrong = wrong;
+                return view.go("[aria-invalid=true]");
+            }
         };
         let is_new = *is_new;
         (view.draft, view.wrong, view.notice) = (None, Vec::new(), Notice::None);
@@ -147,6 +157,7 @@ fn save(hands: &Hands, connects: bool) {
         } else {
             view.put(profile.clone());
         }
+        view.go_to_actions(&profile.id);
         if connects {
             // Opening may say something itself, after this is done.
             spawn_local(async move { opens.open(&profile) });
@@ -189,19 +200,32 @@ fn take(hands: &Hands, event: &Event) {
     });
 }
 
-/// A callback that changes the draft.
-fn drafting(hands: &Hands, edit: impl Fn(&mut Draft) + Clone + 'static) -> Callback<MouseEvent> {
+/// A callback that changes the draft, and says where a person goes on then.
+fn drafting(
+    hands: &Hands,
+    edit: impl Fn(&mut Draft) -> String + Clone + 'static,
+) -> Callback<MouseEvent> {
     hands.editing(move |view: &mut View| {
         if let Some((draft, _)) = &mut view.draft {
-            edit(draft);
+            let place = edit(draft);
+            view.go(place);
         }
     })
 }
 
+/// The last of these rows, by its field.
+fn last_of(rows: &[u32], field: &str) -> String {
+    rows.last().map_or_else(String::new, |row| format!("[name='{field}.{row}']"))
+}
+
 fn filters(fields: &Fields<'_>, hands: &Hands) -> Html {
     let (draft, texts) = (fields.draft, hands.texts);
-    let add =
-        |filter: &'static str| drafting(hands, move |d| d.add_filter(&Subscription::new(filter)));
+    let add = |filter: &'static str| {
+        drafting(hands, move |draft| {
+            draft.add_filter(&Subscription::new(filter));
+            last_of(draft.filters(), "filter")
+        })
+    };
     html! {
         <fieldset class="form">
             <legend class="label">{ texts.subscriptions }</legend>
@@ -227,7 +251,10 @@ fn filters(fields: &Fields<'_>, hands: &Hands) -> Html {
 fn filter(row: u32, fields: &Fields<'_>, hands: &Hands) -> Html {
     let texts = hands.texts;
     let name = |field: &str| format!("{field}.{row}");
-    let remove = drafting(hands, move |draft| draft.remove_row(row));
+    let remove = drafting(hands, move |draft| {
+        draft.remove_row(row);
+        "[data-role=add-filter]".to_owned()
+    });
     let filter = fields.draft.get(&name("filter")).to_owned();
     let handlings = [
         ("0", texts.handling_0.to_owned()),
@@ -273,7 +300,10 @@ fn session(fields: &Fields<'_>, texts: &'static Texts) -> Html {
 
 fn will(fields: &Fields<'_>, hands: &Hands) -> Html {
     let (draft, texts) = (fields.draft, hands.texts);
-    let add = drafting(hands, |draft| draft.add_user_property("", ""));
+    let add = drafting(hands, |draft| {
+        draft.add_user_property("", "");
+        last_of(draft.user_properties(), "user_name")
+    });
     let delay = format!("{} · {}", texts.will_delay, texts.only_v5);
     html! {
         <div class="form">
@@ -301,7 +331,7 @@ fn will(fields: &Fields<'_>, hands: &Hands) -> Html {
                     { fields.input("will_correlation", texts.correlation, "text", "") }
                 </div>
                 { for draft.user_properties().iter().map(|row| user_property(*row, fields, hands)) }
-                <button type="button" class="small-button" onclick={add}>
+                <button type="button" class="small-button" data-role="add-user-property" onclick={add}>
                     { texts.add_user_property }
                 </button>
             }
@@ -311,7 +341,10 @@ fn will(fields: &Fields<'_>, hands: &Hands) -> Html {
 
 fn user_property(row: u32, fields: &Fields<'_>, hands: &Hands) -> Html {
     let texts = hands.texts;
-    let remove = drafting(hands, move |draft| draft.remove_row(row));
+    let remove = drafting(hands, move |draft| {
+        draft.remove_row(row);
+        "[data-role=add-user-property]".to_owned()
+    });
     let name = format!("user_name.{row}");
     let label = shown(texts.remove, &[fields.draft.get(&name)]);
     html! {

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use gloo_events::EventListener;
 use wasm_bindgen::JsCast;
-use web_sys::StorageEvent;
+use web_sys::{Element, HtmlElement, StorageEvent};
 use yew::prelude::*;
 
 use self::form::form;
@@ -34,6 +34,12 @@ use crate::texts::{self, Connections as Texts, fill};
 
 /// What the file is called that connections are exported to.
 const FILE_NAME: &str = "connections.json";
+
+/// Where a form begins.
+const FIRST_FIELD: &str = "[name=name]";
+
+/// What brings a connection back.
+const UNDO: &str = "[data-role=undo]";
 
 /// The wire to the program that holds the open connections.
 #[derive(Clone, PartialEq)]
@@ -61,6 +67,17 @@ struct View {
     notice: Notice,
     /// Whether the browser keeps what it is given.
     is_kept: bool,
+    /// Where a person who works by the keyboard goes on.
+    goal: Goal,
+}
+
+/// What gets the focus, as the element that had it has gone or what was asked for is elsewhere.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Goal {
+    /// Counts them, so that the same place can be gone to once more.
+    number: u32,
+    /// Where, as a selector.
+    place: String,
 }
 
 /// A change of what the page is at. It is made to what the page is at then, not when the person began.
@@ -79,7 +96,18 @@ impl Reducible for View {
 impl View {
     fn load() -> Self {
         let (draft, wrong, notice) = (None, Vec::new(), Notice::None);
-        Self { profiles: shelf::load(), draft, wrong, notice, is_kept: true }
+        let (is_kept, goal) = (true, Goal::default());
+        Self { profiles: shelf::load(), draft, wrong, notice, is_kept, goal }
+    }
+
+    /// Goes on at this place, as soon as it is on the page.
+    fn go(&mut self, place: impl Into<String>) {
+        self.goal = Goal { number: self.goal.number.wrapping_add(1), place: place.into() };
+    }
+
+    /// Goes on at what can be done with a connection.
+    fn go_to_actions(&mut self, id: &str) {
+        self.go(format!("[data-connection='{id}'] .connection-actions button"));
     }
 
     fn save(&mut self) {
@@ -168,10 +196,15 @@ pub(super) fn Connections(props: &ConnectionsProps) -> Html {
         let hands = hands.clone();
         use_effect_with((), move |()| listen(hands));
     }
+    let place = use_node_ref();
+    {
+        let place = place.clone();
+        use_effect_with(view.goal.clone(), move |goal| go_to(&place, goal));
+    }
     let kept = |told: &&Told| !view.profiles.iter().any(|profile| profile.id == told.id);
     let shown = told.iter().find(|told| told.is_shown);
     html! {
-        <section class="connections" aria-labelledby="connections-heading">
+        <section ref={place} class="connections" aria-labelledby="connections-heading">
             { head(&view, &hands) }
             { notice(&view, &hands) }
             if let Some((draft, true)) = &view.draft {
@@ -193,6 +226,19 @@ pub(super) fn Connections(props: &ConnectionsProps) -> Html {
             }
         </section>
     }
+}
+
+/// Puts the focus where a person goes on.
+fn go_to(place: &NodeRef, goal: &Goal) {
+    let section = place.cast::<Element>().filter(|_| goal.number > 0);
+    let found = section.and_then(|section| section.query_selector(&goal.place).ok().flatten());
+    let Some(found) = found.and_then(|found| found.dyn_into::<HtmlElement>().ok()) else { return };
+    // What is wrong may be in a part of the form that is folded up.
+    if let Some(folded) = found.closest("details").ok().flatten() {
+        // Where it stays folded nothing can be focused, and the sentence says what is wrong all the same.
+        let _set = folded.set_attribute("open", "");
+    }
+    let _focused = found.focus();
 }
 
 fn told_len(switchboard: &Switchboard) -> usize {
@@ -234,6 +280,7 @@ fn head(view: &View, hands: &Hands) -> Html {
     let new = hands.editing(|view: &mut View| {
         view.draft = Some((Draft::of(&Profile::new(shelf::new_id(), "")), true));
         (view.wrong, view.notice) = (Vec::new(), Notice::None);
+        view.go(FIRST_FIELD);
     });
     let export = {
         let profiles = view.profiles.clone();
@@ -341,6 +388,7 @@ fn own_actions(profile: &Profile, hands: &Hands) -> Html {
         hands.editing(move |view: &mut View| {
             view.draft = Some((Draft::of(&profile), false));
             (view.wrong, view.notice) = (Vec::new(), Notice::None);
+            view.go(FIRST_FIELD);
         })
     };
     let duplicate = {
@@ -349,6 +397,7 @@ fn own_actions(profile: &Profile, hands: &Hands) -> Html {
             let name = fill(texts.copy_of, &[profile.title()]);
             let at = view.profiles.iter().position(|other| other.id == id);
             let copy = Profile { id: shelf::new_id(), name, ..profile.clone() };
+            view.go_to_actions(&copy.id);
             view.add(at.map_or(usize::MAX, |at| at.saturating_add(1)), copy);
         })
     };
@@ -358,6 +407,7 @@ fn own_actions(profile: &Profile, hands: &Hands) -> Html {
                 let removed = view.profiles.remove(at);
                 view.save();
                 view.notice = Notice::Deleted(at, Box::new(removed));
+                view.go(UNDO);
             }
         })
     };

@@ -111,6 +111,7 @@ fn deleted(at: usize, profile: &Profile, hands: &Hands) -> Html {
         hands.editing(move |view: &mut View| {
             view.notice = Notice::None;
             view.add(at, profile.clone());
+            view.go_to_actions(&profile.id);
         })
     };
     html! {
