@@ -61,6 +61,7 @@ impl Detail {
         self.sent_count = count;
         self.sent_node = Some(node);
         let figures = tree.figures(node);
+        let (below, below_total) = tree.below(node, view.below, store);
         Some(Shown {
             node,
             path: tree.path(node),
@@ -72,6 +73,8 @@ impl Detail {
                 let topic = store.topic(id)?;
                 Some(Box::new(Self::in_full(id, topic, &view, store)))
             }),
+            below,
+            below_total,
         })
     }
 

@@ -77,6 +77,15 @@ pub const CHANGES_SHOWN: usize = 8;
 /// Rows of the tree that the page can look at at once.
 pub const TREE_ROWS_MAX: usize = 512;
 
+/// Topics up to which a branch's page lists all of them, and not its branches.
+pub const BRANCH_TOPICS_LISTED: u32 = 30;
+
+/// Rows of what is below a branch that its page begins with, and gets more of.
+pub const BRANCH_ROWS_STEP: u32 = 30;
+
+/// Rows of what is below a branch that its page shows at most.
+pub const BRANCH_ROWS_MAX: usize = 1_000;
+
 /// Topics up to which all branches of the tree are open by themselves.
 pub const TREE_OPEN_TOPICS_MAX: u32 = 64;
 

@@ -308,6 +308,8 @@ pub enum Range {
 pub struct DetailView {
     /// How many messages of its history.
     pub history: u32,
+    /// How many rows of what is below it.
+    pub below: u32,
     /// The message of which all is shown; the last one where none is chosen, or it has gone.
     pub seq: Option<Seq>,
     /// The form of its payload; the most telling where it does not have this one.
@@ -740,6 +742,10 @@ pub struct Detail {
     pub rate_tenths: Option<u32>,
     /// The topic that ends here, if there is one.
     pub topic: Option<Box<TopicInFull>>,
+    /// What is below it, each named from here on: all topics where these are few, else its own branches.
+    pub below: Vec<Row>,
+    /// How many of those there are in all.
+    pub below_total: u32,
 }
 
 /// One topic in full.

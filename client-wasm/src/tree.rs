@@ -9,7 +9,9 @@ use std::hash::{Hash, Hasher};
 use hashbrown::{Equivalent, HashMap};
 
 use crate::case;
-use crate::limits::{RATE_SAMPLES_MAX, TREE_OPEN_TOPICS_MAX, TREE_ROWS_MAX};
+use crate::limits::{
+    BRANCH_ROWS_MAX, BRANCH_TOPICS_LISTED, RATE_SAMPLES_MAX, TREE_OPEN_TOPICS_MAX, TREE_ROWS_MAX,
+};
 use crate::name;
 use crate::payload;
 use crate::protocol::{Row, Sort, Step, TopicsView, Tree as Shown};
@@ -214,13 +216,39 @@ impl Tree {
 
     /// The topics in a branch.
     pub fn topics_below(&self, node: NodeId) -> Vec<TopicId> {
+        self.nodes_of_topics(node).into_iter().filter_map(|node| self.topic(node)).collect()
+    }
+
+    /// The nodes in a branch at which a topic ends.
+    fn nodes_of_topics(&self, node: NodeId) -> Vec<NodeId> {
         let mut found = Vec::new();
         let mut left = vec![node];
-        while let Some(node) = left.pop().and_then(|node| self.nodes.get(node as usize)) {
-            found.extend(node.topic);
+        while let Some(id) = left.pop() {
+            let Some(node) = self.nodes.get(id as usize) else { continue };
+            found.extend(node.topic.map(|_| id));
             left.extend(&node.children);
         }
         found
+    }
+
+    /// What is below a node, named from there on, and how much there is in all: its topics where these are
+    /// few, else its children.
+    pub fn below(&self, node: NodeId, len: u32, store: &Store) -> (Vec<Row>, u32) {
+        let Some(parent) = self.nodes.get(node as usize).filter(|node| !node.children.is_empty())
+        else {
+            return (Vec::new(), 0);
+        };
+        let is_few = self.figures(node).topics <= BRANCH_TOPICS_LISTED;
+        let mut below = if is_few { self.nodes_of_topics(node) } else { parent.children.clone() };
+        below.retain(|id| *id != node);
+        let below = self.sorted(below, Sort::Name, is_few);
+        let own = self.path(node).len().saturating_add(1);
+        let rows = below.iter().take((len as usize).min(BRANCH_ROWS_MAX)).filter_map(|id| {
+            let place = Place { node: *id, depth: 0, position: 0, siblings: 0 };
+            let name = self.path(*id).get(own..).unwrap_or_default().to_owned();
+            Some(Row { name, ..self.row(&place, is_few, store)? })
+        });
+        (rows.collect(), below.len() as u32)
     }
 
     /// Does a step of a person through the tree.
@@ -503,7 +531,7 @@ impl Tree {
         rows.clear();
         if self.is_flat() {
             let all = (1..self.nodes.len() as NodeId).filter(|node| self.figures(*node).is_found);
-            let sorted = self.sorted(all.collect(), sort);
+            let sorted = self.sorted(all.collect(), sort, true);
             let siblings = sorted.len() as u32;
             rows.extend((1..).zip(sorted).map(|(position, node)| Place {
                 node,
@@ -533,7 +561,7 @@ impl Tree {
             let shown = parent.children.iter().copied();
             let shown: Vec<_> = shown.filter(|child| self.figures(*child).matches).collect();
             let siblings = shown.len() as u32;
-            let sorted = self.sorted(shown, sort);
+            let sorted = self.sorted(shown, sort, false);
             let places = (1..).zip(sorted).map(|(at, child)| (child, below, at, siblings));
             let mut places: Vec<_> = places.collect();
             places.reverse();
@@ -541,12 +569,13 @@ impl Tree {
         }
     }
 
-    fn sorted(&self, mut nodes: Vec<NodeId>, sort: Sort) -> Vec<NodeId> {
+    /// Nodes in this order; by their whole topics where they stand in a list.
+    fn sorted(&self, mut nodes: Vec<NodeId>, sort: Sort, is_flat: bool) -> Vec<NodeId> {
         // By one key, so that there is one sort: the names, or the figure from the highest down.
         let key = |node: &NodeId| {
             let figures = self.figures(*node);
             let figure = match sort {
-                Sort::Name if self.is_flat() => return (0, name::natural(&self.path(*node))),
+                Sort::Name if is_flat => return (0, name::natural(&self.path(*node))),
                 Sort::Name => {
                     let name = self.nodes.get(*node as usize).map(|node| &node.name);
                     return (0, name::natural(name.map_or("", |name| name)));
@@ -588,7 +617,7 @@ impl Tree {
             total: self.rows.len() as u32,
             matching: self.matching,
             topics: self.built,
-            rows: places.filter_map(|place| self.row(place, store)).collect(),
+            rows: places.filter_map(|place| self.row(place, self.is_flat(), store)).collect(),
             active: self.active,
             active_row: self.active_row().map(|row| row as u32),
             active_path: self.active.map(|node| self.path(node)),
@@ -596,11 +625,11 @@ impl Tree {
         })
     }
 
-    fn row(&self, place: &Place, store: &Store) -> Option<Row> {
+    /// A row of a list of topics, or of one in which their branches stand too.
+    fn row(&self, place: &Place, is_flat: bool, store: &Store) -> Option<Row> {
         let node = self.nodes.get(place.node as usize)?;
         let figures = self.figures(place.node);
         let topic = node.topic.and_then(|id| store.topic(id));
-        let is_flat = self.is_flat();
         let has_children = !node.children.is_empty() && !is_flat;
         // What a topic itself counts is always of this moment.
         let messages = match topic {
@@ -743,6 +772,34 @@ mod tests {
             scene.outline(),
             ["-a", " +", "-home", " +attic", " -cellar", "  2", "  10", "x"]
         );
+    }
+
+    #[test]
+    fn what_is_below_a_branch_is_named_from_there_on() {
+        let mut scene = Scene::new(&["home/attic/t10", "home/attic/t9", "home", "office/x"]);
+        scene.take("home/attic/t9", "21.5", true);
+        scene.step(Step::Topic("home".into()));
+        let below = |scene: &Scene, path: &str, len| {
+            let node = scene.tree.find(path).unwrap();
+            let (rows, total) = scene.tree.below(node, len, &scene.store);
+            let names: Vec<_> = rows.iter().map(|row| (row.name.clone(), row.topics)).collect();
+            (names, total, rows.first().and_then(|row| row.value.clone()))
+        };
+        let named = |name: &str, topics| (name.to_owned(), topics);
+        // Few topics are all listed; one that ends at the branch itself is not below it.
+        let few = vec![named("attic/t9", 0), named("attic/t10", 0)];
+        assert_eq!(below(&scene, "home", 9), (few, 2, Some("21.5".into())));
+        assert_eq!(below(&scene, "office/x", 9), (Vec::new(), 0, None));
+
+        // Of more than that, it is the branches, as many as are asked for.
+        for n in 0..BRANCH_TOPICS_LISTED {
+            scene.take(&format!("home/cellar/{n}"), "1", false);
+        }
+        scene.step(Step::Topic("home/cellar".into()));
+        let branches = vec![named("attic", 2), named("cellar", BRANCH_TOPICS_LISTED)];
+        assert_eq!(below(&scene, "home", 9), (branches, 2, None));
+        let (rows, total, _) = below(&scene, "home", 1);
+        assert_eq!((rows.len(), total), (1, 2));
     }
 
     #[test]

@@ -17,17 +17,20 @@ use super::time;
 use super::topics::rate;
 use crate::decode::{self, Form, Looked, Question};
 use crate::format::{Format, Formatted};
-use crate::limits::HISTORY_STEP;
+use crate::limits::{BRANCH_ROWS_MAX, BRANCH_ROWS_STEP, HISTORY_STEP};
 use crate::number::grouped;
 use crate::protocol::{
-    Command, Detail as Shown, DetailView, Difference, HistoryRow, MessageInFull, Range, Source,
-    TopicInFull,
+    Command, Detail as Shown, DetailView, Difference, HistoryRow, MessageInFull, Range, Row,
+    Source, TopicInFull,
 };
 use crate::route::{Ask, Route};
-use crate::texts::{RoomsTexts, fill};
+use crate::texts::{RoomsTexts, age, fill};
 
 /// Bytes of a text that is set in large letters, as a reading is.
 const SHORT_VALUE_BYTES: usize = 24;
+
+/// Levels of a topic up to which each leads to its branch.
+const LEVELS_LINKED_MAX: usize = 32;
 
 /// How far back a chart can go, in minutes; 0 for all there is.
 const SPANS_MIN: [u32; 5] = [0, 1, 5, 15, 60];
@@ -41,6 +44,7 @@ pub(super) struct DetailProps {
 #[derive(Debug, Clone, PartialEq)]
 struct Choice {
     history: u32,
+    below: u32,
     seq: Option<u64>,
     form: Option<Shape>,
     path: Option<String>,
@@ -72,6 +76,7 @@ impl Default for Choice {
     fn default() -> Self {
         Self {
             history: HISTORY_STEP,
+            below: BRANCH_ROWS_STEP,
             seq: None,
             form: None,
             path: None,
@@ -103,6 +108,7 @@ pub(super) fn Detail(props: &DetailProps) -> Html {
         use_effect_with((*choice).clone(), move |choice| {
             link.send(Command::Detail(DetailView {
                 history: choice.history,
+                below: choice.below,
                 seq: choice.seq,
                 format: choice.format(),
             }));
@@ -140,8 +146,11 @@ pub(super) fn Detail(props: &DetailProps) -> Html {
                         rows={topic.history.clone()}
                         has_more={topic.has_more}
                         choice={(*choice).clone()}
-                        {choose}
+                        choose={choose.clone()}
                     />
+                }
+                if !detail.below.is_empty() {
+                    <Below link={link.clone()} {detail} choice={(*choice).clone()} {choose} />
                 }
             } else {
                 <p class="detail-nothing">{ texts.nothing_chosen }</p>
@@ -173,7 +182,7 @@ fn Head(props: &HeadProps) -> Html {
     html! {
         <header class="detail-head">
             <a class="back" href={Route::Topics(None).href()}>{ "← " }{ texts.topics }</a>
-            <h2 class="detail-name"><bdi>{ &detail.path }</bdi></h2>
+            <h2 class="detail-name">{ levels(&detail.path) }</h2>
             <div class="detail-actions">
                 <Copy text={detail.path.clone()} name={texts.copy_topic} />
                 if detail.retained > 0 {
@@ -193,8 +202,11 @@ fn Head(props: &HeadProps) -> Html {
                     Some(topic) if !is_branch => topic.count,
                     _ => detail.messages,
                 })) }
-                { figure(texts.per_second, detail.rate_tenths.map(rate).filter(|r| !r.is_empty())
-                    .unwrap_or("0".to_owned())) }
+                { figure(texts.per_second, match detail.rate_tenths {
+                    None => "–".to_owned(),
+                    Some(0) => "0".to_owned(),
+                    Some(tenths) => rate(tenths),
+                }) }
                 if let Some(interval_ms) = topic.and_then(|topic| topic.interval_ms) {
                     { figure(texts.usual_interval, interval(interval_ms)) }
                 }
@@ -203,6 +215,109 @@ fn Head(props: &HeadProps) -> Html {
                 }
             </dl>
         </header>
+    }
+}
+
+/// A topic, each level of which leads to the branch that ends there.
+fn levels(path: &str) -> Html {
+    let ends: Vec<usize> = path.match_indices('/').map(|(at, _)| at).collect();
+    if ends.len() > LEVELS_LINKED_MAX {
+        return html! { <bdi>{ path.to_owned() }</bdi> };
+    }
+    let mut from = 0;
+    let above = ends.into_iter().map(|end| {
+        let level = path.get(from..end).unwrap_or_default().to_owned();
+        from = end.saturating_add(1);
+        let branch = path.get(..end).unwrap_or_default().to_owned();
+        // An empty level is nothing that could be clicked.
+        let level = if level.is_empty() {
+            html! {}
+        } else {
+            html! { <a class="level" href={Route::Topics(Some(branch)).href()}>{ level }</a> }
+        };
+        html! { <>{ level }{ "/" }<wbr /></> }
+    });
+    let above: Vec<Html> = above.collect();
+    html! { <bdi>{ for above }{ path.get(from..).unwrap_or_default().to_owned() }</bdi> }
+}
+
+#[derive(PartialEq, Properties)]
+struct BelowProps {
+    link: Link,
+    detail: Rc<Shown>,
+    choice: Choice,
+    choose: Callback<Choice>,
+}
+
+/// What is below a branch, with its last values.
+#[component]
+fn Below(props: &BelowProps) -> Html {
+    let texts = use_texts();
+    let BelowProps { link, detail, choice, choose } = props;
+    let now_ms = use_field(link.now_ms());
+    let more = {
+        let (choice, choose) = (choice.clone(), choose.clone());
+        Callback::from(move |_: MouseEvent| {
+            let below = choice.below.saturating_mul(2);
+            choose.emit(Choice { below, ..choice.clone() });
+        })
+    };
+    let row = |row: &Row| {
+        let href = Route::Topics(Some(format!("{}/{}", detail.path, row.name))).href();
+        html! {
+            <tr key={row.node}>
+                <th scope="row">
+                    <a {href}><bdi>
+                        { if row.name.is_empty() { texts.empty_level } else { &row.name } }
+                    </bdi></a>
+                    if row.is_kept {
+                        <span class="kept" role="img" title={texts.kept_explained}
+                            aria-label={texts.kept}></span>
+                    }
+                </th>
+                <td class="below-value">
+                    if let Some(value) = &row.value {
+                        <bdi>{ value }</bdi>
+                    } else {
+                        <span class="below-topics">
+                            { fill(texts.topics_below, &[&grouped(row.topics.into())]) }
+                        </span>
+                    }
+                </td>
+                <td class="is-number">{ row.rate_tenths.map(rate).unwrap_or_default() }</td>
+                <td class="is-number">
+                    { row.at_ms.map(|at_ms| age(now_ms - at_ms)).unwrap_or_default() }
+                </td>
+            </tr>
+        }
+    };
+    let shown = detail.below.len();
+    html! {
+        <section class="detail-part" aria-labelledby="below-heading">
+            <header class="part-head">
+                <h3 class="part-heading" id="below-heading">{ texts.below }</h3>
+            </header>
+            <table class="below" data-role="below">
+                <thead><tr>
+                    <th scope="col">{ texts.topic }</th>
+                    <th scope="col">{ texts.value }</th>
+                    <th scope="col" class="is-number">{ texts.per_second_short }</th>
+                    <th scope="col" class="is-number">{ texts.age_short }</th>
+                </tr></thead>
+                <tbody>{ for detail.below.iter().map(row) }</tbody>
+            </table>
+            if shown < detail.below_total as usize {
+                <p class="card-note" data-role="below-rest">
+                    { fill(texts.shown_below,
+                        &[&grouped(shown as u64), &grouped(detail.below_total.into())]) }
+                </p>
+                if shown < BRANCH_ROWS_MAX {
+                    <button type="button" class="small-button" onclick={more}>
+                        { texts.show_more }
+                    </button>
+                }
+            }
+        </section>
     }
 }
 

@@ -378,6 +378,12 @@ RoomsTexts on Texts {
     no_topic_yet,
     /// One topic, for those who hear the page.
     detail,
+    /// A heading, above what is below a branch.
+    below,
+    /// How many topics a branch has.
+    topics_below,
+    /// Not all is shown: how many rows, and of how many.
+    shown_below,
     /// No topic is chosen.
     nothing_chosen,
     /// A button.

@@ -254,6 +254,8 @@ pub(crate) fn detail(message: MessageInFull) -> Frame {
         messages: 7,
         rate_tenths: Some(5),
         topic: Some(Box::new(topic)),
+        below: Vec::new(),
+        below_total: 0,
     };
     Frame { detail: Some(detail), ..Frame::default() }
 }
@@ -289,6 +291,45 @@ async fn a_topic_shows_its_value_its_properties_its_chart_and_what_changed() {
     looked(&page, "the newest message", |view| view.seq.is_none()).await;
     page.find(".history ~ .small-button").unwrap().click();
     looked(&page, "more of the history", |view| view.history > 30 && view.seq.is_none()).await;
+}
+
+#[test]
+async fn a_branch_shows_what_is_below_it() {
+    let page = open().await;
+    let row = |name: &str, value: Option<&str>, topics| Row {
+        node: topics,
+        depth: 0,
+        position: 0,
+        siblings: 0,
+        name: name.into(),
+        is_open: None,
+        topics,
+        messages: 4,
+        rate_tenths: Some(12),
+        value: value.map(Into::into),
+        is_kept: value.is_some(),
+        at_ms: None,
+    };
+    let branch = Detail {
+        node: 1,
+        path: "home/attic".into(),
+        topics: 41,
+        retained: 1,
+        messages: 44,
+        rate_tenths: Some(5),
+        topic: None,
+        below: vec![row("t", Some("21.5"), 0), row("fans", None, 40)],
+        below_total: 90,
+    };
+    page.receive(Frame { detail: Some(branch), ..Frame::default() });
+    page.shows("[data-role=below] tbody tr:first-child", "t21.51.2").await;
+    page.shows("[data-role=below] tbody tr:nth-child(2)", "fansTopics: 401.2").await;
+    let leads_to = |selector: &str| page.find(selector).unwrap().get_attribute("href").unwrap();
+    assert_eq!(leads_to("[data-role=below] a"), "#/topics/home/attic/t");
+    assert_eq!(leads_to(".detail-name a"), "#/topics/home");
+    page.shows("[data-role=below-rest]", "Shown: 2 of 90").await;
+    page.find("[data-role=below-rest] + button").unwrap().click();
+    looked(&page, "more of what is below", |view| view.below > 30).await;
 }
 
 #[test]
