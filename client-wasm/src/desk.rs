@@ -44,6 +44,9 @@ const LINE_INTERVAL_MS: f64 = 200.0;
 /// How often a line is drawn anew because time goes on, in milliseconds.
 const LINE_SHIFT_MS: f64 = 1_000.0;
 
+/// So many lines go to the page in one frame, as drawing them takes it time; the others follow in the next.
+const LINES_AT_ONCE: usize = 4;
+
 /// The line of a number inside JSON is so many times narrower than that of a card.
 const MEMBER_PART: u16 = 4;
 
@@ -505,24 +508,31 @@ impl Desk {
             width: self.width,
         };
         let store = &self.store;
-        self.watched
-            .iter_mut()
-            .filter_map(|watched| {
-                let topic = store.topic(watched.id)?;
-                let since_ms = now_ms - watched.line_sent_ms;
-                let is_new = topic.count != watched.line_count && since_ms >= LINE_INTERVAL_MS;
-                if !(is_new || since_ms >= LINE_SHIFT_MS) {
-                    return None;
-                }
-                if topic.count != watched.line_count {
-                    watched.follow(topic, store);
-                }
-                watched.line_count = topic.count;
-                watched.line_sent_ms = now_ms;
-                let is_drawn = !(topic.history().is_empty() && watched.members.is_empty());
-                is_drawn.then(|| line(watched, topic, span, store))
-            })
-            .collect()
+        let mut lines = Vec::new();
+        let mut looked_at = 0;
+        for watched in &mut self.watched {
+            if lines.len() == LINES_AT_ONCE {
+                break;
+            }
+            looked_at += 1;
+            let Some(topic) = store.topic(watched.id) else { continue };
+            let since_ms = now_ms - watched.line_sent_ms;
+            let is_new = topic.count != watched.line_count && since_ms >= LINE_INTERVAL_MS;
+            if !(is_new || since_ms >= LINE_SHIFT_MS) {
+                continue;
+            }
+            if topic.count != watched.line_count {
+                watched.follow(topic, store);
+            }
+            watched.line_count = topic.count;
+            watched.line_sent_ms = now_ms;
+            if !(topic.history().is_empty() && watched.members.is_empty()) {
+                lines.push(line(watched, topic, span, store));
+            }
+        }
+        // The next frame begins with those that this one had no room for.
+        self.watched.rotate_left(looked_at);
+        lines
     }
 
     fn span_ms(&self, now_ms: f64) -> u32 {
@@ -701,6 +711,29 @@ mod tests {
         assert_eq!((mean.as_str(), high.as_str()), ("1.750", "2"));
         assert!(lines(&mut desk, 1_000.0).is_empty());
         assert_eq!(lines(&mut desk, 1_300.0).len(), 1, "the time went on");
+    }
+
+    #[test]
+    fn many_lines_go_in_several_frames_and_each_has_its_turn() {
+        let mut desk = desk();
+        let ids: Vec<_> = (0..20).collect();
+        desk.watch(&ids, 60);
+        let mut now_ms = START_MS;
+        for _ in 0..3 {
+            for id in &ids {
+                take(&mut desk, &id.to_string(), b"1", now_ms);
+            }
+            let mut sent = Vec::new();
+            for _ in 0..ids.len().div_ceil(LINES_AT_ONCE) {
+                let lines = next(&mut desk, now_ms).lines;
+                assert!(lines.len() <= LINES_AT_ONCE);
+                sent.extend(lines.iter().map(|line| line.id));
+            }
+            sent.sort_unstable();
+            assert_eq!(sent, ids);
+            assert!(next(&mut desk, now_ms).lines.is_empty());
+            now_ms += LINE_INTERVAL_MS;
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::watch::Watch;
 use crate::connect::Subscription;
 use crate::limits::CARDS_STEP;
 use crate::number::grouped;
-use crate::protocol::{Board as Cards, Command, Connection, Group};
+use crate::protocol::{Board as Cards, Command, Connection, Group, Title};
 use crate::route::{Ask, Route};
 use crate::texts::{Texts, fill};
 
@@ -201,26 +201,30 @@ fn cards(group: &Group, link: &Link, watch: &Watch, made: &Made, texts: &Texts) 
                 <span class="group-count">{ group.cards.len() }</span>
             </h3>
             <ul class="cards">
-                { for titles.map(|title| if made.cards.contains(&title.id) {
-                    html! {
-                        <Card
-                            key={title.id}
-                            link={link.clone()}
-                            watch={watch.clone()}
-                            title={title.clone()}
-                        />
-                    }
-                } else {
-                    html! {
-                        <li key={title.id} class="card-room" data-room={title.id.to_string()}
-                            data-topic={title.topic.clone()}>
-                            { &title.name }
-                        </li>
-                    }
-                }) }
+                { for titles.map(|title| place(title, made.cards.contains(&title.id), link, watch)) }
             </ul>
         </section>
     })
+}
+
+/// The place of a card, which is a room with its name as long as it is not made: whoever searches the page
+/// finds it.
+fn place(title: &Title, is_made: bool, link: &Link, watch: &Watch) -> Html {
+    let card = || {
+        html! {
+            <Card link={link.clone()} watch={watch.clone()} title={title.clone()} />
+        }
+    };
+    html! {
+        <li
+            key={title.id}
+            class={(!is_made).then_some("card-room")}
+            data-card={title.id.to_string()}
+            data-topic={(!is_made).then(|| title.topic.clone())}
+        >
+            { if is_made { card() } else { title.name.as_str().into() } }
+        </li>
+    }
 }
 
 #[derive(PartialEq, Properties)]

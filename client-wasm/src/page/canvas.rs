@@ -1,7 +1,5 @@
 //! A canvas in the pixels of the screen, and how a line of slices is drawn on one.
 
-use std::cell::RefCell;
-
 use wasm_bindgen::prelude::*;
 use web_sys::{CanvasRenderingContext2d, CssStyleDeclaration, HtmlCanvasElement};
 
@@ -48,42 +46,6 @@ impl Measures {
         let text = text.and_then(|text| float::parse(&text)).filter(|text| *text > 0.0);
         let unit = ratio * text.unwrap_or(ORDINARY_TEXT) / ORDINARY_TEXT;
         Some(Self { width, height, ratio, unit, style, color: color.unwrap_or_default() })
-    }
-}
-
-/// What draws on a canvas.
-type Drawing = Box<dyn FnOnce(&Surface)>;
-
-thread_local! {
-    static WAITING: RefCell<Vec<(HtmlCanvasElement, Drawing)>> = RefCell::default();
-}
-
-/// Draws on the canvas, in its own text colour, when the browser's next frame begins.
-///
-/// Then the page is laid out, so that measuring a canvas costs nothing, and all that are to be drawn are
-/// measured before the first gets its size: that makes the browser lay out the page anew.
-pub(super) fn draw_soon(canvas: HtmlCanvasElement, drawing: impl FnOnce(&Surface) + 'static) {
-    let is_first = WAITING.with_borrow_mut(|waiting| {
-        let is_first = waiting.is_empty();
-        // A page in the background has no frames: what was to be drawn there is drawn no more.
-        waiting.retain(|(known, _)| *known != canvas && known.is_connected());
-        waiting.push((canvas, Box::new(drawing)));
-        is_first
-    });
-    if is_first && let Some(window) = web_sys::window() {
-        let begin = Closure::once_into_js(draw_all);
-        // Every window has frames.
-        let _asked = window.request_animation_frame(begin.unchecked_ref());
-    }
-}
-
-fn draw_all() {
-    let waiting = WAITING.take();
-    let measured: Vec<_> = waiting.iter().map(|(canvas, _)| Measures::of(canvas)).collect();
-    for ((canvas, drawing), measures) in waiting.into_iter().zip(measured) {
-        if let Some(surface) = measures.and_then(|measures| Surface::sized(&canvas, measures)) {
-            drawing(&surface);
-        }
     }
 }
 

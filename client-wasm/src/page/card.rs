@@ -51,31 +51,29 @@ pub(super) fn Card(props: &CardProps) -> Html {
     let is_online = matches!(connection, Connection::Online { .. });
     let heading = format!("card-{}", title.id);
     html! {
-        <li>
-            <article
-                ref={element}
-                class={classes!("card", is_stale.then_some("is-stale"))}
-                data-id={title.id.to_string()}
-                data-topic={title.topic.clone()}
-                aria-labelledby={heading.clone()}
-            >
-                <header class="card-head">
-                    <h3 class="card-name" id={heading}><bdi>{ &title.name }</bdi></h3>
-                    { age_of(message, now_ms, texts) }
-                </header>
-                <div class="card-line">
-                    <p class="card-topic" title={title.topic.clone()}><bdi>{ &title.topic }</bdi></p>
-                    { mark(message, is_stale && is_online, texts) }
-                    if let Some(message) = message {
-                        { pin(title, &message.value, texts) }
-                    }
-                </div>
-                { message.map_or_else(nothing_yet, |message| {
-                    value(&message.value, &title.name, live.line.as_deref(), texts)
-                }) }
-                { chart(message, live.line.as_ref(), texts) }
-            </article>
-        </li>
+        <article
+            ref={element}
+            class={classes!("card", is_stale.then_some("is-stale"))}
+            data-id={title.id.to_string()}
+            data-topic={title.topic.clone()}
+            aria-labelledby={heading.clone()}
+        >
+            <header class="card-head">
+                <h3 class="card-name" id={heading}><bdi>{ &title.name }</bdi></h3>
+                { age_of(message, now_ms, texts) }
+            </header>
+            <div class="card-line">
+                <p class="card-topic" title={title.topic.clone()}><bdi>{ &title.topic }</bdi></p>
+                { mark(message, is_stale && is_online, texts) }
+                if let Some(message) = message {
+                    { pin(title, &message.value, texts) }
+                }
+            </div>
+            { message.map_or_else(nothing_yet, |message| {
+                value(&message.value, &title.name, live.line.as_ref(), texts)
+            }) }
+            { chart(message, live.line.as_ref(), texts) }
+        </article>
     }
 }
 
@@ -135,7 +133,7 @@ fn nothing_yet() -> Html {
 }
 
 /// What a value is, as what it is; the lines are those of numbers inside JSON.
-pub(super) fn value(value: &Value, name: &str, line: Option<&Line>, texts: &Texts) -> Html {
+pub(super) fn value(value: &Value, name: &str, line: Option<&Rc<Line>>, texts: &Texts) -> Html {
     match value {
         Value::Empty => html! {
             <p class="card-value is-note"><span data-role="value">{ texts.empty_payload }</span></p>
@@ -216,7 +214,7 @@ fn chart(message: Option<&Message>, line: Option<&Rc<Line>>, texts: &Texts) -> H
     };
     html! {
         <figure class="card-chart" aria-label={course.and_then(|course| explained(course, texts))}>
-            <Sparkline sparkline={course.map(|course| Rc::new(course.sparkline.clone()))} />
+            <Sparkline line={line.cloned()} />
             <figcaption class="card-range" aria-hidden="true">
                 { figure(texts.lowest, |course| &course.low) }
                 { figure(texts.mean, |course| &course.mean) }
@@ -233,14 +231,14 @@ fn explained(course: &Course, texts: &Texts) -> Option<String> {
 }
 
 /// The line of a number inside JSON.
-fn member_line(line: Option<&Line>, path: &str, texts: &Texts) -> Html {
-    let course = line.and_then(|line| line.members.iter().find(|(known, _)| known == path));
-    let Some((_, course)) = course else { return Html::default() };
+fn member_line(line: Option<&Rc<Line>>, path: &str, texts: &Texts) -> Html {
+    let course = line.and_then(|line| line.course_at(Some(path)));
+    let Some(course) = course else { return Html::default() };
     let words = explained(course, texts);
     html! {
         <span class="member-line" role={words.as_ref().map(|_| "img")} title={words.clone()}
             aria-label={words}>
-            <Sparkline sparkline={Rc::new(course.sparkline.clone())} />
+            <Sparkline line={line.cloned()} path={path.to_owned()} />
         </span>
     }
 }

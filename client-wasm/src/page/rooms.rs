@@ -9,6 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use gloo_timers::callback::Timeout;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::Element;
 use yew::prelude::*;
@@ -137,12 +138,18 @@ pub(super) fn Slot(props: &SlotProps) -> Html {
     {
         let (element, place) = (element.clone(), *place);
         use_effect_with((program.is_some(), place), move |_| {
-            let shown = program.zip(element.cast::<Element>()).map(|(program, element)| {
-                let shown = program.show(place, &element);
-                (program, shown)
+            // What was there has gone in this task; what comes is made in the next one, so that both are short.
+            let shown = Rc::new(RefCell::new(None));
+            let soon = program.zip(element.cast::<Element>()).map(|(program, element)| {
+                let shown = Rc::clone(&shown);
+                Timeout::new(0, move || {
+                    let place = program.show(place, &element);
+                    shown.replace(Some((program, place)));
+                })
             });
             move || {
-                if let Some((program, shown)) = shown {
+                drop(soon);
+                if let Some((program, shown)) = shown.take() {
                     program.take_away(shown);
                 }
             }

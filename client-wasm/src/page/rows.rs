@@ -10,7 +10,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::{HtmlElement, ResizeObserver};
 use yew::prelude::*;
 
-use super::pace::use_another_part;
+use super::pace::{Portion, use_another_part};
 
 /// Rows beyond either edge of the screen that are there already when they come into sight…
 const BEYOND: u32 = 6;
@@ -18,7 +18,7 @@ const BEYOND: u32 = 6;
 /// …but not when the list is first shown, which is to be soon: this time later, in milliseconds.
 const BEYOND_AFTER_MS: u32 = 100;
 
-/// So many rows are made at once where a list becomes longer, and the next a little later.
+/// So many rows are made at once where a list becomes longer, and the next behind the next frame.
 const ROWS_AT_ONCE: usize = 16;
 
 /// The first row is a multiple of this, so that scrolling by a pixel asks for nothing.
@@ -79,7 +79,6 @@ pub(super) fn use_rows() -> Rows {
                     }
                 }
             };
-            look(0);
             let later = {
                 let look = look.clone();
                 Timeout::new(BEYOND_AFTER_MS, move || look(BEYOND))
@@ -88,13 +87,10 @@ pub(super) fn use_rows() -> Rows {
                 let look = look.clone();
                 EventListener::new(element, "scroll", move |_| look(BEYOND))
             });
+            // It tells the first size too, when the page is laid out and measuring costs nothing.
             let is_first = Cell::new(true);
             let resized = Closure::<dyn FnMut()>::new(move || {
-                // It tells the first size too, which is known.
-                if is_first.replace(false) {
-                    return;
-                }
-                look(BEYOND);
+                look(if is_first.replace(false) { 0 } else { BEYOND });
             });
             let observer = ResizeObserver::new(resized.as_ref().unchecked_ref()).ok();
             if let (Some(observer), Some(element)) = (&observer, &element) {
@@ -145,9 +141,10 @@ impl Rows {
 #[hook]
 pub(super) fn use_growth(len: usize) -> usize {
     let before = use_mut_ref(|| 0usize);
-    let made = before.borrow().saturating_add(ROWS_AT_ONCE).min(len);
+    let portion = use_memo((), |()| Portion::new(ROWS_AT_ONCE));
+    let made = before.borrow().saturating_add(portion.get()).min(len);
     before.replace(made);
-    use_another_part(made < len);
+    use_another_part(made < len, &portion);
     made
 }
 

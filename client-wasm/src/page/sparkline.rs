@@ -1,102 +1,130 @@
-//! The line of a card, on a canvas: for each column of pixels the lowest and the highest number.
+//! The line of a card: for each column of pixels the lowest and the highest number.
+//!
+//! It is drawn as paths of SVG. A canvas of its own for each of some dozen cards is a picture of its own to the
+//! browser, which costs the page's thread in each frame, whatever changes in it; a path is as cheap as the text
+//! beside it.
 
+use std::fmt::Write as _;
 use std::rc::Rc;
 
-use web_sys::HtmlCanvasElement;
 use yew::prelude::*;
 
-use super::canvas::{Corner, LINE_WIDTH, Surface, draw_soon, trace};
 use crate::history::{Column, Sparkline as Shape};
+use crate::protocol::{Course, Line};
 
-/// The radius of the dot at the newest number, in pixels of the style sheet.
-const DOT_RADIUS: f64 = 2.5;
+/// A column is so many units wide, so that its middle is a whole number too.
+const COLUMN: u32 = 2;
 
-/// How opaque the area below the line is.
-const AREA_OPACITY: f64 = 0.10;
+/// How many bits of a height are drawn: many more than there are pixels.
+const HEIGHT_BITS: u32 = 10;
 
-#[derive(PartialEq, Properties)]
+/// The lowest a line goes, in units from the top…
+const BOTTOM: u32 = (1 << HEIGHT_BITS) - 1;
+
+/// …and the area below it, which reaches down to what stands under the picture.
+const GROUND: u32 = BOTTOM + BOTTOM / 10;
+
+#[derive(Properties)]
 pub(super) struct SparklineProps {
-    pub(super) sparkline: Option<Rc<Shape>>,
+    pub(super) line: Option<Rc<Line>>,
+    /// Where in a JSON payload its numbers are; none where they are the payload.
+    #[prop_or_default]
+    pub(super) path: Option<String>,
+}
+
+/// A line that moved is another one: none is compared number by number.
+impl PartialEq for SparklineProps {
+    fn eq(&self, other: &Self) -> bool {
+        let line = |props: &Self| props.line.as_ref().map(Rc::as_ptr);
+        line(self) == line(other) && self.path == other.path
+    }
 }
 
 #[component]
 pub(super) fn Sparkline(props: &SparklineProps) -> Html {
-    let canvas = use_node_ref();
-    {
-        let canvas = canvas.clone();
-        use_effect_with(props.sparkline.clone(), move |sparkline| {
-            if let Some(canvas) = canvas.cast::<HtmlCanvasElement>() {
-                let shape = sparkline.clone();
-                draw_soon(canvas, move |surface| draw(surface, shape.as_deref()));
-            }
-        });
+    let line = props.line.as_deref();
+    let course = line.and_then(|line| line.course_at(props.path.as_deref()));
+    let [area, line, dot] = course.map(|course| paths(&course.sparkline)).unwrap_or_default();
+    let width = course.map_or(1, |course| u32::from(course.sparkline.width.max(1)) * COLUMN);
+    html! {
+        <svg class="sparkline" viewBox={format!("0 0 {width} {BOTTOM}")} preserveAspectRatio="none"
+            aria-hidden="true" focusable="false">
+            <path d={area} />
+            <path d={line} />
+            <path d={dot} />
+        </svg>
     }
-    html! { <canvas ref={canvas} class="sparkline" aria-hidden="true"></canvas> }
 }
 
-fn draw(surface: &Surface, shape: Option<&Shape>) {
-    let Some(shape) = shape.filter(|shape| !shape.columns.is_empty()) else { return };
-    surface.line_width(LINE_WIDTH);
-    let margin = (DOT_RADIUS + 0.5) * surface.unit;
-    let plot = Plot {
-        top: margin,
-        x_scale: (surface.width - margin) / f64::from(shape.width.max(1)),
-        y_scale: (surface.height - 2.0 * margin) / f64::from(u16::MAX),
-        bottom: surface.height - margin,
-    };
+impl Line {
+    /// The course of the numbers at this place of a JSON payload, or of the payload itself.
+    pub(super) fn course_at(&self, path: Option<&str>) -> Option<&Course> {
+        let Some(path) = path else { return Some(&self.course) };
+        self.members.iter().find(|(known, _)| known == path).map(|(_, course)| course)
+    }
+}
+
+/// The area below the line, the line, and the dot at the newest number: a line of no length with round ends.
+fn paths(shape: &Shape) -> [String; 3] {
+    let [mut area, mut line, mut dot] = <[String; 3]>::default();
     for part in shape.columns.chunk_by(|_, next| !next.gap) {
-        plot.area(surface, part);
-        surface.context.begin_path();
-        plot.trace(surface, part);
-        surface.context.stroke();
+        let mut before = 'M';
+        let mut through = String::new();
+        for column in part {
+            trace(&mut through, before, column);
+            before = 'L';
+        }
+        if let (Some(first), Some(last)) = (part.first(), part.last()) {
+            // What is written into a text always has room there.
+            let _written = write!(area, "{through}L{} {GROUND}H{}Z", x(last), x(first));
+        }
+        line += &through;
     }
     if let Some(last) = shape.columns.last() {
-        surface.dot(plot.x(last), plot.y(last.last), DOT_RADIUS);
+        let _written = write!(dot, "M{} {}h0", x(last), y(last.last));
     }
+    [area, line, dot]
 }
 
-/// From columns and heights to pixels of the canvas.
-struct Plot {
-    top: f64,
-    bottom: f64,
-    x_scale: f64,
-    y_scale: f64,
+fn x(column: &Column) -> u32 {
+    u32::from(column.x) * COLUMN + COLUMN / 2
 }
 
-impl Plot {
-    fn x(&self, column: &Column) -> f64 {
-        (f64::from(column.x) + 0.5) * self.x_scale
-    }
+fn y(height: u16) -> u32 {
+    BOTTOM - (u32::from(height) >> (u16::BITS - HEIGHT_BITS))
+}
 
-    fn y(&self, height: u16) -> f64 {
-        (self.bottom - f64::from(height) * self.y_scale).max(self.top)
-    }
-
-    /// The line through all columns, which have no gap between them.
-    fn trace(&self, surface: &Surface, columns: &[Column]) {
-        for column in columns {
-            let x = self.x(column);
-            let corner = Corner {
-                from_x: x,
-                to_x: x,
-                first: self.y(column.first),
-                low: self.y(column.low),
-                high: self.y(column.high),
-                last: self.y(column.last),
-            };
-            trace(&surface.context, &corner);
+/// Through all numbers of a column; what is lowest and highest lies in the middle of it.
+fn trace(path: &mut String, before: char, column: &Column) {
+    let _written = write!(path, "{before}{} {}", x(column), y(column.first));
+    if column.low != column.high {
+        for height in [column.low, column.high, column.last] {
+            let _written = write!(path, "V{}", y(height));
         }
     }
+}
 
-    fn area(&self, surface: &Surface, columns: &[Column]) {
-        let (Some(first), Some(last)) = (columns.first(), columns.last()) else { return };
-        let context = &surface.context;
-        context.begin_path();
-        context.move_to(self.x(first), surface.height);
-        self.trace(surface, columns);
-        context.line_to(self.x(last), surface.height);
-        context.set_global_alpha(AREA_OPACITY);
-        context.fill();
-        context.set_global_alpha(1.0);
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    fn column(x: u16, [first, low, high, last]: [u16; 4], gap: bool) -> Column {
+        Column { x, first, low, high, last, gap }
+    }
+
+    #[test]
+    fn a_line_goes_through_all_numbers_and_not_over_a_gap() {
+        let columns = vec![
+            column(0, [0; 4], false),
+            column(1, [0, 0, 65_535, 32_768], false),
+            column(7, [65_535; 4], true),
+        ];
+        let [area, line, dot] = paths(&Shape { columns, width: 8 });
+        assert_eq!(line, "M1 1023L3 1023V1023V0V511M15 0");
+        assert_eq!(area, "M1 1023L3 1023V1023V0V511L3 1125H1ZM15 0L15 1125H15Z");
+        assert_eq!(dot, "M15 0h0");
+        assert_eq!(paths(&Shape::default()), <[String; 3]>::default());
     }
 }

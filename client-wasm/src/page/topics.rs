@@ -148,7 +148,7 @@ pub(super) fn Topics(props: &TopicsProps) -> Html {
                         tabindex="0"
                         aria-label={texts.topics}
                         aria-activedescendant={tree.active.filter(is_there).map(row_id)}
-                        onkeydown={keys(link, rows.page())}
+                        onkeydown={keys(link, rows.clone())}
                     >
                         <Space total={tree.total} first={tree.first}>
                             { for numbered(tree.first, &tree.rows).take(made).map(|(number, row)| html! {
@@ -251,9 +251,10 @@ fn sort_named(value: &str) -> Sort {
 }
 
 /// The keys of a tree (WAI-ARIA, tree view pattern).
-fn keys(link: &Link, page: u32) -> Callback<KeyboardEvent> {
+fn keys(link: &Link, rows: Rows) -> Callback<KeyboardEvent> {
     let link = link.clone();
-    let page = i32::try_from(page).unwrap_or(1);
+    // Asked for when it is wanted, as the page may not be laid out yet.
+    let page = move || i32::try_from(rows.page()).unwrap_or(1);
     Callback::from(move |event: KeyboardEvent| {
         if event.ctrl_key() || event.meta_key() || event.alt_key() {
             return;
@@ -263,8 +264,8 @@ fn keys(link: &Link, page: u32) -> Callback<KeyboardEvent> {
         let step = match key.as_str() {
             "ArrowDown" => Step::Rows(1),
             "ArrowUp" => Step::Rows(-1),
-            "PageDown" => Step::Rows(page),
-            "PageUp" => Step::Rows(page.saturating_neg()),
+            "PageDown" => Step::Rows(page()),
+            "PageUp" => Step::Rows(page().saturating_neg()),
             "Home" => Step::First,
             "End" => Step::Last,
             "ArrowRight" => Step::In,

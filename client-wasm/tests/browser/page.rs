@@ -453,15 +453,11 @@ async fn a_line_is_drawn() {
         ..Frame::default()
     });
     page.shows(".card-range", "min 1.0mean 1.45max 2").await;
-    let canvas: web_sys::HtmlCanvasElement =
-        wasm_bindgen::JsCast::unchecked_into(page.has("canvas").await);
-    crate::dom::eventually("ink on the canvas", || {
-        let context = canvas.get_context("2d").unwrap().unwrap();
-        let context: web_sys::CanvasRenderingContext2d =
-            wasm_bindgen::JsCast::unchecked_into(context);
-        let (width, height) = (canvas.width().into(), canvas.height().into());
-        let pixels = context.get_image_data(0.0, 0.0, width, height).ok()?;
-        pixels.data().iter().any(|byte| *byte != 0).then_some(())
-    })
-    .await;
+    let line = page.has(".sparkline path:nth-child(2)").await;
+    assert_eq!(line.get_attribute("d").as_deref(), Some("M1 1023L19 0"));
+    // From the left edge of the picture to where the dot has room.
+    let (line, around) = (line.get_bounding_client_rect(), page.has(".sparkline").await);
+    let around = around.get_bounding_client_rect();
+    assert!(around.width() > 50.0 && line.width() > 0.8 * around.width());
+    assert!(line.height() > 0.8 * around.height() && line.bottom() <= around.bottom());
 }
