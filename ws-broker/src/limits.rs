@@ -254,9 +254,12 @@ pub(crate) fn password_checks_max(workers: u16) -> usize {
 /// What the durable store may take of memory and disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoreLimits {
-    /// Bytes of the journal's file, and of the changes kept in memory, from which on they are brought
-    /// into the tables; from twice as much on, commits wait for that.
+    /// Bytes of the journal from which on it is brought into the tables. From twice as much on, or as much
+    /// kept in memory of it, commits wait for that.
     pub journal_bytes_max: u64,
+    /// Bytes of the changes kept in memory from which on they are brought into the tables, however short the
+    /// journal is: what stays should not wait until it has left the processor's caches.
+    pub recent_bytes_max: u64,
     /// Bytes of the tables that are kept in memory.
     pub cache_bytes: usize,
     /// Bytes of a value from which on it stands in a file beside the tables.
@@ -272,6 +275,7 @@ impl Default for StoreLimits {
     fn default() -> Self {
         Self {
             journal_bytes_max: 16 << 20,
+            recent_bytes_max: 4 << 20,
             cache_bytes: 8 << 20,
             long_value_min: 256,
             values_bytes_max: 32 << 20,

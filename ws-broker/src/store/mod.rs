@@ -89,7 +89,7 @@ impl Store {
     /// The folder can't be used, is in use, holds a store of a later version or one that is damaged.
     /// Nothing is changed then.
     pub(crate) fn open(folder: &Path, durability: Durability, wall: Wall) -> Result<Opened> {
-        let engine: Arc<dyn Engine> = Arc::from(engine::open(folder)?);
+        let engine: Arc<dyn Engine> = Arc::from(engine::open(folder, reach(durability))?);
         Self::with_engine(engine, durability, wall)
             .with_context(|| format!("the store in {}", folder.display()))
     }
@@ -103,10 +103,7 @@ impl Store {
         durability: Durability,
         wall: Wall,
     ) -> Result<Opened> {
-        let reach = match durability {
-            Durability::Fsync => Reach::Disk,
-            Durability::None | Durability::Os => Reach::System,
-        };
+        let reach = reach(durability);
         check_version(&*engine)?;
         let (restored, packs) = restore::read(&*engine, wall)?;
         let (orders, received) = mpsc::channel();
@@ -206,6 +203,14 @@ impl Store {
 pub(crate) fn is_damage(error: &anyhow::Error) -> bool {
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<EngineError>());
     causes.any(|cause| matches!(cause, EngineError::Corrupt { .. }))
+}
+
+/// How far what is acknowledged must have come.
+fn reach(durability: Durability) -> Reach {
+    match durability {
+        Durability::Fsync => Reach::Disk,
+        Durability::None | Durability::Os => Reach::System,
+    }
 }
 
 /// Sees that this program understands what is there, and writes down what it will write.

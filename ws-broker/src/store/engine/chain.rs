@@ -6,7 +6,8 @@
 //!
 //! - A batch of which only the beginning is there was being written when the program was killed.
 //! - After the power has failed, parts of what was not on the disk yet may be missing, with later parts
-//!   in place: they read as zeros. Which batches were on the disk, later batches tell.
+//!   in place: they read as zeros, or as what a sheet was before. Which batches were on the disk, later
+//!   batches tell.
 //! - Anything else nobody has written.
 
 use super::batch::Changes;
@@ -122,9 +123,9 @@ impl Chain {
                     self.may_lack_end = is_exposed && self.is_after_boot(reader.boot());
                     number = number.saturating_add(1);
                 }
-                Some(_) => self.break_off(file, at, End::Damaged, reader.boot()),
-                None => {
-                    let end = if record.is_some() { End::Damaged } else { reader.end() };
+                _ => {
+                    reader.go_back(at);
+                    let end = reader.end(self.is_after_boot(reader.boot()));
                     let is_last = end == End::Whole && next_first.is_none();
                     let is_short = self.last.saturating_add(1) < stop;
                     if is_short && !is_last {
@@ -198,7 +199,7 @@ impl Chain {
 mod tests {
     use super::super::Batch;
     use super::super::disk::Disk;
-    use super::super::journal::{FILE_HEAD, Writer, name};
+    use super::super::journal::{FILE_HEAD, SPARE_FILE, Writer, name};
     use super::super::simulated::SimDisk;
     use super::*;
 
@@ -221,9 +222,14 @@ mod tests {
     /// The last batch that was found and what is said of it, in the same start of the machine and in
     /// the next.
     fn read(files: &[(u64, &[u8])]) -> [(u64, &'static str); 2] {
+        read_beyond(0, files)
+    }
+
+    /// The same where the tables hold all batches up to `last`.
+    fn read_beyond(last: u64, files: &[(u64, &[u8])]) -> [(u64, &'static str); 2] {
         [1, 2].map(|boot| {
-            let mut chain = Chain::new(Some(boot), 0);
-            let mut applied = 0;
+            let mut chain = Chain::new(Some(boot), last);
+            let mut applied = last;
             for (index, (first, bytes)) in files.iter().enumerate() {
                 let next_first = files.get(index + 1).map(|(first, _)| *first);
                 chain.read("journal", *first, bytes, next_first, &mut |_| applied += 1);
@@ -258,8 +264,8 @@ mod tests {
             ("cut, synced", changed(&synced, &cut), [(8, "complete"), (8, "complete")]),
             ("a bit", changed(&loose, &flip), [(4, "damaged"), (4, "damaged")]),
             ("a bit, synced", changed(&synced, &flip), [(4, "damaged"), (4, "damaged")]),
-            ("a hole", changed(&loose, &hole), [(4, "damaged"), (4, "lacks its end")]),
-            ("a hole, synced", changed(&synced, &hole), [(4, "damaged"), (4, "damaged")]),
+            ("a hole", changed(&loose, &hole), [(3, "damaged"), (3, "lacks its end")]),
+            ("a hole, synced", changed(&synced, &hole), [(3, "damaged"), (3, "damaged")]),
             ("no head yet", synced[..FILE_HEAD - 1].to_vec(), [(0, "complete"), (0, "complete")]),
         ];
         for (what, bytes, expected) in cases {
@@ -277,8 +283,8 @@ mod tests {
 
         let whole = [(10, "complete"), (10, "may lack its end")];
         assert_eq!(read(&[(1, &loose), (10, &bytes)]), whole);
-        // The last batch of a file counts no more than its last byte.
-        let shorter = &loose[..loose.len() - 1];
+        // The last batch of a file counts no more than its last byte, which others fill up to eight.
+        let shorter = &loose[..loose.len() - 8];
         let expected = [(8, "damaged"), (8, "lacks its end")];
         assert_eq!(read(&[(1, shorter), (10, &bytes)]), expected);
         // Without the first file; or the tables are not what they were.
@@ -286,6 +292,56 @@ mod tests {
         // What another file has begun with anew does not count where it was first.
         let empty = &synced_head();
         assert_eq!(read(&[(1, &loose), (6, empty)]), [(5, "complete"), (5, "may lack its end")]);
+    }
+
+    /// What a sheet of 12,000 bytes held with batches 1 to 9, and what it holds when it was used again for
+    /// batches 10 to 18, which are somewhat longer.
+    fn sheets() -> [Vec<u8>; 2] {
+        let (disk, mut spare) = (SimDisk::default(), None);
+        [(1, 900), (10, 1000)].map(|(first, len)| {
+            let sheet = Writer::create_sheet(&disk, first, 0, spare.take(), 12_000);
+            let mut writer = sheet.unwrap().unwrap();
+            let mut batch = Batch::default();
+            batch.put(b"key", &vec![7; len]);
+            for number in first..first + 9 {
+                writer.append(number, 0, batch.as_bytes()).unwrap();
+            }
+            disk.rename(&name(first), SPARE_FILE).unwrap();
+            spare = writer.into_sheet();
+            disk.files().remove(SPARE_FILE).unwrap()
+        })
+    }
+
+    #[test]
+    fn a_sheet_ends_where_no_record_begins_whatever_it_was_before() {
+        let [before, now] = sheets();
+        assert_eq!(read(&[(1, &before)]), [(9, "complete"), (9, "may lack its end")]);
+        let changed = |change: &dyn Fn(&mut Vec<u8>)| {
+            let mut bytes = now.clone();
+            change(&mut bytes);
+            bytes
+        };
+        let keep = |sectors: std::ops::Range<usize>| {
+            let bytes = sectors.start * 512..sectors.end * 512;
+            changed(&|now| now[bytes.clone()].copy_from_slice(&before[bytes.clone()]))
+        };
+        // The records begin at bytes 40, 1080, 2120, 3160, 4200, 5240, 6280, 7320 and 8360, and end at 9400.
+        let cases = [
+            ("whole", now.clone(), [(18, "complete"), (18, "may lack its end")]),
+            ("a bit", changed(&|now| now[5000] ^= 1), [(13, "damaged"), (13, "lacks its end")]),
+            (
+                "a record less",
+                changed(&|now| now[8360..8364].fill(0)),
+                [(17, "complete"), (17, "may lack its end")],
+            ),
+            ("a sector not there", keep(8..9), [(13, "damaged"), (13, "lacks its end")]),
+            ("the end not there", keep(16..23), [(17, "damaged"), (17, "may lack its end")]),
+            ("the head not there", keep(0..1), [(9, "damaged"), (9, "lacks its end")]),
+            ("nothing there", before.clone(), [(9, "damaged"), (9, "complete")]),
+        ];
+        for (what, bytes, expected) in cases {
+            assert_eq!(read_beyond(9, &[(10, &bytes)]), expected, "{what}");
+        }
     }
 
     /// A file in which nothing is yet, to begin with batch 6.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use fastrand::Rng;
 
 use super::disk::Disk;
-use super::journal::{FILE_HEAD, Reader, first_of};
+use super::journal::{FILE_HEAD, Reader, SPARE_FILE, first_of};
 use super::journaled::Journaled;
 use super::simulated::SimDisk;
 use super::{Batch, Engine, EngineError, Reach};
@@ -22,6 +22,7 @@ const SEEDS: std::ops::Range<u64> = 0..4;
 /// Small, so that the journal is brought into the tables again and again.
 const LIMITS: StoreLimits = StoreLimits {
     journal_bytes_max: 6_000,
+    recent_bytes_max: 4_000,
     cache_bytes: 1 << 20,
     long_value_min: 150,
     values_bytes_max: 3_000,
@@ -52,6 +53,9 @@ impl History {
     /// whatever reach `reaches` has.
     fn new(rng: &mut Rng, commits: usize, reaches: &[Reach], refused: u32) -> Self {
         let mut history = Self { disk: SimDisk::default(), commits: Vec::new() };
+        if rng.u32(0..4) == 0 {
+            history.disk.do_without_sheets();
+        }
         let first = Commit { begun: 0, done: 0, reach: Reach::System, pairs: Pairs::new() };
         history.commits.push(first);
         let mut engine = open(&history.disk).unwrap();
@@ -207,7 +211,7 @@ fn a_recorded_run_is_cut_at_every_sync_and_opened_in_a_fresh_folder() {
             let folder = tempfile::tempdir().unwrap();
             history.disk.unpowered(done, rng).write_to(folder.path());
             let (must, may) = history.bounds(done, false);
-            let engine = super::open(folder.path()).unwrap();
+            let engine = super::open(folder.path(), Reach::System).unwrap();
             let found = all(&*engine).unwrap();
             let is_right = history.commits[must..=may].iter().any(|commit| commit.pairs == found);
             assert!(is_right, "after {done}: not what any of commits {must} to {may} has left");
@@ -261,7 +265,8 @@ fn tables_that_went_back_to_what_they_were_are_told_of() {
 fn a_file_that_is_missing_is_told_of() {
     let mut rng = Rng::with_seed(0);
     let history = History::new(&mut rng, 30, &[Reach::Disk], 0);
-    for name in history.disk.files().into_keys() {
+    let names = history.disk.files().into_keys();
+    for name in names.filter(|name| name != SPARE_FILE) {
         let disk = history.disk.rebooted();
         disk.remove(&name).unwrap();
         let error = open(&disk).map(|_| ()).unwrap_err();
@@ -299,9 +304,9 @@ fn a_hole_in_what_was_on_the_disk_is_told_of() {
 /// Where the last batch of a file of the journal begins.
 fn last_batch(bytes: &[u8], first: u64) -> usize {
     let mut reader = Reader::new(bytes, first);
-    let mut at = reader.at();
-    while reader.next().is_some() && reader.at() < bytes.len() {
-        at = reader.at();
+    let (mut at, mut next) = (reader.at(), reader.at());
+    while reader.next().is_some() {
+        (at, next) = (next, reader.at());
     }
     at
 }
@@ -329,12 +334,12 @@ fn a_folder_is_for_one_process() {
     let path = folder.path().join("store");
     let mut batch = Batch::default();
     batch.put(b"m1", b"one");
-    let engine = super::open(&path).unwrap();
+    let engine = super::open(&path, Reach::System).unwrap();
     engine.commit(&batch, Reach::System).unwrap();
-    let error = super::open(&path).map(|_| ()).unwrap_err();
+    let error = super::open(&path, Reach::System).map(|_| ()).unwrap_err();
     assert!(matches!(error, EngineError::InUse { .. }), "{error}");
     drop(engine);
-    let engine = super::open(&path).unwrap();
+    let engine = super::open(&path, Reach::System).unwrap();
     assert_eq!(engine.get(b"m1").unwrap().as_deref(), Some(&b"one"[..]));
     // Closed and opened, the journal is empty.
     let journal = path.join("journal.00000000000000000002");
@@ -391,17 +396,17 @@ fn what_is_left_of_long_values_is_written_again_when_it_is_little() {
 }
 
 #[test]
-fn a_folder_of_the_version_before_is_opened_and_one_of_a_later_version_is_not() {
+fn a_folder_of_an_earlier_version_is_opened_and_one_of_a_later_version_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let put = |key: &[u8], value: &[u8]| {
         let mut batch = Batch::default();
         batch.put(key, value);
-        super::open(folder.path()).unwrap().commit(&batch, Reach::System).unwrap();
+        super::open(folder.path(), Reach::System).unwrap().commit(&batch, Reach::System).unwrap();
     };
     let make_version = |version: u64| {
         let database = redb::Database::open(folder.path().join("tables.redb")).unwrap();
         let transaction = database.begin_write().unwrap();
-        for table in ["long", "files"] {
+        for table in ["long", "files"].into_iter().filter(|_| version == 1) {
             let table = redb::TableDefinition::<&[u8], &[u8]>::new(table);
             transaction.delete_table(table).unwrap();
         }
@@ -412,13 +417,14 @@ fn a_folder_of_the_version_before_is_opened_and_one_of_a_later_version_is_not() 
     put(b"m1", b"short");
     make_version(1);
     put(b"m2", &[7; 1000]);
-    let engine = super::open(folder.path()).unwrap();
+    make_version(2);
+    let engine = super::open(folder.path(), Reach::System).unwrap();
     assert_eq!(engine.get(b"m1").unwrap().as_deref(), Some(&b"short"[..]));
     assert_eq!(engine.get(b"m2").unwrap().as_deref(), Some(&[7; 1000][..]));
     drop(engine);
-    make_version(3);
-    let error = super::open(folder.path()).map(|_| ()).unwrap_err();
-    assert!(matches!(error, EngineError::Version { found: 3, known: 2, .. }), "{error}");
+    make_version(4);
+    let error = super::open(folder.path(), Reach::System).map(|_| ()).unwrap_err();
+    assert!(matches!(error, EngineError::Version { found: 4, known: 3, .. }), "{error}");
 }
 
 #[test]

@@ -15,7 +15,10 @@ pub(super) trait Disk: Send + Sync + fmt::Debug {
     /// Makes a file that is empty; one that was there by that name is gone.
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
 
-    /// Gives a file another name.
+    /// Makes a file of `len` zeros that lies in memory, unless this disk has no such files.
+    fn create_sheet(&self, name: &str, len: usize) -> io::Result<Option<Sheet>>;
+
+    /// Gives a file another name; one that had it is gone.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
     /// Removes a file.
@@ -44,4 +47,26 @@ pub(super) trait DiskFile: Send + Sync + fmt::Debug {
 
     /// Makes sure that all that was written outlives a power failure.
     fn sync(&self) -> io::Result<()>;
+}
+
+/// A file that lies in memory, which only its owner writes to.
+#[derive(Debug)]
+pub(super) struct Sheet {
+    /// What lies there.
+    pub page: Box<dyn Page>,
+    /// The file, for who is to make it last.
+    pub file: Arc<dyn DiskFile>,
+}
+
+/// Memory that is a file: what was written to it outlives this program without its asking the system.
+pub(super) trait Page: Send + Sync + fmt::Debug {
+    /// Its length in bytes.
+    fn len(&self) -> usize;
+
+    /// Writes all of `bytes` at `offset`. If the program is killed meanwhile, any of them may be there.
+    fn write(&mut self, offset: usize, bytes: &[u8]) -> io::Result<()>;
+
+    /// Writes four bytes at an `offset` that four divides: all of them or none, and none before
+    /// everything that was written until now.
+    fn mark(&mut self, offset: usize, bytes: [u8; 4]) -> io::Result<()>;
 }

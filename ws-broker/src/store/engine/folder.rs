@@ -6,8 +6,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::EngineError;
-use super::disk::{Disk, DiskFile};
+use super::disk::{Disk, DiskFile, Sheet};
+use super::{EngineError, Reach, mapped};
 
 /// Held locked for as long as a process uses the folder.
 const LOCK: &str = "lock";
@@ -16,21 +16,36 @@ const LOCK: &str = "lock";
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
+    /// Whether its files may lie in memory.
+    has_sheets: bool,
     _lock: File,
 }
 
 impl Folder {
-    /// Takes the folder, which is made where it is not there.
-    pub(super) fn open(path: &Path) -> Result<Self, EngineError> {
+    /// Takes the folder, which is made where it is not there. How far commits are to reach decides whether
+    /// files may lie in memory: what is to be on the disk is better written.
+    pub(super) fn open(path: &Path, reach: Reach) -> Result<Self, EngineError> {
         let failed = |why| EngineError::Io { path: path.to_owned(), why };
         fs::create_dir_all(path).map_err(failed)?;
         let lock = File::options().create(true).truncate(false).write(true).open(path.join(LOCK));
         let lock = lock.map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => {
+                let has_sheets = reach == Reach::System;
+                Ok(Self { path: path.to_owned(), has_sheets, _lock: lock })
+            }
             Err(TryLockError::WouldBlock) => Err(EngineError::InUse { folder: path.to_owned() }),
             Err(TryLockError::Error(why)) => Err(failed(why)),
         }
+    }
+
+    fn create_file(&self, name: &str) -> io::Result<File> {
+        let path = self.path.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        File::options().read(true).write(true).create_new(true).open(path)
     }
 }
 
@@ -48,13 +63,16 @@ impl Disk for Folder {
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        let path = self.path.join(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+        Ok(Arc::new(self.create_file(name)?))
+    }
+
+    fn create_sheet(&self, name: &str, len: usize) -> io::Result<Option<Sheet>> {
+        if !self.has_sheets {
+            return Ok(None);
         }
-        let file = File::options().read(true).write(true).create_new(true).open(path)?;
-        Ok(Arc::new(file))
+        let file = self.create_file(name)?;
+        let page = mapped::map(&file, len)?;
+        Ok(page.map(|page| Sheet { page: Box::new(page), file: Arc::new(file) }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

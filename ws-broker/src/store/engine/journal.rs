@@ -2,7 +2,8 @@
 //!
 //! It is a chain of files. Each has in its name and in its head the number of the first batch it is
 //! to hold, and in its head what tells this start of the machine from others. A record is a head of
-//! [`RECORD_HEAD`] bytes and a batch. All numbers have their lowest byte first:
+//! [`RECORD_HEAD`] bytes and a batch, filled up to a multiple of [`ALIGN`] bytes. All numbers have their lowest
+//! byte first:
 //!
 //! | file's head | record's head |
 //! |---|---|
@@ -10,25 +11,45 @@
 //! | 8 bytes: number of the first batch | 4 bytes: length of the batch |
 //! | 8 bytes: start of the machine, or 0 | 8 bytes: number of the batch |
 //! | 8 bytes: number of the last batch known to be on the disk | 8 bytes: number of the last batch known to be on the disk |
-//! | 4 bytes: CRC-32 of the above | 4 bytes: CRC-32 of the batch |
-//! | | 4 bytes: CRC-32 of the above |
+//! | 4 bytes: whether it is a sheet | 4 bytes: CRC-32 of the batch |
+//! | 4 bytes: CRC-32 of the above | 4 bytes: CRC-32 of the above |
+//!
+//! A file grows with each record and ends where the last one does; or it is a **sheet**, which lies in memory and
+//! is as long from the beginning as it will ever be. There the records end where four zeros stand instead of
+//! [`RECORD_MAGIC`], and behind those may be anything that the sheet once was used for. A record gets its
+//! [`RECORD_MAGIC`] last, so that none is ever half there, however the program ends.
+//!
+//! Files of the version before have no word about sheets in their heads, and nothing is filled up in them.
 
 use std::io;
 use std::sync::Arc;
 
-use super::disk::{Disk, DiskFile};
+use bytes::BufMut;
+
+use super::disk::{Disk, DiskFile, Sheet};
 use crate::limits::STORE_SPARE_BYTES_MAX;
 
-const FILE_MAGIC: [u8; 8] = *b"wsb-jnl1";
-pub(super) const FILE_HEAD: usize = 36;
+const FILE_MAGIC: [u8; 8] = *b"wsb-jnl2";
+const EARLIER_MAGIC: [u8; 8] = *b"wsb-jnl1";
+pub(super) const FILE_HEAD: usize = 40;
+const EARLIER_HEAD: usize = 36;
 const RECORD_MAGIC: [u8; 4] = *b"wsbR";
 const RECORD_HEAD: usize = 32;
+
+/// Records begin at multiples of it.
+const ALIGN: usize = 8;
+
+/// What stands in a sheet instead of [`RECORD_MAGIC`] where no record is yet.
+const NO_RECORD: [u8; 4] = [0; 4];
 
 /// What the disk writes whole or not at all.
 const SECTOR: usize = 512;
 
 /// A file's name while it is made.
 const NEW_FILE: &str = "journal.new";
+
+/// The name of a sheet that is to be used again.
+pub(super) const SPARE_FILE: &str = "journal.spare";
 
 /// The name of the file that begins with batch `first`.
 pub(super) fn name(first: u64) -> String {
@@ -44,27 +65,54 @@ pub(super) fn first_of(name: &str) -> Option<u64> {
 /// The file that is written to.
 #[derive(Debug)]
 pub(super) struct Writer {
-    file: Arc<dyn DiskFile>,
+    place: Writing,
     first: u64,
-    len: u64,
+    len: usize,
     is_torn: bool,
-    record: Vec<u8>,
+}
+
+/// How a file is written to.
+#[derive(Debug)]
+enum Writing {
+    /// At its end; the record is put together first.
+    Growing {
+        file: Arc<dyn DiskFile>,
+        record: Vec<u8>,
+    },
+    Sheet(Sheet),
 }
 
 impl Writer {
-    /// Begins a file whose first batch is to be `first`.
+    /// Begins a file that grows, whose first batch is to be `first`.
     pub(super) fn create(disk: &dyn Disk, first: u64, on_disk: u64) -> io::Result<Self> {
         let file = disk.create(NEW_FILE)?;
-        let mut head = Vec::with_capacity(FILE_HEAD);
-        head.extend_from_slice(&FILE_MAGIC);
-        head.extend_from_slice(&first.to_le_bytes());
-        head.extend_from_slice(&disk.boot().unwrap_or(0).to_le_bytes());
-        head.extend_from_slice(&on_disk.to_le_bytes());
-        head.extend_from_slice(&crc32fast::hash(&head).to_le_bytes());
-        file.write(0, &head)?;
+        file.write(0, &file_head(disk, first, on_disk, false))?;
         // It gets its name last: a file that is named ends the one before it.
         disk.rename(NEW_FILE, &name(first))?;
-        Ok(Self { file, first, len: FILE_HEAD as u64, is_torn: false, record: Vec::new() })
+        Ok(Self::new(Writing::Growing { file, record: Vec::new() }, first))
+    }
+
+    /// Begins a sheet of `len` bytes, unless this disk has none: the spare one, if it is there.
+    pub(super) fn create_sheet(
+        disk: &dyn Disk,
+        first: u64,
+        on_disk: u64,
+        spare: Option<Sheet>,
+        len: usize,
+    ) -> io::Result<Option<Self>> {
+        let (found, from) = match spare {
+            Some(sheet) => (Some(sheet), SPARE_FILE),
+            None => (disk.create_sheet(NEW_FILE, len)?, NEW_FILE),
+        };
+        let Some(mut sheet) = found else { return Ok(None) };
+        sheet.page.mark(FILE_HEAD, NO_RECORD)?;
+        sheet.page.write(0, &file_head(disk, first, on_disk, true))?;
+        disk.rename(from, &name(first))?;
+        Ok(Some(Self::new(Writing::Sheet(sheet), first)))
+    }
+
+    fn new(place: Writing, first: u64) -> Self {
+        Self { place, first, len: FILE_HEAD, is_torn: false }
     }
 
     /// With which batch it begins.
@@ -80,40 +128,101 @@ impl Writer {
 
     /// Whether nothing was written, not even what failed to get on the disk.
     pub(super) fn is_empty(&self) -> bool {
-        self.len == FILE_HEAD as u64
+        self.len == FILE_HEAD
     }
 
-    /// Bytes of the file.
+    /// Bytes of the file that are written.
     pub(super) fn len(&self) -> u64 {
-        self.len
+        self.len as u64
+    }
+
+    /// Whether a batch of so many bytes can be written.
+    pub(super) fn has_room(&self, batch_len: usize) -> bool {
+        match &self.place {
+            Writing::Growing { .. } => true,
+            Writing::Sheet(sheet) => end_of_record(self.len, batch_len) <= sheet.page.len(),
+        }
     }
 
     /// The file, for who is to make it last.
     pub(super) fn file(&self) -> &Arc<dyn DiskFile> {
-        &self.file
+        match &self.place {
+            Writing::Growing { file, .. } => file,
+            Writing::Sheet(sheet) => &sheet.file,
+        }
+    }
+
+    /// The sheet, if it is one, when nothing more is to be written.
+    pub(super) fn into_sheet(self) -> Option<Sheet> {
+        match self.place {
+            Writing::Growing { .. } => None,
+            Writing::Sheet(sheet) => Some(sheet),
+        }
     }
 
     /// Writes a batch. If that fails the file is torn, and another one has to go on with this batch.
     pub(super) fn append(&mut self, number: u64, on_disk: u64, batch: &[u8]) -> io::Result<()> {
-        let len = u32::try_from(batch.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
-        let record = &mut self.record;
-        record.clear();
-        record.extend_from_slice(&RECORD_MAGIC);
-        record.extend_from_slice(&len.to_le_bytes());
-        record.extend_from_slice(&number.to_le_bytes());
-        record.extend_from_slice(&on_disk.to_le_bytes());
-        record.extend_from_slice(&crc32fast::hash(batch).to_le_bytes());
-        record.extend_from_slice(&crc32fast::hash(record).to_le_bytes());
-        record.extend_from_slice(batch);
+        let head = record_head(number, on_disk, batch)?;
+        let end = end_of_record(self.len, batch.len());
         self.is_torn = true;
-        self.file.write(self.len, record)?;
-        self.is_torn = false;
-        self.len = self.len.saturating_add(record.len() as u64);
-        if record.capacity() > STORE_SPARE_BYTES_MAX {
-            *record = Vec::new();
+        match &mut self.place {
+            Writing::Growing { file, record } => {
+                record.clear();
+                record.extend_from_slice(&head);
+                record.extend_from_slice(batch);
+                record.resize(end.saturating_sub(self.len), 0);
+                file.write(self.len as u64, record)?;
+                if record.capacity() > STORE_SPARE_BYTES_MAX {
+                    *record = Vec::new();
+                }
+            }
+            Writing::Sheet(Sheet { page, .. }) => {
+                let at = self.len;
+                // Where the record is to begin stands that there is none; only the last step changes that.
+                let (magic, others) = head.split_first_chunk().unwrap_or((&RECORD_MAGIC, &[]));
+                page.write(at.saturating_add(magic.len()), others)?;
+                page.write(at.saturating_add(RECORD_HEAD), batch)?;
+                if end < page.len() {
+                    page.mark(end, NO_RECORD)?;
+                }
+                page.mark(at, *magic)?;
+            }
         }
+        self.is_torn = false;
+        self.len = end;
         Ok(())
     }
+}
+
+/// Where the record ends that has a batch of so many bytes and begins at `at`.
+fn end_of_record(at: usize, batch_len: usize) -> usize {
+    let end = at.saturating_add(RECORD_HEAD).saturating_add(batch_len);
+    end.checked_next_multiple_of(ALIGN).unwrap_or(usize::MAX)
+}
+
+fn file_head(disk: &dyn Disk, first: u64, on_disk: u64, is_sheet: bool) -> Vec<u8> {
+    let mut head = Vec::with_capacity(FILE_HEAD);
+    head.extend_from_slice(&FILE_MAGIC);
+    head.extend_from_slice(&first.to_le_bytes());
+    head.extend_from_slice(&disk.boot().unwrap_or(0).to_le_bytes());
+    head.extend_from_slice(&on_disk.to_le_bytes());
+    head.extend_from_slice(&u32::from(is_sheet).to_le_bytes());
+    head.extend_from_slice(&crc32fast::hash(&head).to_le_bytes());
+    head
+}
+
+fn record_head(number: u64, on_disk: u64, batch: &[u8]) -> io::Result<[u8; RECORD_HEAD]> {
+    let len = u32::try_from(batch.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    let mut head = [0; RECORD_HEAD];
+    let (preceding, crc) = head.split_at_mut(RECORD_HEAD - size_of::<u32>());
+    let mut rest = &mut *preceding;
+    rest.put_slice(&RECORD_MAGIC);
+    rest.put_u32_le(len);
+    rest.put_u64_le(number);
+    rest.put_u64_le(on_disk);
+    rest.put_u32_le(crc32fast::hash(batch));
+    crc.copy_from_slice(&crc32fast::hash(preceding).to_le_bytes());
+    Ok(head)
 }
 
 /// A batch in the journal.
@@ -130,7 +239,7 @@ pub(super) struct Record<'a> {
 /// How what can be read of a file ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// Where the file does.
+    /// Where the file does, or where its sheet says so.
     Whole,
     /// In the middle of a record, as it does when the program is killed while it writes.
     Cut,
@@ -145,6 +254,7 @@ pub(super) enum End {
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+    first: u64,
     /// None where it can't be read.
     head: Option<FileHead>,
 }
@@ -152,15 +262,23 @@ pub(super) struct Reader<'a> {
 /// What a file's head tells.
 #[derive(Debug, Clone, Copy)]
 struct FileHead {
+    first: u64,
     boot: Option<u64>,
     on_disk: u64,
+    is_sheet: bool,
+    /// Its length.
+    len: usize,
+    /// Records begin at multiples of it.
+    align: usize,
 }
 
 impl<'a> Reader<'a> {
     /// Reads a file that is to begin with batch `first`.
     pub(super) fn new(bytes: &'a [u8], first: u64) -> Self {
-        let head = read_head(bytes, first);
-        Self { bytes, at: head.map_or(0, |_| FILE_HEAD), head }
+        let head = read_head(bytes);
+        let is_its = head.is_some_and(|head| head.first == first);
+        let at = head.filter(|_| is_its).map_or(0, |head| head.len);
+        Self { bytes, at, first, head }
     }
 
     /// The start of the machine that the file was written in, where that is known.
@@ -175,9 +293,10 @@ impl<'a> Reader<'a> {
 
     /// The next batch; none is left, or can be read, where there is none.
     pub(super) fn next(&mut self) -> Option<Record<'a>> {
-        self.head?;
+        let head = self.head.filter(|head| head.first == self.first)?;
         let (record, len) = read_record(self.rest()).ok()?;
-        self.at = self.at.saturating_add(len);
+        let end = self.at.saturating_add(len).checked_next_multiple_of(head.align)?;
+        self.at = end.min(self.bytes.len());
         Some(record)
     }
 
@@ -186,18 +305,37 @@ impl<'a> Reader<'a> {
         self.at
     }
 
-    /// What is there instead of another batch.
-    pub(super) fn end(&self) -> End {
+    /// Goes back to where a batch begins.
+    pub(super) fn go_back(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    /// What is there instead of another batch, where the power may have failed since the file was begun, or
+    /// not.
+    pub(super) fn end(&self, after_boot: bool) -> End {
         let rest = self.rest();
-        if self.head.is_none() {
-            return match rest.get(..FILE_HEAD) {
+        let Some(head) = self.head else {
+            let is_blank = rest.iter().take(FILE_HEAD).all(|&byte| byte == 0);
+            return match rest.get(..head_len(rest)) {
                 None => End::Cut,
-                Some(head) if head.iter().all(|&byte| byte == 0) => End::Unwritten,
+                Some(_) if is_blank => End::Unwritten,
                 Some(_) => End::Damaged,
             };
+        };
+        if head.first != self.first {
+            // It is what the sheet was before.
+            return End::Unwritten;
         }
         if rest.is_empty() {
             return End::Whole;
+        }
+        if head.is_sheet {
+            // Of a sheet that was used before, what has not got on the disk is what it was then.
+            return match rest.starts_with(&NO_RECORD) {
+                _ if after_boot => End::Unwritten,
+                true => End::Whole,
+                false => End::Damaged,
+            };
         }
         match read_record(rest) {
             Err(Unreadable::Cut) => End::Cut,
@@ -265,15 +403,27 @@ fn read_record(bytes: &[u8]) -> Result<(Record<'_>, usize), Unreadable> {
     Ok((Record { number: head.number, on_disk: head.on_disk, batch }, len))
 }
 
-fn read_head(bytes: &[u8], first: u64) -> Option<FileHead> {
-    let head = bytes.get(..FILE_HEAD)?;
+/// The length of a file's head, by how it begins.
+fn head_len(bytes: &[u8]) -> usize {
+    if bytes.starts_with(&EARLIER_MAGIC) { EARLIER_HEAD } else { FILE_HEAD }
+}
+
+fn read_head(bytes: &[u8]) -> Option<FileHead> {
+    let len = head_len(bytes);
+    let head = bytes.get(..len)?;
     let mut rest = head;
     let magic = take::<8>(&mut rest)?;
-    let number = u64::from_le_bytes(take(&mut rest)?);
+    let first = u64::from_le_bytes(take(&mut rest)?);
     let boot = u64::from_le_bytes(take(&mut rest)?);
     let on_disk = u64::from_le_bytes(take(&mut rest)?);
-    let is_sound = is_followed_by_crc(head, rest) && magic == FILE_MAGIC && number == first;
-    is_sound.then_some(FileHead { boot: (boot != 0).then_some(boot), on_disk })
+    let (is_sheet, align) = match magic {
+        FILE_MAGIC => (u32::from_le_bytes(take(&mut rest)?) != 0, ALIGN),
+        EARLIER_MAGIC => (false, 1),
+        _ => return None,
+    };
+    let boot = (boot != 0).then_some(boot);
+    let is_sound = is_followed_by_crc(head, rest);
+    is_sound.then_some(FileHead { first, boot, on_disk, is_sheet, len, align })
 }
 
 /// Whether `crc`, with which `head` ends, is that of what precedes it.

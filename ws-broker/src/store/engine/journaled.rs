@@ -5,6 +5,9 @@
 //! last change of each key into the tables and removes the file. So what comes and goes meanwhile,
 //! as most messages do, never gets there, and what stays is written there once.
 //!
+//! The journal's file grows. Where much is written the next one is a sheet, which lies in memory if the disk has
+//! such files, and which is used again as soon as the tables have what was in it.
+//!
 //! Reading looks at the changes in memory first, the newest before those that are on their way into
 //! the tables, then at the tables.
 
@@ -17,7 +20,7 @@ use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use super::chain::{Chain, Verdict};
-use super::disk::{Disk, DiskFile};
+use super::disk::{Disk, DiskFile, Sheet};
 use super::folder::Folder;
 use super::journal::{self, Reader, Writer};
 use super::recent::Recent;
@@ -25,13 +28,14 @@ use super::tables::{self, Tables};
 use super::{Batch, Engine, EngineError, Reach, Visit};
 use crate::limits::{STORE_RETRY_PERIOD, STORE_SETTLE_PERIOD, StoreLimits};
 
-/// Opens the engine in a folder, which is made where it is not there.
+/// Opens the engine in a folder, which is made where it is not there; `reach` is how far most commits are to
+/// come.
 ///
 /// # Errors
 ///
 /// The folder is in use, can't be used, or holds something else than what was written.
-pub(crate) fn open(folder: &Path) -> Result<Box<dyn Engine>, EngineError> {
-    let disk = Arc::new(Folder::open(folder)?);
+pub(crate) fn open(folder: &Path, reach: Reach) -> Result<Box<dyn Engine>, EngineError> {
+    let disk = Arc::new(Folder::open(folder, reach)?);
     let engine = Journaled::open(disk, folder, &StoreLimits::default())?;
     Ok(Box::new(engine.with_thread()?))
 }
@@ -54,12 +58,15 @@ struct Shared {
     layers: RwLock<Layers>,
     signal: Mutex<Signal>,
     changed: Condvar,
+    sheets: Mutex<Sheets>,
 }
 
 /// What only one commit at a time may touch.
 #[derive(Debug)]
 struct Committer {
     writer: Writer,
+    /// Bytes of the journal in files before the writer's, of what is not on its way into the tables.
+    bytes_before: u64,
     /// The last batch in the journal.
     last: u64,
     /// The last batch that is known to be on the disk.
@@ -72,6 +79,59 @@ struct Committer {
     /// What is in the journal need not last, though a sync may say so: an earlier one has failed.
     /// Before anything else it must be brought into the tables.
     is_suspect: bool,
+}
+
+/// Sheets that are not written to now.
+#[derive(Debug, Default)]
+struct Sheets {
+    /// What is in them is to be brought into the tables; with the first batch of each.
+    closed: Vec<(u64, Sheet)>,
+    /// One in which nothing is that is needed, by the name of [`journal::SPARE_FILE`].
+    spare: Option<Sheet>,
+    /// Whether there is to be a spare one: the journal goes on in sheets.
+    wants_spare: bool,
+}
+
+/// Bytes of the journal, and of what is kept in memory of it.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    journal: u64,
+    recent: u64,
+}
+
+impl Size {
+    /// Whether it is time to bring it into the tables.
+    fn is_much(self, limits: &StoreLimits) -> bool {
+        self.journal >= limits.journal_bytes_max || self.recent >= limits.recent_bytes_max
+    }
+
+    /// Whether there must not be more.
+    fn is_too_much(self, limits: &StoreLimits) -> bool {
+        self.journal.max(self.recent) >= limits.journal_bytes_max.saturating_mul(2)
+    }
+}
+
+/// What kind of file the journal goes on in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Growing,
+    /// A sheet, if there are any here.
+    Sheet,
+}
+
+impl Sheets {
+    /// The sheet that begins with batch `first`, if one of these does.
+    fn take_closed(&mut self, first: u64) -> Option<Sheet> {
+        let at = self.closed.iter().position(|(it, _)| *it == first)?;
+        Some(self.closed.swap_remove(at).1)
+    }
+}
+
+impl Committer {
+    /// The number of the next batch.
+    fn next(&self) -> u64 {
+        self.last.saturating_add(1)
+    }
 }
 
 /// What is in the journal and may not be in the tables.
@@ -154,10 +214,13 @@ impl Engine for Journaled {
     fn is_prompt(&self) -> bool {
         let shared = &self.shared;
         let Some(committer) = shared.committer.try_lock() else { return false };
-        let limit = shared.limits.journal_bytes_max;
-        // Beyond the limit a new file is begun, unless what is in the old one is still under way.
-        let limit = if shared.is_settling() { limit.saturating_mul(2) } else { limit };
-        shared.size(&committer) < limit && !committer.is_suspect
+        // When it is time to, a new file is begun, unless what is in the old one is still under way.
+        let size = shared.size(&committer);
+        let is_held_up = match shared.is_settling() {
+            true => size.is_too_much(&shared.limits),
+            false => size.is_much(&shared.limits),
+        };
+        !is_held_up && !committer.is_suspect
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
@@ -214,10 +277,14 @@ impl Shared {
         let tables = Tables::open(&disk, folder.join(tables::FILE), limits)?;
         let on_disk = tables.known_last();
         let (recent, last) = replay(&*disk, folder, &files, on_disk)?;
+        if has_file(&*disk, journal::SPARE_FILE).map_err(failed)? {
+            disk.remove(journal::SPARE_FILE).map_err(failed)?;
+        }
         let writer = Writer::create(&*disk, last.saturating_add(1), on_disk).map_err(failed)?;
         disk.sync().map_err(failed)?;
         let committer = Committer {
             writer,
+            bytes_before: 0,
             last,
             on_disk,
             unsynced: Vec::new(),
@@ -234,32 +301,73 @@ impl Shared {
             layers: RwLock::new(Layers { active: recent, frozen: None }),
             signal: Mutex::default(),
             changed: Condvar::new(),
+            sheets: Mutex::default(),
         })
     }
 
     /// Writes a batch to the journal.
     fn append(&self, committer: &mut Committer, batch: &Batch) -> Result<(), EngineError> {
-        if committer.writer.is_torn() {
-            self.begin_file(committer)?;
+        let batch = batch.as_bytes();
+        if committer.writer.is_torn() || !committer.writer.has_room(batch.len()) {
+            self.begin_file(committer, Next::Growing)?;
         }
-        let number = committer.last.saturating_add(1);
-        let written = committer.writer.append(number, committer.on_disk, batch.as_bytes());
+        let number = committer.next();
+        let written = committer.writer.append(number, committer.on_disk, batch);
         written.map_err(|why| self.failed_at(committer, why))?;
         committer.last = number;
         Ok(())
     }
 
     /// Goes on in another file of the journal.
-    fn begin_file(&self, committer: &mut Committer) -> Result<(), EngineError> {
-        let first = committer.last.saturating_add(1);
-        let created = Writer::create(&*self.disk, first, committer.on_disk);
-        let writer = created.map_err(|why| self.failed_at(committer, why))?;
+    fn begin_file(&self, committer: &mut Committer, next: Next) -> Result<(), EngineError> {
+        let writer = match next {
+            Next::Sheet => self.begin_sheet(committer),
+            Next::Growing => {
+                self.forget_spare();
+                None
+            }
+        };
+        let writer = match writer {
+            Some(writer) => writer,
+            None => Writer::create(&*self.disk, committer.next(), committer.on_disk)
+                .map_err(|why| self.failed_at(committer, why))?,
+        };
         let closed = std::mem::replace(&mut committer.writer, writer);
+        committer.bytes_before = committer.bytes_before.saturating_add(closed.len());
         let settled = self.tables.known_last();
         committer.unsynced.retain(|(last, _)| *last > settled);
         committer.unsynced.push((committer.last, closed.file().clone()));
         committer.is_name_unsynced = true;
+        let first = closed.first();
+        if let Some(sheet) = closed.into_sheet() {
+            self.sheets.lock().closed.push((first, sheet));
+        }
         Ok(())
+    }
+
+    /// A sheet to go on in. A disk that has none, or no room for one, may have room for a file that grows.
+    fn begin_sheet(&self, committer: &Committer) -> Option<Writer> {
+        // What is written while a sheet's batches are on their way into the tables has room in the next one.
+        let len = usize::try_from(self.limits.journal_bytes_max.saturating_mul(2)).ok()?;
+        let spare = {
+            let mut sheets = self.sheets.lock();
+            sheets.wants_spare = true;
+            sheets.spare.take()
+        };
+        Writer::create_sheet(&*self.disk, committer.next(), committer.on_disk, spare, len).ok()?
+    }
+
+    /// Does without a spare sheet.
+    fn forget_spare(&self) {
+        let spare = {
+            let mut sheets = self.sheets.lock();
+            sheets.wants_spare = false;
+            sheets.spare.take()
+        };
+        if spare.is_some() {
+            // What is left of it goes when the store is opened next.
+            let _ = self.disk.remove(journal::SPARE_FILE);
+        }
     }
 
     /// Makes the journal last.
@@ -292,28 +400,31 @@ impl Shared {
     /// Sees to it that neither the journal nor what is kept in memory of it grows without end.
     fn make_room(&self, committer: &mut Committer) -> Result<(), EngineError> {
         let size = self.size(committer);
-        let limit = self.limits.journal_bytes_max;
-        if size < limit {
+        if !size.is_much(&self.limits) {
             return Ok(());
         }
-        if size >= limit.saturating_mul(2) {
+        if size.is_too_much(&self.limits) {
             // What is under way can't keep up, or fails.
             self.finish_settling()?;
         }
         if !self.is_settling() {
-            self.start_settling(committer)?;
+            self.start_settling(committer, Next::Sheet)?;
         }
         Ok(())
     }
 
-    /// Bytes of the journal's file, or of what is kept in memory of it if that is more.
-    fn size(&self, committer: &Committer) -> u64 {
-        committer.writer.len().max(self.layers.read().active.bytes() as u64)
+    /// What is not on its way into the tables.
+    fn size(&self, committer: &Committer) -> Size {
+        Size {
+            journal: committer.bytes_before.saturating_add(committer.writer.len()),
+            recent: self.layers.read().active.bytes() as u64,
+        }
     }
 
     /// Begins to bring what is in the journal into the tables. Nothing of the kind is under way.
-    fn start_settling(&self, committer: &mut Committer) -> Result<(), EngineError> {
-        self.begin_file(committer)?;
+    fn start_settling(&self, committer: &mut Committer, next: Next) -> Result<(), EngineError> {
+        self.begin_file(committer, next)?;
+        committer.bytes_before = 0;
         {
             let mut layers = self.layers.write();
             let recent = Arc::new(std::mem::take(&mut layers.active));
@@ -359,7 +470,7 @@ impl Shared {
     fn settle_all(&self, committer: &mut Committer) -> Result<(), EngineError> {
         self.finish_settling()?;
         if !committer.writer.is_empty() || !self.layers.read().active.is_empty() {
-            self.start_settling(committer)?;
+            self.start_settling(committer, Next::Growing)?;
             self.finish_settling()?;
         }
         committer.unsynced.clear();
@@ -390,10 +501,23 @@ impl Shared {
         self.disk.sync()?;
         let files = journal_files(&*self.disk)?;
         let ends = files.iter().skip(1).map(|&next_first| next_first.saturating_sub(1));
+        let mut spare = None;
         for (&first, end) in files.iter().zip(ends) {
-            if end <= last {
+            if end > last {
+                continue;
+            }
+            let sheet = self.sheets.lock().take_closed(first);
+            if sheet.is_some() && spare.is_none() && self.sheets.lock().wants_spare {
+                self.disk.rename(&journal::name(first), journal::SPARE_FILE)?;
+                spare = sheet;
+            } else {
                 self.disk.remove(&journal::name(first))?;
             }
+        }
+        if spare.is_some() {
+            // Whatever is written to it from now on must not be found by its old name.
+            self.disk.sync()?;
+            self.sheets.lock().spare = spare;
         }
         Ok(())
     }
@@ -444,7 +568,7 @@ impl Shared {
         };
         if is_due {
             // Without room for another file, the one that is there goes on.
-            let _ = self.start_settling(&mut committer);
+            let _ = self.start_settling(&mut committer, Next::Growing);
         }
     }
 }
@@ -454,6 +578,10 @@ fn start_thread(shared: Arc<Shared>) -> Result<JoinHandle<()>, EngineError> {
     shared.signal.lock().has_thread = true;
     let thread = std::thread::Builder::new().name("store".to_owned());
     thread.spawn(move || shared.run()).map_err(|why| EngineError::Io { path: folder, why })
+}
+
+fn has_file(disk: &dyn Disk, name: &str) -> io::Result<bool> {
+    Ok(disk.list()?.iter().any(|found| found == name))
 }
 
 /// The first batches of all files of the journal, in their order.
@@ -473,7 +601,7 @@ fn prepare(
 ) -> Result<Vec<u64>, EngineError> {
     let failed = |why| EngineError::Io { path: folder.to_owned(), why };
     let path = folder.join(tables::FILE);
-    let has_tables = disk.list().map_err(failed)?.iter().any(|name| name == tables::FILE);
+    let has_tables = has_file(&**disk, tables::FILE).map_err(failed)?;
     let mut files = journal_files(&**disk).map_err(failed)?;
     if has_tables {
         if files.is_empty() {

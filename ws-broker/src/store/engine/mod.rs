@@ -18,6 +18,7 @@ mod folder;
 mod held;
 mod journal;
 mod journaled;
+mod mapped;
 #[cfg(test)]
 pub(crate) mod memory;
 mod recent;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use fastrand::Rng;
 use parking_lot::Mutex;
 
-use super::disk::{Disk, DiskFile};
+use super::disk::{Disk, DiskFile, Page, Sheet};
 
 const SECTOR: usize = 512;
 
@@ -24,7 +24,7 @@ type File = usize;
 /// Something that was done.
 #[derive(Debug, Clone)]
 enum Op {
-    Write { file: File, offset: usize, bytes: Vec<u8> },
+    Write { file: File, offset: usize, bytes: Vec<u8>, order: Order },
     SetLen { file: File, len: usize },
     Sync { file: File },
     SyncFailed { file: File },
@@ -32,6 +32,14 @@ enum Op {
     Rename { from: String, to: String },
     Remove { name: String },
     SyncNames,
+}
+
+/// In what order bytes get where they are written.
+#[derive(Debug, Clone, Copy)]
+enum Order {
+    FromTheFirst,
+    Any,
+    AllAtOnce,
 }
 
 /// What is on a disk at one moment.
@@ -44,7 +52,7 @@ struct Content {
 impl Content {
     fn apply(&mut self, op: &Op) {
         match op {
-            Op::Write { file, offset, bytes } => {
+            Op::Write { file, offset, bytes, .. } => {
                 let content = &mut self.files[*file];
                 let end = offset + bytes.len();
                 content.resize(content.len().max(end), 0);
@@ -84,6 +92,7 @@ struct State {
     boot: u64,
     /// Nothing that is done to it has an effect.
     is_left_alone: bool,
+    has_sheets: bool,
 }
 
 /// The disk.
@@ -100,8 +109,14 @@ impl SimDisk {
     fn of(content: Content, boot: u64) -> Self {
         let (start, now) = (content.clone(), content);
         let (ops, faults) = (Vec::new(), Faults::default());
-        let is_left_alone = false;
-        Self(Arc::new(Mutex::new(State { start, now, ops, faults, boot, is_left_alone })))
+        let (is_left_alone, has_sheets) = (false, true);
+        let state = State { start, now, ops, faults, boot, is_left_alone, has_sheets };
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// Has no file of it lie in memory from now on.
+    pub(super) fn do_without_sheets(&self) {
+        self.0.lock().has_sheets = false;
     }
 
     /// Ends who uses it as if they were killed.
@@ -136,9 +151,22 @@ impl SimDisk {
         let mut content = state.start.clone();
         content.files.resize(state.now.files.len(), Vec::new());
         state.ops[..after].iter().for_each(|op| content.apply(op));
-        if let Some(Op::Write { file, offset, bytes }) = state.ops.get(after) {
-            let bytes = bytes[..rng.usize(0..=bytes.len())].to_vec();
-            content.apply(&Op::Write { file: *file, offset: *offset, bytes });
+        if let Some(Op::Write { file, offset, bytes, order }) = state.ops.get(after) {
+            let content = &mut content.files[*file];
+            match order {
+                Order::FromTheFirst => {
+                    let bytes = &bytes[..rng.usize(0..=bytes.len())];
+                    content.resize(content.len().max(offset + bytes.len()), 0);
+                    content[*offset..][..bytes.len()].copy_from_slice(bytes);
+                }
+                Order::Any => {
+                    let percent = rng.u32(0..=100);
+                    let places = content[*offset..].iter_mut().zip(bytes);
+                    let written = places.filter(|_| rng.u32(0..100) < percent);
+                    written.for_each(|(place, byte)| *place = *byte);
+                }
+                Order::AllAtOnce => {}
+            }
         }
         Self::of(content, state.boot)
     }
@@ -220,6 +248,18 @@ impl SimDisk {
         }
     }
 
+    fn make_file(&self, name: &str) -> io::Result<File> {
+        self.chance()?;
+        let mut state = self.0.lock();
+        let file = state.now.files.len();
+        if !state.is_left_alone {
+            state.now.files.push(Vec::new());
+        }
+        drop(state);
+        self.act(Op::Name { file, name: name.to_owned() });
+        Ok(file)
+    }
+
     fn open_file(&self, file: File) -> Arc<dyn DiskFile> {
         Arc::new(SimFile { disk: self.clone(), file })
     }
@@ -230,13 +270,13 @@ fn lose_some(content: &mut Content, ops: &[&Op], rng: &mut Rng) {
     let percent = *rng.choice(&[0, 10, 50, 90, 100]).unwrap();
     for op in ops {
         match op {
-            Op::Write { file, offset, bytes } => {
+            Op::Write { file, offset, bytes, order } => {
                 let (mut at, mut rest) = (*offset, bytes.as_slice());
                 while !rest.is_empty() {
                     let (piece, left) = rest.split_at(rest.len().min(SECTOR - at % SECTOR));
                     if rng.u32(0..100) < percent {
                         let bytes = piece.to_vec();
-                        content.apply(&Op::Write { file: *file, offset: at, bytes });
+                        content.apply(&Op::Write { file: *file, offset: at, bytes, order: *order });
                     } else if rng.bool() {
                         // The file's new length may be there without what was written.
                         let len = content.files[*file].len().max(at + piece.len());
@@ -262,15 +302,18 @@ impl Disk for SimDisk {
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        self.chance()?;
-        let mut state = self.0.lock();
-        let file = state.now.files.len();
-        if !state.is_left_alone {
-            state.now.files.push(Vec::new());
+        Ok(self.open_file(self.make_file(name)?))
+    }
+
+    fn create_sheet(&self, name: &str, len: usize) -> io::Result<Option<Sheet>> {
+        if !self.0.lock().has_sheets {
+            return Ok(None);
         }
-        drop(state);
-        self.act(Op::Name { file, name: name.to_owned() });
-        Ok(self.open_file(file))
+        let number = self.make_file(name)?;
+        let file = self.open_file(number);
+        file.set_len(len as u64)?;
+        let page = Box::new(SimPage { disk: self.clone(), file: number, len });
+        Ok(Some(Sheet { page, file }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -293,6 +336,33 @@ impl Disk for SimDisk {
 
     fn boot(&self) -> Option<u64> {
         Some(self.0.lock().boot)
+    }
+}
+
+#[derive(Debug)]
+struct SimPage {
+    disk: SimDisk,
+    file: File,
+    len: usize,
+}
+
+impl Page for SimPage {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn write(&mut self, offset: usize, bytes: &[u8]) -> io::Result<()> {
+        assert!(offset + bytes.len() <= self.len);
+        let (bytes, order) = (bytes.to_vec(), Order::Any);
+        self.disk.act(Op::Write { file: self.file, offset, bytes, order });
+        Ok(())
+    }
+
+    fn mark(&mut self, offset: usize, bytes: [u8; 4]) -> io::Result<()> {
+        assert!(offset.is_multiple_of(4) && offset + 4 <= self.len);
+        let (bytes, order) = (bytes.to_vec(), Order::AllAtOnce);
+        self.disk.act(Op::Write { file: self.file, offset, bytes, order });
+        Ok(())
     }
 }
 
@@ -323,7 +393,8 @@ impl DiskFile for SimFile {
             // There was room for a part of it.
             Err(_) => self.disk.0.lock().faults.rng.usize(0..=bytes.len()),
         };
-        self.disk.act(Op::Write { file, offset, bytes: bytes[..written].to_vec() });
+        let (bytes, order) = (bytes[..written].to_vec(), Order::FromTheFirst);
+        self.disk.act(Op::Write { file, offset, bytes, order });
         result
     }
 

@@ -38,10 +38,11 @@ const LAST: &str = "last";
 /// In `STATE`: bytes of all keys and values that are not elsewhere.
 const LIVE: &str = "live";
 
-/// The version of the tables that is written.
-const OUR_VERSION: u64 = 2;
-/// The one before it, which has no long values. It is read, and made one of ours.
-const EARLIER_VERSION: u64 = 1;
+/// The version of the folder that is written. Earlier ones are read, and made one of ours: the tables are the
+/// same as in version 2, but the journal beside them was not.
+const OUR_VERSION: u64 = 3;
+/// The one that had no long values.
+const FIRST_VERSION: u64 = 1;
 
 /// Bytes of what says where a long value stands.
 const SPOT_BYTES: usize = 24;
@@ -97,8 +98,8 @@ impl Tables {
         tables.check_pages(&file)?;
         let version = tables.state(VERSION)?;
         let used = match version {
-            OUR_VERSION => tables.check_values()?,
-            EARLIER_VERSION => Used::new(),
+            FIRST_VERSION => Used::new(),
+            ..=OUR_VERSION => tables.check_values()?,
             _ => {
                 let (path, known) = (tables.path.clone(), OUR_VERSION);
                 return Err(EngineError::Version { path, found: version, known });
@@ -107,7 +108,7 @@ impl Tables {
         tables.guard(|| Ok(file.release()?))?;
         let last = tables.last()?;
         tables.known_last.store(last, Ordering::Relaxed);
-        if version == EARLIER_VERSION {
+        if version < OUR_VERSION {
             tables.apply(&[], last)?;
         }
         tables.values.remove_unused(&used)?;
