@@ -185,10 +185,22 @@ pub(crate) fn plain_publish<I: Input>(
     }
     // The header is longer by a byte where the rest has more bytes than seven bits count.
     let topic_at = if view.packet.get(1).is_some_and(|len| *len < 0x80) { 4 } else { 5 };
-    let mut frame = buf.take(packet_len);
-    let topic = TopicName::part_of(&frame, topic_at..topic_len.saturating_add(topic_at));
-    // What is left of the frame becomes the payload: one reference count less than a slice of it.
-    frame.advance(packet_len.saturating_sub(payload_len));
+    let body_len = packet_len.saturating_sub(topic_at);
+    let from_topic = buf.as_slice().get(topic_at..).unwrap_or_default();
+    let topic = match TopicName::copy_of_short(from_topic, topic_len) {
+        Some(topic) => {
+            buf.skip(packet_len.saturating_sub(payload_len));
+            topic
+        }
+        None => {
+            buf.skip(topic_at);
+            let topic = TopicName::from_plain(buf.take(topic_len));
+            buf.skip(body_len.saturating_sub(topic_len).saturating_sub(payload_len));
+            topic
+        }
+    };
+    // Only now, and for nothing more than the payload, is counted who shares the buffer.
+    let payload = buf.take(payload_len);
     Some(Publish {
         dup,
         qos,
@@ -196,7 +208,7 @@ pub(crate) fn plain_publish<I: Input>(
         topic: Some(topic),
         packet_id,
         properties: Properties::EMPTY,
-        payload: frame,
+        payload,
     })
 }
 

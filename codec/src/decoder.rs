@@ -1,6 +1,6 @@
 //! Takes packets off a buffer that grows as bytes arrive.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use crate::decode::{decode_body, plain_publish};
 use crate::error::{DecodeError, DecodeErrorKind as Kind};
@@ -13,25 +13,42 @@ pub trait Input {
 
     /// Takes the first `len` bytes; the caller has seen that they are there.
     fn take(&mut self, len: usize) -> Bytes;
+
+    /// Leaves out the first `len` bytes; the caller has seen that they are there.
+    fn skip(&mut self, len: usize);
 }
 
 impl Input for Bytes {
+    #[inline]
     fn as_slice(&self) -> &[u8] {
         self
     }
 
+    #[inline]
     fn take(&mut self, len: usize) -> Bytes {
         self.split_to(len.min(self.len()))
+    }
+
+    #[inline]
+    fn skip(&mut self, len: usize) {
+        self.advance(len.min(self.len()));
     }
 }
 
 impl Input for BytesMut {
+    #[inline]
     fn as_slice(&self) -> &[u8] {
         self
     }
 
+    #[inline]
     fn take(&mut self, len: usize) -> Bytes {
         self.split_to(len.min(self.len())).freeze()
+    }
+
+    #[inline]
+    fn skip(&mut self, len: usize) {
+        self.advance(len.min(self.len()));
     }
 }
 
@@ -113,7 +130,8 @@ impl Decoder {
     /// # Errors
     /// The bytes are no packet, or none that may come now. There is no way on from there: what is
     /// left in `buf` has no meaning.
-    #[inline]
+    // Where a PUBLISH is decoded, it need not be moved from a place that was just written to.
+    #[inline(always)]
     pub fn decode<I: Input>(&mut self, buf: &mut I) -> Result<Option<Packet>, DecodeError> {
         if let Some(version) = self.version()
             && let Some(publish) = plain_publish(buf, version, self.packet_size_max)
@@ -123,6 +141,8 @@ impl Decoder {
         self.decode_any(buf)
     }
 
+    /// Whatever there is, however unusual. By itself, so that the short way stays short where it is inlined.
+    #[inline(never)]
     fn decode_any<I: Input>(&mut self, buf: &mut I) -> Result<Option<Packet>, DecodeError> {
         // The fixed header of CONNECT is the same in every version.
         let version = self.version().unwrap_or(ProtocolVersion::V5);

@@ -23,13 +23,23 @@ impl Packet {
         {
             return Ok(());
         }
-        let start = out.len();
-        let done = encode(self, version, out);
-        if done.is_err() {
-            out.truncate(start);
-        }
-        done
+        encode_any(self, version, out)
     }
+}
+
+/// By itself, so that the short way stays short where it is inlined.
+#[inline(never)]
+fn encode_any(
+    packet: &Packet,
+    version: ProtocolVersion,
+    out: &mut BytesMut,
+) -> Result<(), EncodeError> {
+    let start = out.len();
+    let done = encode(packet, version, out);
+    if done.is_err() {
+        out.truncate(start);
+    }
+    done
 }
 
 fn encode(
@@ -311,7 +321,7 @@ fn encode_connect(connect: &Connect, out: &mut BytesMut) -> Result<(), EncodeErr
 
 /// Takes the short way for a PUBLISH as nearly all are: of at most two bytes of Remaining Length, with a
 /// topic and without properties. For any other nothing is appended.
-#[inline]
+#[inline(always)]
 fn encode_plain(publish: &Publish, version: ProtocolVersion, out: &mut BytesMut) -> bool {
     let Some(topic) = publish.topic.as_ref().map(|topic| topic.as_bytes()) else { return false };
     let is_plain = publish.qos == QoS::AtMostOnce

@@ -373,11 +373,11 @@ fn meaning(id: PropertyId, value: Value<'_>, all: &Bytes) -> Option<Property> {
 /// They were checked when they were decoded, so that looking at them can't fail. A look costs a walk
 /// along the bytes and no allocation.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Properties(Bytes);
+pub struct Properties(Option<Bytes>);
 
 impl Properties {
     /// No properties.
-    pub const EMPTY: Self = Self(Bytes::new());
+    pub const EMPTY: Self = Self(None);
 
     /// Properties to send, in this order.
     ///
@@ -408,7 +408,7 @@ impl Properties {
         if bytes.is_empty() {
             return Ok(Self::EMPTY);
         }
-        let properties = Self(bytes);
+        let properties = Self(Some(bytes));
         properties.check(owner)?;
         Ok(properties)
     }
@@ -441,7 +441,7 @@ impl Properties {
     /// Whether each property may be there, and be there this often.
     pub(crate) fn check(&self, owner: PropertyOwner) -> Result<(), DecodeErrorKind> {
         let mut seen = 0u64;
-        let mut fields = Fields { left: &self.0 };
+        let mut fields = Fields { left: self.as_bytes() };
         while !fields.left.is_empty() {
             let id = fields.id()?;
             if !id.is_allowed_in(owner) {
@@ -468,26 +468,32 @@ impl Properties {
     /// A copy of their own, which does not keep the packet they came in in memory.
     #[must_use]
     pub fn detached(&self) -> Self {
-        Self(Bytes::copy_from_slice(&self.0))
+        Self::of(Bytes::copy_from_slice(self.as_bytes()))
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
+    }
+
+    /// Properties that were checked, or that need no check.
+    fn of(bytes: Bytes) -> Self {
+        Self(Some(bytes).filter(|bytes| !bytes.is_empty()))
     }
 
     /// The property section as bytes, without its length.
     pub fn as_bytes(&self) -> &Bytes {
-        &self.0
+        static NONE: Bytes = Bytes::new();
+        self.0.as_ref().unwrap_or(&NONE)
     }
 
     fn fields(&self) -> Fields<'_> {
-        Fields { left: &self.0 }
+        Fields { left: self.as_bytes() }
     }
 
     /// The properties in their order.
     pub fn iter(&self) -> impl Iterator<Item = Property> + '_ {
-        self.fields().filter_map(|(id, value)| meaning(id, value, &self.0))
+        self.fields().filter_map(|(id, value)| meaning(id, value, self.as_bytes()))
     }
 
     /// Whether there is a property with this identifier.
@@ -498,7 +504,7 @@ impl Properties {
     /// The first property with this identifier.
     fn find(&self, wanted: PropertyId) -> Option<Property> {
         let (id, value) = self.fields().find(|(id, _)| *id == wanted)?;
-        meaning(id, value, &self.0)
+        meaning(id, value, self.as_bytes())
     }
 
     /// The same without those that `keep` turns down; nothing is copied if it keeps them all.
@@ -507,7 +513,7 @@ impl Properties {
         if self.fields().all(|(id, _)| keep(id)) {
             return self.clone();
         }
-        let mut kept = BytesMut::with_capacity(self.0.len());
+        let mut kept = BytesMut::with_capacity(self.as_bytes().len());
         let mut fields = self.fields();
         loop {
             let before = fields.left;
@@ -517,12 +523,12 @@ impl Properties {
                 kept.put_slice(before.get(..len).unwrap_or_default());
             }
         }
-        Self(kept.freeze())
+        Self::of(kept.freeze())
     }
 
     /// The user properties in their order.
     pub fn user_properties(&self) -> impl Iterator<Item = (MqttString, MqttString)> + '_ {
-        self.fields().filter_map(|(id, value)| match meaning(id, value, &self.0) {
+        self.fields().filter_map(|(id, value)| match meaning(id, value, self.as_bytes()) {
             Some(Property::UserProperty(name, value)) => Some((name, value)),
             _ => None,
         })
@@ -538,12 +544,12 @@ impl Properties {
 
     /// Bytes that these properties take in a packet, their length included.
     pub(crate) fn encoded_len(&self) -> usize {
-        section_len(self.0.len())
+        section_len(self.as_bytes().len())
     }
 
     pub(crate) fn encode(&self, out: &mut BytesMut) {
-        put_varint(out, u32::try_from(self.0.len()).unwrap_or(REMAINING_LENGTH_MAX));
-        out.put_slice(&self.0);
+        put_varint(out, u32::try_from(self.as_bytes().len()).unwrap_or(REMAINING_LENGTH_MAX));
+        out.put_slice(self.as_bytes());
     }
 }
 
@@ -626,7 +632,7 @@ impl PropertiesBuilder {
 
     /// The properties so far.
     pub fn build(self) -> Properties {
-        Properties(self.0.freeze())
+        Properties::of(self.0.freeze())
     }
 }
 

@@ -26,29 +26,47 @@ enum Text {
 /// The longest text that lies in the value itself, in bytes.
 const SHORT_LEN_MAX: usize = 31;
 
-/// Aligned so that it is moved in few pieces.
+/// Text, then whatever there was behind it, and in the last byte the length of the text. In words, so that
+/// registers carry it and no memory has to be waited for.
 #[derive(Clone, Copy)]
 #[repr(align(8))]
-struct Short {
-    /// The text, and behind it whatever there was.
-    bytes: [u8; SHORT_LEN_MAX],
-    len: u8,
-}
+struct Short([[u8; 8]; 4]);
 
 impl Short {
-    const EMPTY: Self = Self { bytes: [0; SHORT_LEN_MAX], len: 0 };
+    const EMPTY: Self = Self([[0; 8]; 4]);
 
     /// A copy of the first `len` bytes, if they are few enough. More of them are copied where there are more: a
     /// move of a known length costs less than one of any length.
-    #[inline]
+    #[inline(always)]
     fn copy(bytes: &[u8], len: usize) -> Option<Self> {
-        let short_len = u8::try_from(len).ok().filter(|_| len <= SHORT_LEN_MAX)?;
-        if let Some(bytes) = bytes.first_chunk() {
-            return Some(Self { bytes: *bytes, len: short_len });
+        if len > SHORT_LEN_MAX {
+            return None;
         }
-        let mut short = Self { len: short_len, ..Self::EMPTY };
-        short.bytes.get_mut(..len)?.copy_from_slice(bytes.get(..len)?);
-        Some(short)
+        match bytes.as_chunks().0.first_chunk() {
+            Some(words) => Some(Self::with_len(*words, len)),
+            None => Self::copy_of_few(bytes.get(..len)?),
+        }
+    }
+
+    /// A copy of text behind which there is nothing more to copy.
+    fn copy_of_few(text: &[u8]) -> Option<Self> {
+        let mut short = Self::EMPTY;
+        short.0.as_flattened_mut().get_mut(..text.len())?.copy_from_slice(text);
+        Some(Self::with_len(short.0, text.len()))
+    }
+
+    #[inline(always)]
+    fn with_len([first, second, third, last]: [[u8; 8]; 4], len: usize) -> Self {
+        let text = u64::from_le_bytes(last) & (u64::MAX >> 8);
+        Self([first, second, third, (text | (len as u64) << 56).to_le_bytes()])
+    }
+
+    #[inline]
+    fn as_bytes(&self) -> &[u8] {
+        let all = self.0.as_flattened();
+        let len = all.last().map_or(0, |len| usize::from(*len));
+        // It is never longer than there is room.
+        all.get(..len).unwrap_or(all)
     }
 }
 
@@ -104,8 +122,7 @@ impl MqttString {
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
-            // It is never longer than there is room.
-            Text::Short(Short { bytes, len }) => bytes.get(..usize::from(*len)).unwrap_or(bytes),
+            Text::Short(short) => short.as_bytes(),
             Text::Shared(bytes) => bytes,
         }
     }
@@ -145,12 +162,17 @@ impl MqttString {
         Ok(Self::part_of(packet, range))
     }
 
+    /// A copy of text that a caller has checked already, the first `len` of `bytes`, if they are few enough.
+    #[inline(always)]
+    pub(crate) fn copy_of_short(bytes: &[u8], len: usize) -> Option<Self> {
+        Short::copy(bytes, len).map(|short| Self(Text::Short(short)))
+    }
+
     /// A part of a packet that a caller has checked already, and that is there.
-    #[inline]
     pub(crate) fn part_of(packet: &Bytes, range: Range<usize>) -> Self {
-        let from = packet.get(range.start..).unwrap_or_default();
-        let short = Short::copy(from, range.len());
-        Self(short.map_or_else(|| Text::Shared(packet.slice(range)), Text::Short))
+        let from_text = packet.get(range.start..).unwrap_or_default();
+        Self::copy_of_short(from_text, range.len())
+            .unwrap_or_else(|| Self(Text::Shared(packet.slice(range))))
     }
 
     /// A copy of text that a caller has checked already.

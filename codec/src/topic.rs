@@ -65,17 +65,24 @@ impl TopicName {
 
     /// Checks a part of a packet, which is there.
     pub(crate) fn decode(packet: &Bytes, range: Range<usize>) -> Result<Self, TopicError> {
-        let text = packet.get(range.clone()).unwrap_or_default();
-        if !text.is_empty() && text.len() <= crate::STRING_LEN_MAX && is_plain(text) {
-            return Ok(Self::part_of(packet, range));
+        let from_text = packet.get(range.start..).unwrap_or_default();
+        let (len, len_max) = (range.len(), crate::STRING_LEN_MAX);
+        if (1..=len_max).contains(&len) && begins_plain(from_text, len) {
+            return Ok(Self(MqttString::part_of(packet, range)));
         }
         Self::from_string(MqttString::decode(packet, range)?)
     }
 
-    /// The part of a packet that [`is_plain`] has found to be a topic.
-    #[inline]
-    pub(crate) fn part_of(packet: &Bytes, range: Range<usize>) -> Self {
-        Self(MqttString::part_of(packet, range))
+    /// A copy of the first `len` of `bytes`, which [`begins_plain`] has found to be a topic, if they are few
+    /// enough.
+    #[inline(always)]
+    pub(crate) fn copy_of_short(bytes: &[u8], len: usize) -> Option<Self> {
+        MqttString::copy_of_short(bytes, len).map(Self)
+    }
+
+    /// What [`begins_plain`] has found to be a topic.
+    pub(crate) fn from_plain(bytes: Bytes) -> Self {
+        Self(MqttString::from_checked(bytes))
     }
 
     /// The levels, which `/` separates; a level may be empty.
@@ -195,21 +202,34 @@ pub(crate) fn is_name(text: &[u8]) -> bool {
     !text.is_empty() && !text.iter().any(|byte| matches!(byte, b'+' | b'#'))
 }
 
-/// Whether all of it is ASCII without wildcard or NUL, as nearly every topic is: one pass of eight
-/// bytes at a time, where any other topic is looked at for its text and then for its wildcards.
-#[inline]
-pub(crate) fn is_plain(text: &[u8]) -> bool {
-    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-    // The two wildcards differ in one bit.
-    const BOTH: u64 = u64::from_ne_bytes([b'+' ^ b'#'; 8]);
-    const PLUS: u64 = u64::from_ne_bytes([b'+'; 8]);
-    // The high bit of a byte is set if it is 0; of a byte above one that is 0 it may be set too.
-    let zero = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes;
-    let odd = |bytes: [u8; 8]| {
-        let bytes = u64::from_ne_bytes(bytes);
-        (bytes | zero(bytes) | zero((bytes | BOTH) ^ PLUS)) & HIGH
+/// Whether the first `len` bytes are ASCII without wildcard or NUL, as nearly every topic is. Such a topic is
+/// seen in one pass, where any other is looked at for its text and then for its wildcards.
+#[inline(always)]
+pub(crate) fn begins_plain(bytes: &[u8], len: usize) -> bool {
+    in_one_look(bytes, len).unwrap_or_else(|| is_plain(bytes.get(..len).unwrap_or_default()))
+}
+
+/// The same for few bytes with enough behind them, which takes no loop: `None` for others.
+#[inline(always)]
+fn in_one_look(bytes: &[u8], len: usize) -> Option<bool> {
+    const WORDS: usize = 4;
+    const LEN: usize = WORDS * 8;
+    /// From the right place on it has the high bit of each byte that counts.
+    static COUNTS: [[u8; LEN]; 2] = [[0x80; LEN], [0; LEN]];
+    let [a, b, c, d] = bytes.as_chunks().0.first_chunk::<WORDS>()?;
+    let counts = COUNTS.as_flattened().get(LEN.checked_sub(len)?..)?;
+    let [e, f, g, h] = counts.as_chunks().0.first_chunk::<WORDS>()?;
+    let odd = |word: &[u8; 8], counts: &[u8; 8]| {
+        odd_bytes(u64::from_le_bytes(*word)) & u64::from_le_bytes(*counts)
     };
+    let found = odd(a, e) | odd(b, f) | odd(c, g) | odd(d, h);
+    Some(found == 0)
+}
+
+/// Whether all of it is ASCII without wildcard or NUL, eight bytes at a time.
+#[inline]
+fn is_plain(text: &[u8]) -> bool {
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
     let (chunks, rest) = text.as_chunks::<8>();
     let last = match text.last_chunk::<8>() {
         // Some bytes are looked at twice, which costs less than looking at each by itself.
@@ -220,7 +240,22 @@ pub(crate) fn is_plain(text: &[u8]) -> bool {
             last
         }
     };
-    chunks.iter().fold(odd(last), |found, chunk| found | odd(*chunk)) == 0
+    let last = odd_bytes(u64::from_le_bytes(last));
+    let found =
+        chunks.iter().fold(last, |found, chunk| found | odd_bytes(u64::from_le_bytes(*chunk)));
+    found & HIGH == 0
+}
+
+/// The high bit of a byte is set if it is no ASCII, NUL or a wildcard; of those above such a one it may be set
+/// too. The other bits say nothing.
+#[inline(always)]
+fn odd_bytes(bytes: u64) -> u64 {
+    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+    // The two wildcards differ in one bit.
+    const BOTH: u64 = u64::from_ne_bytes([b'+' ^ b'#'; 8]);
+    const PLUS: u64 = u64::from_ne_bytes([b'+'; 8]);
+    let zero = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes;
+    bytes | zero(bytes) | zero((bytes | BOTH) ^ PLUS)
 }
 
 fn check_wildcards(filter: &str) -> Result<(), TopicError> {
@@ -369,6 +404,23 @@ mod tests {
                     text[at] = byte;
                     let odd = matches!(byte, 0 | b'+' | b'#' | 0x80..);
                     assert_eq!(is_plain(&text), !odd, "{byte:#04x} at {at} of {len}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_lies_behind_a_topic_does_not_count() {
+        for (len, behind) in (1..40).flat_map(|len| [0, 1, 31, 32, 64].map(|behind| (len, behind)))
+        {
+            for other in *b"\0+#\x80\xff" {
+                let mut bytes = alloc::vec![b'a'; len];
+                bytes.resize(len + behind, other);
+                assert!(begins_plain(&bytes, len), "{other:#04x} behind {len}");
+                for at in [0, len / 2, len - 1] {
+                    let mut bytes = bytes.clone();
+                    bytes[at] = other;
+                    assert!(!begins_plain(&bytes, len), "{other:#04x} at {at} of {len}");
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! A PUBLISH looked at where it lies.
 
-use crate::topic::is_plain;
+use crate::topic::begins_plain;
 use crate::{PacketId, PacketType, ProtocolVersion, QoS};
 
 /// A PUBLISH as nearly all are, looked at where it lies: nothing is taken, copied or counted. For who
@@ -37,7 +37,7 @@ impl<'a> PublishView<'a> {
     /// The PUBLISH at the start of `bytes`, if it is one as nearly all are: whole, well formed, of at most
     /// two bytes of Remaining Length, with a topic of plain ASCII and without properties. `None` for any
     /// other and for whatever else there is, of which [`Decoder`](crate::Decoder) finds out what it is.
-    #[inline]
+    #[inline(always)]
     pub fn peek(bytes: &'a [u8], version: ProtocolVersion) -> Option<Self> {
         let (first, header_len, remaining_len) = match *bytes {
             [first, len @ ..0x80, ..] => (first, 2, usize::from(len)),
@@ -51,9 +51,11 @@ impl<'a> PublishView<'a> {
         }
         let packet = bytes.get(..remaining_len.saturating_add(header_len))?;
         let (topic_len, rest) = packet.get(header_len..)?.split_first_chunk::<2>()?;
-        let (topic, mut payload) =
-            rest.split_at_checked(usize::from(u16::from_be_bytes(*topic_len)))?;
-        if topic.is_empty() || !is_plain(topic) {
+        let topic_len = usize::from(u16::from_be_bytes(*topic_len));
+        let (topic, mut payload) = rest.split_at_checked(topic_len)?;
+        // What lies behind the packet may be looked at, too.
+        let from_topic = bytes.get(header_len.saturating_add(2)..)?;
+        if topic.is_empty() || !begins_plain(from_topic, topic_len) {
             return None;
         }
         let (qos, packet_id) = match first & 0b1110 {

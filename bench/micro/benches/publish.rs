@@ -1,4 +1,5 @@
-//! PUBLISH of MQTT 3.1.1, decoded and encoded by our codec and by its peers: the same packets for all.
+//! PUBLISH, decoded and encoded by our codec and by its peers: the same packets for all, of MQTT 3.1.1, and of
+//! MQTT 5.0 with properties for those who speak it.
 //!
 //! Decoding begins with a buffer full of packets, as a busy connection's is, and ends with all of them
 //! decoded. Where a codec can be given packets that were cut out of that buffer before, `cut` measures it so
@@ -203,10 +204,10 @@ mod encode {
         let publish =
             codec::Publish::new(codec::TopicName::new(TOPIC).unwrap(), vec![b'x'; payload]);
         let packet = codec::Packet::Publish(publish);
-        let mut out = room();
+        let (mut out, packets) = (room(), packets(payload));
         bencher.counter(count(payload)).bench_local(|| {
             out.clear();
-            for _ in 0..packets(payload) {
+            for _ in 0..packets {
                 black_box(&packet).encode(codec::ProtocolVersion::V311, &mut out).unwrap();
             }
         });
@@ -218,11 +219,12 @@ mod encode {
     fn ours_in_two_pieces(bencher: Bencher, payload: usize) {
         let topic = codec::TopicName::new(TOPIC).unwrap();
         let publish = codec::Publish::new(topic, vec![b'x'; payload]);
-        let mut out = room();
+        let (mut out, packets) = (room(), packets(payload));
         bencher.counter(count(payload)).bench_local(|| {
             out.clear();
-            for _ in 0..packets(payload) {
-                let codec::Publish { qos, retain, topic, properties, payload, .. } = black_box(&publish);
+            for _ in 0..packets {
+                let codec::Publish { qos, retain, topic, properties, payload, .. } =
+                    black_box(&publish);
                 let head = codec::PublishHead {
                     dup: false,
                     qos: *qos,
@@ -244,10 +246,10 @@ mod encode {
     #[divan::bench(args = PAYLOADS)]
     fn rumqttc(bencher: Bencher, payload: usize) {
         let publish = rumqttc::Publish::new(TOPIC, rumqttc::QoS::AtMostOnce, vec![b'x'; payload]);
-        let mut out = room();
+        let (mut out, packets) = (room(), packets(payload));
         bencher.counter(count(payload)).bench_local(|| {
             out.clear();
-            for _ in 0..packets(payload) {
+            for _ in 0..packets {
                 black_box(&publish).write(&mut out).unwrap();
             }
         });
@@ -280,10 +282,10 @@ mod encode {
         use mqtt5_protocol::packet::MqttPacket as _;
         use mqtt5_protocol::packet::publish::PublishPacket;
         let packet = PublishPacket::new_v311(TOPIC, vec![b'x'; payload], QoS::AtMostOnce);
-        let mut out = room();
+        let (mut out, packets) = (room(), packets(payload));
         bencher.counter(count(payload)).bench_local(|| {
             out.clear();
-            for _ in 0..packets(payload) {
+            for _ in 0..packets {
                 black_box(&packet).encode(&mut out).unwrap();
             }
         });
@@ -294,10 +296,10 @@ mod encode {
         use mqtt_protocol_core::mqtt::Arc;
         use mqtt_protocol_core::mqtt::packet::v3_1_1::Publish;
         let (packet, _) = Publish::parse(0, Arc::from(&body(payload)[..])).unwrap();
-        let mut out = room();
+        let (mut out, packets) = (room(), packets(payload));
         bencher.counter(count(payload)).bench_local(|| {
             out.clear();
-            for _ in 0..packets(payload) {
+            for _ in 0..packets {
                 for piece in black_box(&packet).to_buffers() {
                     out.extend_from_slice(&piece);
                 }
@@ -308,8 +310,8 @@ mod encode {
     #[divan::bench(args = PAYLOADS)]
     fn ntex_mqtt(bencher: Bencher, payload: usize) {
         use ntex_codec::Encoder as _;
-        use ntex_mqtt::v3::codec::{Codec, Encoded, Publish};
         use ntex_mqtt::QoS;
+        use ntex_mqtt::v3::codec::{Codec, Encoded, Publish};
         let publish = Publish {
             dup: false,
             retain: false,
@@ -332,5 +334,139 @@ mod encode {
                 codec.encodev(packet, out).unwrap();
             }
         });
+    }
+}
+
+/// PUBLISH of MQTT 5.0 with a Topic Alias, a User Property and a Subscription Identifier.
+mod v5 {
+    use super::*;
+
+    const USER_PROPERTY: (&str, &str) = ("unit", "degrees Celsius");
+
+    fn packet(payload: usize) -> codec::Packet {
+        use codec::{MqttString, Property};
+        let [name, value] =
+            [USER_PROPERTY.0, USER_PROPERTY.1].map(|text| MqttString::new(text).unwrap());
+        let properties = [
+            Property::TopicAlias(7),
+            Property::UserProperty(name, value),
+            Property::SubscriptionIdentifier(3),
+        ];
+        let topic = codec::TopicName::new(TOPIC).unwrap();
+        let mut publish = codec::Publish::new(topic, vec![b'x'; payload]);
+        publish.properties = codec::Properties::new(properties).unwrap();
+        codec::Packet::Publish(publish)
+    }
+
+    fn one(payload: usize) -> Bytes {
+        let mut out = BytesMut::new();
+        packet(payload).encode(codec::ProtocolVersion::V5, &mut out).unwrap();
+        out.freeze()
+    }
+
+    fn packets(payload: usize) -> usize {
+        BUFFER_BYTES / one(payload).len()
+    }
+
+    fn count(payload: usize) -> ItemsCount {
+        ItemsCount::new(packets(payload))
+    }
+
+    fn stream(payload: usize) -> BytesMut {
+        BytesMut::from(one(payload).repeat(packets(payload)).as_slice())
+    }
+
+    #[divan::bench_group(sample_size = 8, sample_count = 1000)]
+    mod decode {
+        use super::*;
+
+        #[divan::bench(args = PAYLOADS)]
+        fn ours(bencher: Bencher, payload: usize) {
+            let input = || stream(payload).freeze();
+            bencher.counter(count(payload)).with_inputs(input).bench_refs(|input| {
+                let mut decoder = codec::Decoder::client(codec::ProtocolVersion::V5, 1 << 20);
+                while let Some(packet) = decoder.decode(input).unwrap() {
+                    black_box(packet);
+                }
+            });
+        }
+
+        #[divan::bench(args = PAYLOADS)]
+        fn rumqttc(bencher: Bencher, payload: usize) {
+            use rumqttc::v5::mqttbytes::v5::Packet;
+            let input = || stream(payload);
+            bencher.counter(count(payload)).with_inputs(input).bench_refs(|input| {
+                while !input.is_empty() {
+                    black_box(Packet::read(input, Some(1 << 20)).unwrap());
+                }
+            });
+        }
+
+        #[divan::bench(args = PAYLOADS)]
+        fn mqtt5_protocol(bencher: Bencher, payload: usize) {
+            use mqtt5_protocol::FixedHeader;
+            use mqtt5_protocol::packet::publish::PublishPacket;
+            let input = || stream(payload).freeze();
+            bencher.counter(count(payload)).with_inputs(input).bench_refs(|input| {
+                while !input.is_empty() {
+                    let header = FixedHeader::decode(input).unwrap();
+                    let mut body = input.split_to(header.remaining_length as usize);
+                    let packet = PublishPacket::decode_body_with_version(&mut body, &header, 5);
+                    black_box(packet.unwrap());
+                }
+            });
+        }
+    }
+
+    #[divan::bench_group]
+    mod encode {
+        use super::*;
+
+        #[divan::bench(args = PAYLOADS)]
+        fn ours(bencher: Bencher, payload: usize) {
+            let packet = packet(payload);
+            let (mut out, packets) = (room(), packets(payload));
+            bencher.counter(count(payload)).bench_local(|| {
+                out.clear();
+                for _ in 0..packets {
+                    black_box(&packet).encode(codec::ProtocolVersion::V5, &mut out).unwrap();
+                }
+            });
+        }
+
+        #[divan::bench(args = PAYLOADS)]
+        fn rumqttc(bencher: Bencher, payload: usize) {
+            use rumqttc::v5::mqttbytes::v5::Packet;
+            let Packet::Publish(publish) =
+                Packet::read(&mut stream(payload), Some(1 << 20)).unwrap()
+            else {
+                unreachable!("it is a PUBLISH");
+            };
+            let (mut out, packets) = (room(), packets(payload));
+            bencher.counter(count(payload)).bench_local(|| {
+                out.clear();
+                for _ in 0..packets {
+                    black_box(&publish).write(&mut out).unwrap();
+                }
+            });
+        }
+
+        #[divan::bench(args = PAYLOADS)]
+        fn mqtt5_protocol(bencher: Bencher, payload: usize) {
+            use mqtt5_protocol::QoS;
+            use mqtt5_protocol::packet::MqttPacket as _;
+            use mqtt5_protocol::packet::publish::PublishPacket;
+            let packet = PublishPacket::new(TOPIC, vec![b'x'; payload], QoS::AtMostOnce)
+                .with_topic_alias(7)
+                .with_user_property(USER_PROPERTY.0.into(), USER_PROPERTY.1.into())
+                .with_subscription_identifier(3);
+            let (mut out, packets) = (room(), packets(payload));
+            bencher.counter(count(payload)).bench_local(|| {
+                out.clear();
+                for _ in 0..packets {
+                    black_box(&packet).encode(&mut out).unwrap();
+                }
+            });
+        }
     }
 }
