@@ -264,7 +264,7 @@ fn Empty(props: &EmptyProps) -> Html {
 }
 
 /// Nothing was asked of the broker yet, so nothing comes: the person decides.
-fn unsubscribed(link: &Link, texts: &Texts) -> Html {
+pub(super) fn unsubscribed(link: &Link, texts: &Texts) -> Html {
     let subscribe = |filter: &'static str| {
         let link = link.clone();
         Callback::from(move |_: MouseEvent| {

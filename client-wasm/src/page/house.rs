@@ -88,7 +88,11 @@ impl House {
             _leaving: ask_before_leaving(&link),
             link,
             texts,
-            switchboard: Switchboard { ask, told: Field::new(Rc::default()) },
+            switchboard: Switchboard {
+                ask,
+                told: Field::new(Rc::default()),
+                written: Field::new(None),
+            },
             host: Field::new(AttrValue::default()),
             stages: RefCell::default(),
             next: Cell::new(0),

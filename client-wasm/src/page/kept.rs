@@ -15,6 +15,23 @@ pub(super) fn write(key: &str, value: &str) -> bool {
     storage().is_some_and(|storage| storage.set_item(key, value).is_ok())
 }
 
+/// What this tab keeps under a name until it is closed, and nobody else sees.
+pub(super) fn read_here(key: &str) -> Option<String> {
+    here()?.get_item(key).ok()?
+}
+
+/// Keeps something for this tab; it may be too much to be kept.
+pub(super) fn write_here(key: &str, value: &str) {
+    if let Some(storage) = here() {
+        // What can't be kept is written once more by whoever wants it.
+        let _kept = storage.set_item(key, value);
+    }
+}
+
+fn here() -> Option<web_sys::Storage> {
+    web_sys::window()?.session_storage().ok()?
+}
+
 /// Keeps nothing under this name any more.
 pub(super) fn forget(key: &str) {
     if let Some(storage) = storage() {

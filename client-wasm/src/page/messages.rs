@@ -2,6 +2,7 @@
 
 use yew::prelude::*;
 
+use super::board::unsubscribed;
 use super::field::{Field, use_field};
 use super::house::use_texts;
 use super::link::Link;
@@ -10,7 +11,7 @@ use super::search::SearchBox;
 use super::tape::Tape;
 use super::time;
 use crate::number::grouped;
-use crate::protocol::{Command, FileKind, MessageRow, Messages as Shown, MessagesView};
+use crate::protocol::{Command, Connection, FileKind, MessageRow, Messages as Shown, MessagesView};
 use crate::route::Route;
 use crate::texts::{RoomsTexts, fill};
 
@@ -44,6 +45,10 @@ pub(super) fn Messages(props: &MessagesProps) -> Html {
     let is_paused = use_field(&paused);
     let rows = use_rows();
     let made = use_growth(messages.rows.len());
+    let connection = use_field(link.connection());
+    let is_online = matches!(connection, Connection::Online { .. });
+    let asks_nothing =
+        use_field(link.subscriptions()).is_empty() && is_online && messages.kept == 0;
     // Who has gone down to older messages is not pushed away from them by new ones.
     let is_held = is_paused || rows.window.is_scrolled;
     {
@@ -100,6 +105,9 @@ pub(super) fn Messages(props: &MessagesProps) -> Html {
                     onclick={export(FileKind::Json)}>{ "JSON" }</button>
                 <Tape link={link.clone()} search={(*search).clone()} />
             </header>
+            if asks_nothing {
+                { unsubscribed(link, texts) }
+            }
             <div class="log-pane">
                 <div class="log-head" aria-hidden="true">
                     <span>{ texts.arrived }</span>
@@ -115,7 +123,7 @@ pub(super) fn Messages(props: &MessagesProps) -> Html {
                             <LogRow key={number} row={row.clone()} />
                         }) }
                     </Space>
-                    if messages.total == 0 {
+                    if messages.total == 0 && !asks_nothing {
                         <p class="tree-nothing">{ nothing(&search, &messages, texts) }</p>
                     }
                 </div>

@@ -26,6 +26,9 @@ use crate::texts::{RoomsTexts, fill};
 /// Where the browser keeps the templates.
 const TEMPLATES_KEY: &str = "publish-templates";
 
+/// Where this tab keeps what is written and was not sent yet.
+const DRAFT_KEY: &str = "publish-draft";
+
 /// How much of a payload with its placeholders filled in is shown while it is written, in characters.
 const EXAMPLE_CHARS: usize = 160;
 
@@ -60,13 +63,16 @@ enum Made {
 }
 
 impl Draft {
-    /// The form with this topic, and the templates that the browser keeps.
+    /// The form as it was left, with this topic, and the templates that the browser keeps.
     fn new(topic: Option<&AttrValue>, texts: &RoomsTexts) -> Self {
         let kept = kept::read(TEMPLATES_KEY).unwrap_or_default();
         let (templates, unread) = template::read(&kept);
         let told = (unread > 0).then(|| fill(texts.template_unread, &[&grouped(unread as u64)]));
-        let topic = topic.map(AttrValue::to_string).unwrap_or_default();
-        let form = Template { topic, ..Template::default() };
+        let left = kept::read_here(DRAFT_KEY).unwrap_or_default();
+        let mut form = template::read(&left).0.pop().unwrap_or_default();
+        if let Some(topic) = topic {
+            form.topic = topic.to_string();
+        }
         Self { form, file: None, templates, told }
     }
 
@@ -198,6 +204,9 @@ pub(super) fn PublishPage(props: &PublishPageProps) -> Html {
             }
         });
     }
+    use_effect_with(draft.form.clone(), |form| {
+        kept::write_here(DRAFT_KEY, &template::write(std::slice::from_ref(form)));
+    });
     // A payload that is sent once and once more goes on counting.
     let filler = use_mut_ref(|| None::<(Vec<Piece>, Filler)>);
     let made = draft.made();

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use web_sys::{HtmlElement, HtmlSelectElement, KeyboardEvent};
 use yew::prelude::*;
 
+use super::board::unsubscribed;
 use super::clearing::{ClearingSheet, open_button};
 use super::detail::Detail;
 use super::field::use_field;
@@ -36,6 +37,7 @@ pub(super) fn Topics(props: &TopicsProps) -> Html {
     let tree = use_field(link.tree());
     let connection = use_field(link.connection());
     let is_online = matches!(connection, Connection::Online { .. });
+    let asks_nothing = use_field(link.subscriptions()).is_empty() && is_online && tree.total == 0;
     let search = use_state(|| AttrValue::from(""));
     let sort = use_state(Sort::default);
     let is_flat = use_state(|| false);
@@ -132,6 +134,9 @@ pub(super) fn Topics(props: &TopicsProps) -> Html {
                 </div>
                 { open_button(link, texts) }
             </header>
+            if asks_nothing {
+                { unsubscribed(link, texts) }
+            }
             <div class="topics-panes">
                 <div class={classes!("tree-pane", is_flat.then_some("is-flat"))}>
                     <div class="tree-head" aria-hidden="true">
@@ -160,7 +165,7 @@ pub(super) fn Topics(props: &TopicsProps) -> Html {
                                 />
                             }) }
                         </Space>
-                        if tree.total == 0 {
+                        if tree.total == 0 && !asks_nothing {
                             { nothing(&search, is_online, texts) }
                         }
                     </div>

@@ -98,6 +98,11 @@ async fn who_works_by_the_keyboard_goes_on_where_something_has_come_or_gone() {
     page.find("[data-role=save]").unwrap().click();
     focused("[name=keep_alive]").await;
     fill(&page.find("[name=keep_alive]").unwrap(), "30");
+    // Who looks something up elsewhere goes on with the form.
+    page.go("#/settings");
+    eventually("elsewhere", || page.find("[name=url]").is_none().then_some(())).await;
+    page.go("#/connections");
+    page.holds("[name=url]", "ws://plant.lan").await;
     page.find("[data-role=save]").unwrap().click();
     focused("[data-role=connect]").await;
     page.find("[data-role=delete]").unwrap().click();
@@ -222,6 +227,12 @@ async fn on_another_broker_nothing_is_asked_for_by_itself_and_everything_is_one_
     assert_eq!(second.connect().unwrap().subscriptions, []);
     page.go("#/");
     second.says(Frame { connection: online(), ..Frame::default() });
+    // Wherever something would be shown.
+    for address in ["#/topics", "#/messages", "#/"] {
+        page.go(address);
+        page.has(&format!(".nav-link[href='{address}'][aria-current=page]")).await;
+        page.has("[data-role=unsubscribed]").await;
+    }
     page.has("[data-role=unsubscribed] [data-role=everything]").await.click();
     let everything = Command::Subscribe(Subscription::new("#"));
     eventually("it is asked for", || second.commands.borrow().contains(&everything).then_some(()))

@@ -147,6 +147,7 @@ pub(crate) fn storage() -> web_sys::Storage {
 /// Has the browser keep this and nothing else, which the page is told as if another tab had done it.
 fn keep(kept: &[(&str, &str)]) {
     storage().clear().unwrap();
+    web_sys::window().unwrap().session_storage().unwrap().unwrap().clear().unwrap();
     for (key, value) in kept {
         storage().set_item(key, value).unwrap();
     }

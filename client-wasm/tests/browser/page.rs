@@ -9,7 +9,7 @@ use client_wasm::protocol::{
 };
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::dom::{Page, fill, press, press_with};
+use crate::dom::{Page, eventually, fill, press, press_with};
 
 fn title(id: u32, topic: &str) -> Title {
     Title { id, topic: topic.into(), name: client_wasm::name::readable(topic) }
@@ -306,6 +306,13 @@ async fn the_form_publishes_and_says_what_became_of_it() {
         page.receive(Frame { published, ..Frame::default() });
         page.shows("[data-role=outcome]", words).await;
     }
+
+    // Who looks something up elsewhere finds what was written.
+    page.go("#/settings");
+    eventually("elsewhere", || page.find("[name=payload]").is_none().then_some(())).await;
+    page.go("#/publish");
+    page.holds("form [name=payload]", "línea 1\nlínea 2").await;
+    page.holds("form [name=topic]", "home/lamp").await;
 }
 
 #[test]

@@ -48,6 +48,8 @@ pub struct Switchboard {
     pub ask: Callback<Ask>,
     /// What it has told last.
     pub told: Field<Rc<Vec<Told>>>,
+    /// The form that a person left open, to go on with; and whether its connection is new.
+    pub written: Field<Option<(Draft, bool)>>,
 }
 
 #[derive(PartialEq, Properties)]
@@ -94,8 +96,9 @@ impl Reducible for View {
 }
 
 impl View {
-    fn load() -> Self {
-        let (draft, wrong, notice) = (None, Vec::new(), Notice::None);
+    /// What the browser keeps, with the form that was left open.
+    fn load(draft: Option<(Draft, bool)>) -> Self {
+        let (wrong, notice) = (Vec::new(), Notice::None);
         let (is_kept, goal) = (true, Goal::default());
         Self { profiles: shelf::load(), draft, wrong, notice, is_kept, goal }
     }
@@ -188,7 +191,12 @@ fn is_secure() -> bool {
 #[component]
 pub(super) fn Connections(props: &ConnectionsProps) -> Html {
     let texts = texts::connections(use_texts());
-    let view = use_reducer(View::load);
+    let written = props.switchboard.written.clone();
+    let view = {
+        let written = written.clone();
+        use_reducer(move || View::load(written.get()))
+    };
+    use_effect_with(view.draft.clone(), move |draft| written.set(draft.clone()));
     let told = use_field(&props.switchboard.told);
     let hands =
         Hands { dispatcher: view.dispatcher(), switchboard: props.switchboard.clone(), texts };
