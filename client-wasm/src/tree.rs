@@ -239,16 +239,33 @@ impl Tree {
             return (Vec::new(), 0);
         };
         let is_few = self.figures(node).topics <= BRANCH_TOPICS_LISTED;
-        let mut below = if is_few { self.nodes_of_topics(node) } else { parent.children.clone() };
+        let mut below = if is_few {
+            self.nodes_of_topics(node)
+        } else {
+            parent.children.iter().map(|child| self.first_of_all(*child)).collect()
+        };
         below.retain(|id| *id != node);
         let below = self.sorted(below, Sort::Name, is_few);
         let own = self.path(node).len().saturating_add(1);
         let rows = below.iter().take((len as usize).min(BRANCH_ROWS_MAX)).filter_map(|id| {
             let place = Place { node: *id, depth: 0, position: 0, siblings: 0 };
             let name = self.path(*id).get(own..).unwrap_or_default().to_owned();
-            Some(Row { name, ..self.row(&place, is_few, store)? })
+            let at_ms = Some(self.figures(*id).at_ms);
+            Some(Row { name, at_ms, ..self.row(&place, is_few, store)? })
         });
         (rows.collect(), below.len() as u32)
+    }
+
+    /// The first node from here down at which a topic ends or more than one branch begins: what is above it
+    /// says nothing.
+    fn first_of_all(&self, mut id: NodeId) -> NodeId {
+        while let Some(node) = self.nodes.get(id as usize)
+            && node.topic.is_none()
+            && let [child] = *node.children
+        {
+            id = child;
+        }
+        id
     }
 
     /// Does a step of a person through the tree.
@@ -793,10 +810,11 @@ mod tests {
 
         // Of more than that, it is the branches, as many as are asked for.
         for n in 0..BRANCH_TOPICS_LISTED {
-            scene.take(&format!("home/cellar/{n}"), "1", false);
+            scene.take(&format!("home/cellar/rack/{n}"), "1", false);
         }
         scene.step(Step::Topic("home/cellar".into()));
-        let branches = vec![named("attic", 2), named("cellar", BRANCH_TOPICS_LISTED)];
+        // One that leads to nothing but another is passed over.
+        let branches = vec![named("attic", 2), named("cellar/rack", BRANCH_TOPICS_LISTED)];
         assert_eq!(below(&scene, "home", 9), (branches, 2, None));
         let (rows, total, _) = below(&scene, "home", 1);
         assert_eq!((rows.len(), total), (1, 2));
