@@ -149,7 +149,8 @@ pub(super) fn Topics(props: &TopicsProps) -> Html {
                     <div
                         ref={rows.outer.clone()}
                         class="tree rows"
-                        role="tree"
+                        // A tree without an item would be none.
+                        role={if tree.total > 0 { "tree" } else { "group" }}
                         tabindex="0"
                         aria-label={texts.topics}
                         aria-activedescendant={tree.active.filter(is_there).map(row_id)}
