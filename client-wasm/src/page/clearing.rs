@@ -264,10 +264,15 @@ pub(super) fn ClearingSheet(props: &ClearingSheetProps) -> Html {
             }
         });
     }
+    let was_open = use_mut_ref(|| false);
     {
         let dialog = dialog.clone();
         // A button that has done its work is gone, and so may be the one that led here.
         use_effect_with((is_open, is_under_way(&state)), move |(is_open, is_under_way)| {
+            // Nobody's focus is lost where there was no sheet.
+            if !was_open.replace(*is_open) && !is_open {
+                return;
+            }
             let document = web_sys::window().and_then(|window| window.document());
             let is_lost = document.as_ref().is_some_and(|document| {
                 document.active_element().is_none_or(|active| active.tag_name() == "BODY")

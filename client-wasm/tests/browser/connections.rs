@@ -103,6 +103,9 @@ async fn who_works_by_the_keyboard_goes_on_where_something_has_come_or_gone() {
     eventually("elsewhere", || page.find("[name=url]").is_none().then_some(())).await;
     page.go("#/connections");
     page.holds("[name=url]", "ws://plant.lan").await;
+    // The page itself has the focus by then, as it has wherever somebody goes.
+    let document = web_sys::window().unwrap().document().unwrap();
+    eventually("its title", || document.title().contains("Connections").then_some(())).await;
     page.find("[data-role=save]").unwrap().click();
     focused("[data-role=connect]").await;
     page.find("[data-role=delete]").unwrap().click();

@@ -70,6 +70,8 @@ async fn rows_show_what_they_count_and_say_their_place_in_the_tree() {
     assert_eq!(attribute("#node-2", "aria-expanded"), None);
     assert_eq!(attribute("#node-2", "aria-level").as_deref(), Some("2"));
     assert!(page.find("#node-2 .kept").is_some() && page.find("#node-1 .kept").is_none());
+    // The keys go there when somebody does.
+    assert!(page.find(".tree:focus").is_none());
 }
 
 #[test]
