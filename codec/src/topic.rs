@@ -415,9 +415,9 @@ mod tests {
         {
             for other in *b"\0+#\x80\xff" {
                 let mut bytes = alloc::vec![b'a'; len];
-                bytes.resize(len + behind, other);
+                bytes.resize(len.saturating_add(behind), other);
                 assert!(begins_plain(&bytes, len), "{other:#04x} behind {len}");
-                for at in [0, len / 2, len - 1] {
+                for at in [0, len / 2, len.saturating_sub(1)] {
                     let mut bytes = bytes.clone();
                     bytes[at] = other;
                     assert!(!begins_plain(&bytes, len), "{other:#04x} at {at} of {len}");
