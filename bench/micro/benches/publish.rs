@@ -61,6 +61,26 @@ fn room() -> BytesMut {
     BytesMut::with_capacity(BUFFER_BYTES)
 }
 
+#[inline(always)]
+fn ours_decodes(input: &mut Bytes, version: codec::ProtocolVersion) {
+    let mut decoder = codec::Decoder::client(version, 1 << 20);
+    while let Some(packet) = decoder.decode(input).unwrap() {
+        black_box(packet);
+    }
+}
+
+#[inline(always)]
+fn mqtt5_protocol_decodes(input: &mut Bytes, version: u8) {
+    use mqtt5_protocol::FixedHeader;
+    use mqtt5_protocol::packet::publish::PublishPacket;
+    while !input.is_empty() {
+        let header = FixedHeader::decode(input).unwrap();
+        let mut body = input.split_to(header.remaining_length as usize);
+        let packet = PublishPacket::decode_body_with_version(&mut body, &header, version);
+        black_box(packet.unwrap());
+    }
+}
+
 #[divan::bench_group]
 mod decode {
     use super::*;
@@ -69,10 +89,7 @@ mod decode {
     fn ours(bencher: Bencher, payload: usize) {
         let input = || stream(payload).freeze();
         bencher.counter(count(payload)).with_inputs(input).bench_refs(|input| {
-            let mut decoder = codec::Decoder::client(codec::ProtocolVersion::V311, 1 << 20);
-            while let Some(packet) = decoder.decode(input).unwrap() {
-                black_box(packet);
-            }
+            ours_decodes(input, codec::ProtocolVersion::V311);
         });
     }
 
@@ -114,16 +131,9 @@ mod decode {
 
     #[divan::bench(args = PAYLOADS, sample_size = 8, sample_count = 1000)]
     fn mqtt5_protocol(bencher: Bencher, payload: usize) {
-        use mqtt5_protocol::FixedHeader;
-        use mqtt5_protocol::packet::publish::PublishPacket;
         let input = || stream(payload).freeze();
         bencher.counter(count(payload)).with_inputs(input).bench_refs(|input| {
-            while !input.is_empty() {
-                let header = FixedHeader::decode(input).unwrap();
-                let mut body = input.split_to(header.remaining_length as usize);
-                let packet = PublishPacket::decode_body_with_version(&mut body, &header, 4);
-                black_box(packet.unwrap());
-            }
+            mqtt5_protocol_decodes(input, 4);
         });
     }
 
@@ -384,10 +394,7 @@ mod v5 {
         fn ours(bencher: Bencher, payload: usize) {
             let input = || stream(payload).freeze();
             bencher.counter(count(payload)).with_inputs(input).bench_refs(|input| {
-                let mut decoder = codec::Decoder::client(codec::ProtocolVersion::V5, 1 << 20);
-                while let Some(packet) = decoder.decode(input).unwrap() {
-                    black_box(packet);
-                }
+                ours_decodes(input, codec::ProtocolVersion::V5);
             });
         }
 
@@ -404,16 +411,9 @@ mod v5 {
 
         #[divan::bench(args = PAYLOADS)]
         fn mqtt5_protocol(bencher: Bencher, payload: usize) {
-            use mqtt5_protocol::FixedHeader;
-            use mqtt5_protocol::packet::publish::PublishPacket;
             let input = || stream(payload).freeze();
             bencher.counter(count(payload)).with_inputs(input).bench_refs(|input| {
-                while !input.is_empty() {
-                    let header = FixedHeader::decode(input).unwrap();
-                    let mut body = input.split_to(header.remaining_length as usize);
-                    let packet = PublishPacket::decode_body_with_version(&mut body, &header, 5);
-                    black_box(packet.unwrap());
-                }
+                mqtt5_protocol_decodes(input, 5);
             });
         }
     }
