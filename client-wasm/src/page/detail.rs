@@ -241,8 +241,9 @@ fn levels(path: &str) -> Html {
     html! { <bdi>{ for above }{ path.get(from..).unwrap_or_default().to_owned() }</bdi> }
 }
 
+/// What a part of the page is about, and what the person has chosen.
 #[derive(PartialEq, Properties)]
-struct BelowProps {
+struct PartProps {
     link: Link,
     detail: Rc<Shown>,
     choice: Choice,
@@ -251,9 +252,9 @@ struct BelowProps {
 
 /// What is below a branch, with its last values.
 #[component]
-fn Below(props: &BelowProps) -> Html {
+fn Below(props: &PartProps) -> Html {
     let texts = use_texts();
-    let BelowProps { link, detail, choice, choose } = props;
+    let PartProps { link, detail, choice, choose } = props;
     let now_ms = use_field(link.now_ms());
     let more = {
         let (choice, choose) = (choice.clone(), choose.clone());
@@ -479,19 +480,11 @@ fn properties(message: &MessageInFull, texts: &RoomsTexts) -> Html {
     }
 }
 
-#[derive(PartialEq, Properties)]
-struct NumbersProps {
-    link: Link,
-    detail: Rc<Shown>,
-    choice: Choice,
-    choose: Callback<Choice>,
-}
-
 /// The chart of the topic's number, or of one of those in its JSON.
 #[component]
-fn Numbers(props: &NumbersProps) -> Html {
+fn Numbers(props: &PartProps) -> Html {
     let texts = use_texts();
-    let NumbersProps { link, detail, choice, choose } = props;
+    let PartProps { link, detail, choice, choose } = props;
     let cross = use_memo((), |()| Field::new(None));
     let paths = detail.topic.as_ref().map(|topic| topic.paths.as_slice()).unwrap_or_default();
     let wanted = choice.path.as_ref().filter(|_| choice.path_of.as_ref() == Some(&detail.path));
