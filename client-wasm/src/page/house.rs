@@ -22,6 +22,7 @@ use super::publish::PublishPage;
 use super::rooms::{PAGE, PALETTE, Program, WIDGETS};
 use super::saving::hand_over;
 use super::settings::Settings;
+use super::shelf;
 use super::shell::use_route;
 use super::topics::Topics;
 use super::widgets::Widgets;
@@ -91,7 +92,7 @@ impl House {
             switchboard: Switchboard {
                 ask,
                 told: Field::new(Rc::default()),
-                written: Field::new(None),
+                written: Field::new(shelf::form()),
             },
             host: Field::new(AttrValue::default()),
             stages: RefCell::default(),

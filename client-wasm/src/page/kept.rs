@@ -28,6 +28,14 @@ pub(super) fn write_here(key: &str, value: &str) {
     }
 }
 
+/// Keeps nothing for this tab under this name any more.
+pub(super) fn forget_here(key: &str) {
+    if let Some(storage) = here() {
+        // What was not there is gone too.
+        let _removed = storage.remove_item(key);
+    }
+}
+
 fn here() -> Option<web_sys::Storage> {
     web_sys::window()?.session_storage().ok()?
 }

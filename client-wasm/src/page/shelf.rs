@@ -8,11 +8,15 @@ use super::kept;
 use super::startup;
 use crate::clock;
 use crate::profile::Profile;
+use crate::profile::draft::Draft;
 use crate::profile::file::{self, Passwords};
 use crate::switchboard::Opening;
 
 /// What the browser calls it.
 pub(super) const KEY: &str = "connections";
+
+/// What the tab calls the form that is open.
+const FORM_KEY: &str = "connection-form";
 
 thread_local! {
     static HELD: RefCell<Held> = RefCell::default();
@@ -58,6 +62,19 @@ pub(super) fn save(profiles: &[Profile]) -> bool {
             .collect();
     });
     is_kept
+}
+
+/// The form that was open when the page was left; and whether its connection is new.
+pub(super) fn form() -> Option<(Draft, bool)> {
+    Draft::read(&kept::read_here(FORM_KEY)?)
+}
+
+/// Keeps the form that is open, or forgets the one that was.
+pub(super) fn keep_form(form: Option<&(Draft, bool)>) {
+    match form {
+        Some((draft, is_new)) => kept::write_here(FORM_KEY, &draft.write(*is_new)),
+        None => kept::forget_here(FORM_KEY),
+    }
 }
 
 /// How the page opens a connection when it starts: with its password only if that is kept.

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{IDENTIFIER_MAX, Profile, Wrong, check};
 use crate::connect::{Connect, Subscription, Version, Will};
 use crate::protocol::Properties;
@@ -10,8 +12,14 @@ use crate::protocol::Properties;
 /// What a checked box holds.
 pub const ON: &str = "on";
 
+/// The field of the password.
+const PASSWORD: &str = "password";
+
+/// A field that nobody sees: on where the password was left out when the form was kept.
+const PASSWORD_LEFT_OUT: &str = "password_left_out";
+
 /// The fields of a form, by their names. Those of a row have the row's number behind a dot.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Draft {
     id: String,
     fields: BTreeMap<String, String>,
@@ -35,7 +43,7 @@ impl Draft {
         draft.set("url", &connect.url);
         draft.set("version", connect.version.name());
         draft.set("username", &connect.username);
-        draft.set("password", &connect.password);
+        draft.set(PASSWORD, &connect.password);
         draft.turn("keeps_password", profile.keeps_password);
         draft.turn("opens_at_start", profile.opens_at_start);
         draft.set("client_id", &connect.client_id);
@@ -68,6 +76,28 @@ impl Draft {
         for (name, value) in &given.user {
             self.add_user_property(name, value);
         }
+    }
+
+    /// The form as a text that outlives the page, in which the password stands only where its owner wants it
+    /// kept; with whether its connection is new.
+    pub fn write(&self, is_new: bool) -> String {
+        let mut kept = self.clone();
+        if !self.is_on("keeps_password") && !self.get(PASSWORD).is_empty() {
+            kept.set(PASSWORD, "");
+            kept.turn(PASSWORD_LEFT_OUT, true);
+        }
+        // What consists of texts and numbers has a form in JSON.
+        serde_json::to_string(&(kept, is_new)).unwrap_or_default()
+    }
+
+    /// The form that was written so; none where it is of another version of the page.
+    pub fn read(text: &str) -> Option<(Self, bool)> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// Whether there was a password that was not kept, and is to be written once more.
+    pub fn lacks_password(&self) -> bool {
+        self.is_on(PASSWORD_LEFT_OUT) && self.get(PASSWORD).is_empty()
     }
 
     /// The number of the connection.
@@ -177,7 +207,7 @@ impl Draft {
             version: Version::of_name(self.get("version")).unwrap_or_default(),
             client_id: text("client_id"),
             username: text("username"),
-            password: text("password"),
+            password: text(PASSWORD),
             clean_start: self.is_on("clean_start"),
             session_expiry_s: self.number("session_expiry", u32::MAX, wrong).unwrap_or(0),
             keep_alive_s: self.number("keep_alive", u16::MAX, wrong).unwrap_or(0),
@@ -317,6 +347,30 @@ mod tests {
             draft.profile(true),
             Err(vec![number("session_expiry", 0xffff_ffff), number("keep_alive", 0xffff)])
         );
+    }
+
+    #[test]
+    fn a_form_that_was_kept_is_whole_but_for_a_password_that_nobody_wanted_kept() {
+        let draft = Draft::of(&full());
+        assert_eq!(Draft::read(&draft.write(true)), Some((draft.clone(), true)));
+        assert!(!draft.lacks_password());
+
+        let mut unkept = draft;
+        unkept.turn("keeps_password", false);
+        let text = unkept.write(false);
+        assert!(!text.contains("pw"), "{text}");
+        let (mut read, is_new) = Draft::read(&text).unwrap();
+        assert!(!is_new);
+        assert!(read.lacks_password());
+        // It goes on lacking however often it is kept, until it is written once more.
+        read = Draft::read(&read.write(false)).unwrap().0;
+        assert!(read.lacks_password());
+        read.set("password", "pw");
+        assert!(!read.lacks_password());
+        assert_eq!(read.profile(false), unkept.profile(false));
+        for broken in ["", "{}", "[1", r#"[{"id":"a","fields":{"url":1}},true]"#] {
+            assert_eq!(Draft::read(broken), None, "{broken}");
+        }
     }
 
     #[test]

@@ -129,6 +129,8 @@ Connections on Texts {
     keep_password,
     /// Below the box.
     password_not_kept,
+    /// Below the field of a form that was open when the page was loaded again.
+    password_again,
     /// A box.
     open_at_start,
     /// Part of the form.

@@ -9,7 +9,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 use web_sys::HtmlElement;
 
-use crate::dom::{Page, choose_file, eventually, fill, focused, storage};
+use crate::dom::{Page, choose_file, eventually, fill, focused, session, storage};
 
 const KEY: &str = "connections";
 
@@ -112,6 +112,38 @@ async fn who_works_by_the_keyboard_goes_on_where_something_has_come_or_gone() {
     focused("[data-role=undo]").await;
     page.find("[data-role=undo]").unwrap().click();
     focused("[data-role=connect]").await;
+}
+
+#[test]
+async fn a_form_is_there_again_after_a_reload_without_the_password() {
+    let kept = || session().get_item("connection-form").unwrap();
+    let page = open_with("en", &[profile("a", "ws://a")]);
+    page.has("[data-connection=a] [data-role=edit]").await.click();
+    fill(&page.has("[data-connection=a] [name=name]").await, "Plant");
+    fill(&page.find("[name=password]").unwrap(), "secreta");
+    page.find("[data-role=add-filter]").unwrap().click();
+    fill(&page.has("[name='filter.0']").await, "plant/#");
+    eventually("it is kept", || kept()?.contains("plant/#").then_some(())).await;
+    assert!(!kept().unwrap().contains("secreta"));
+
+    let page = page.reload();
+    page.holds("[data-connection=a] [name=name]", "Plant").await;
+    page.holds("[name='filter.0']", "plant/#").await;
+    page.holds("[name=password]", "").await;
+    page.has("[data-role=password-lacks]").await;
+    // Who asks for the password to be kept has it there again.
+    fill(&page.find("[name=password]").unwrap(), "secreta");
+    change(&page.find("[name=keeps_password]").unwrap(), "checked", &true.into());
+    eventually("it is kept too", || kept()?.contains("secreta").then_some(())).await;
+    let page = page.reload();
+    page.holds("[name=password]", "secreta").await;
+    assert!(page.find("[data-role=password-lacks]").is_none());
+    // Nothing of it stays when the form is closed.
+    page.find("[data-role=cancel]").unwrap().click();
+    eventually("it is forgotten", || kept().is_none().then_some(())).await;
+    let page = page.reload();
+    page.has("[data-connection=a] [data-role=edit]").await;
+    assert!(page.find("[data-role=connection-form]").is_none());
 }
 
 #[test]

@@ -144,10 +144,15 @@ pub(crate) fn storage() -> web_sys::Storage {
     web_sys::window().unwrap().local_storage().unwrap().unwrap()
 }
 
+/// What the browser keeps for this tab.
+pub(crate) fn session() -> web_sys::Storage {
+    web_sys::window().unwrap().session_storage().unwrap().unwrap()
+}
+
 /// Has the browser keep this and nothing else, which the page is told as if another tab had done it.
 fn keep(kept: &[(&str, &str)]) {
     storage().clear().unwrap();
-    web_sys::window().unwrap().session_storage().unwrap().unwrap().clear().unwrap();
+    session().clear().unwrap();
     for (key, value) in kept {
         storage().set_item(key, value).unwrap();
     }
@@ -183,8 +188,18 @@ impl Page {
         close();
         listen_for_panics();
         keep(kept);
+        web_sys::window().unwrap().location().set_hash(hash).unwrap();
+        Self::load(language)
+    }
+
+    /// Closes the page and opens it once more where it was, with what the browser has kept meanwhile.
+    pub(crate) fn reload(self) -> Self {
+        drop(self);
+        Self::load("en")
+    }
+
+    fn load(language: &str) -> Self {
         let window = web_sys::window().unwrap();
-        window.location().set_hash(hash).unwrap();
         let document = window.document().unwrap();
         document.set_title("");
         let root = document.create_element("div").unwrap();

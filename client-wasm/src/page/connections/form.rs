@@ -102,6 +102,11 @@ pub(super) fn form(draft: &Draft, heading: AttrValue, wrong: &[Wrong], hands: &H
                 { fields.input("username", texts.user_name, "text", "") }
                 { fields.input("password", texts.password, "password", "") }
             </div>
+            if draft.lacks_password() {
+                <p class="form-note is-bad" role="status" data-role="password-lacks">
+                    { texts.password_again }
+                </p>
+            }
             <div class="form">
                 { fields.check("keeps_password", texts.keep_password) }
                 <p class="form-note">{ texts.password_not_kept }</p>

@@ -99,8 +99,12 @@ impl View {
     /// What the browser keeps, with the form that was left open.
     fn load(draft: Option<(Draft, bool)>) -> Self {
         let (wrong, notice) = (Vec::new(), Notice::None);
-        let (is_kept, goal) = (true, Goal::default());
-        Self { profiles: shelf::load(), draft, wrong, notice, is_kept, goal }
+        let (is_kept, goal, profiles) = (true, Goal::default(), shelf::load());
+        // Another tab may have deleted the connection meanwhile.
+        let draft = draft.filter(|(draft, is_new)| {
+            *is_new || profiles.iter().any(|profile| profile.id == draft.id())
+        });
+        Self { profiles, draft, wrong, notice, is_kept, goal }
     }
 
     /// Goes on at this place, as soon as it is on the page.
@@ -196,7 +200,10 @@ pub(super) fn Connections(props: &ConnectionsProps) -> Html {
         let written = written.clone();
         use_reducer(move || View::load(written.get()))
     };
-    use_effect_with(view.draft.clone(), move |draft| written.set(draft.clone()));
+    use_effect_with(view.draft.clone(), move |draft| {
+        shelf::keep_form(draft.as_ref());
+        written.set(draft.clone());
+    });
     let told = use_field(&props.switchboard.told);
     let hands =
         Hands { dispatcher: view.dispatcher(), switchboard: props.switchboard.clone(), texts };
