@@ -41,7 +41,7 @@ pub(super) fn follow() -> Vec<EventListener> {
     let Some(document) = window.document() else { return Vec::new() };
     spawn_local(ask());
     vec![
-        EventListener::new(&window, look::DENSITY_EVENT, |_| spawn_local(ask())),
+        EventListener::new(&window, look::LOOKS_EVENT, |_| spawn_local(ask())),
         EventListener::new(&document, "visibilitychange", |_| spawn_local(ask())),
     ]
 }

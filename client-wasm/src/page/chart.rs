@@ -14,6 +14,7 @@ use yew::prelude::*;
 use self::drawing::{Frame, Scene};
 use super::field::{Field, use_field};
 use super::link::{Link, use_sight};
+use super::look::LOOKS_EVENT;
 use super::{time, use_texts, use_widget_texts};
 use crate::limits::{CHART_ROWS_MAX, CHART_WIDTH_MAX};
 use crate::plot::{self, Zoom};
@@ -164,6 +165,8 @@ pub(super) fn Plot(props: &PlotProps) -> Html {
     };
     let names: Vec<&str> = props.lines.iter().map(|line| line.name.as_str()).collect();
     let is_empty = shape.is_some_and(|shape| shape.series.iter().all(|s| s.summary.is_none()));
+    // A button that the browser does not press any more lets go of the focus; these two are only said to be so.
+    let is_whole = (!zoom.is_in()).to_string();
     html! {
         <figure class="chart">
             <header class="chart-head">
@@ -173,9 +176,9 @@ pub(super) fn Plot(props: &PlotProps) -> Html {
                         data-role="zoom-in" disabled={*is_table}
                         onclick={change(|zoom, shape, at_ms| zoom.closer(shape, at_ms))}>{ "+" }</button>
                     <button type="button" class="quiet-button tool" title={more.zoom_out} aria-label={more.zoom_out}
-                        data-role="zoom-out" disabled={!zoom.is_in()}
+                        data-role="zoom-out" aria-disabled={is_whole.clone()}
                         onclick={change(|zoom, _, _| { zoom.back(); })}>{ "−" }</button>
-                    <button type="button" class="quiet-button tool" data-role="zoom-all" disabled={!zoom.is_in()}
+                    <button type="button" class="quiet-button tool" data-role="zoom-all" aria-disabled={is_whole}
                         title={more.zoom_all} aria-label={more.zoom_all}
                         onclick={change(|zoom, _, _| zoom.home())}>{ "↺" }</button>
                     <button type="button" class="quiet-button tool" data-role="chart-table" onclick={toggle}
@@ -223,7 +226,7 @@ fn width(element: &NodeRef) -> Option<u16> {
     Some(((f64::from(css) * ratio) as u16).clamp(1, CHART_WIDTH_MAX))
 }
 
-/// Counts up when the element's size changes or the system becomes dark or light, and tells its width.
+/// Counts up when the element's size changes or the page becomes dark or light, and tells its width.
 #[hook]
 fn use_looks(element: &NodeRef, looks: &UseStateHandle<u32>, width: &UseStateHandle<u16>) {
     let count = use_mut_ref(|| 0u32);
@@ -249,12 +252,17 @@ fn use_looks(element: &NodeRef, looks: &UseStateHandle<u32>, width: &UseStateHan
         }
         let query = web_sys::window()
             .and_then(|window| window.match_media("(prefers-color-scheme: dark)").ok().flatten());
-        let recolored = query.map(|query| EventListener::new(&query, "change", move |_| changed()));
+        let recolored = query.map(|query| {
+            let changed = Rc::clone(&changed);
+            EventListener::new(&query, "change", move |_| changed())
+        });
+        let chosen = web_sys::window()
+            .map(|window| EventListener::new(&window, LOOKS_EVENT, move |_| changed()));
         move || {
             if let Some(observer) = observer {
                 observer.disconnect();
             }
-            drop((resized, recolored));
+            drop((resized, recolored, chosen));
         }
     });
 }

@@ -22,8 +22,8 @@ const LANGUAGE_EVENT: &str = "languagechange";
 /// Told to the window when a person chose another size of memory.
 pub(super) const MEMORY_EVENT: &str = "memory";
 
-/// Told to the window when a person chose another density.
-pub(super) const DENSITY_EVENT: &str = "density";
+/// Told to the window when a person chose another theme or density.
+pub(super) const LOOKS_EVENT: &str = "looks";
 
 /// How much memory all connections together may take, in bytes.
 pub(super) fn memory_bytes() -> u64 {
@@ -91,17 +91,16 @@ impl Look {
     fn apply(self) {
         let Some(window) = web_sys::window() else { return };
         let (told, is_attribute) = match self {
-            Self::Theme => (None, true),
-            Self::Density => (Some(DENSITY_EVENT), true),
-            Self::Language => (Some(LANGUAGE_EVENT), false),
-            Self::Memory => (Some(MEMORY_EVENT), false),
+            Self::Theme | Self::Density => (LOOKS_EVENT, true),
+            Self::Language => (LANGUAGE_EVENT, false),
+            Self::Memory => (MEMORY_EVENT, false),
         };
         let root = window.document().and_then(|document| document.document_element());
         if let Some(root) = root.filter(|_| is_attribute) {
             // Any element takes any attribute.
             let _set = root.set_attribute(self.role(), self.chosen());
         }
-        if let Some(event) = told.and_then(|told| Event::new(told).ok()) {
+        if let Ok(event) = Event::new(told) {
             // Nobody has to handle it.
             let _handled = window.dispatch_event(&event);
         }

@@ -123,14 +123,14 @@ async fn keys_and_buttons_zoom_and_lead_back() {
     assert_eq!(same, slot);
     let Range::Between { from_ms, to_ms } = view.range else { panic!("{view:?}") };
     assert_eq!((from_ms - START_MS, to_ms - START_MS), (500.0, 5_500.0));
-    page.has("[data-role=zoom-all]:not(:disabled)").await;
+    page.has("[data-role=zoom-all][aria-disabled=false]").await;
     press(&plot, "Escape");
-    page.has("[data-role=zoom-all]:disabled").await;
+    page.has("[data-role=zoom-all][aria-disabled=true]").await;
     let (_, view) = views(&page).pop().unwrap();
     assert_eq!(view.range, Range::All);
     page.find("[data-role=zoom-in]").unwrap().click();
-    page.has("[data-role=zoom-out]:not(:disabled)").await.click();
-    page.has("[data-role=zoom-out]:disabled").await;
+    page.has("[data-role=zoom-out][aria-disabled=false]").await.click();
+    page.has("[data-role=zoom-out][aria-disabled=true]").await;
 }
 
 fn point(plot: &HtmlElement, kind: &str, part: f64) {

@@ -40,6 +40,69 @@ async fn a_link_of_the_navigation_leads_to_its_page_and_the_address_says_where_o
     .await;
 }
 
+/// How bright a colour is, as WCAG 2.2 reckons ("relative luminance").
+fn luminance(color: &str) -> f64 {
+    let numbers = color.trim_start_matches("rgb(").trim_end_matches(')');
+    let parts: Vec<f64> = numbers.split(", ").map(|part| part.parse().unwrap()).collect();
+    let [red, green, blue] = parts[..] else { panic!("{color} is no colour without a veil") };
+    let part = |value: f64| match value / 255.0 {
+        value if value <= 0.04045 => value / 12.92,
+        value => ((value + 0.055) / 1.055).powf(2.4),
+    };
+    0.2126 * part(red) + 0.7152 * part(green) + 0.0722 * part(blue)
+}
+
+#[test]
+async fn words_and_signs_stand_out_in_light_and_in_dark_and_a_canvas_gets_their_colours() {
+    let page = Page::open("en");
+    page.hears_keys().await;
+    let document = web_sys::window().unwrap().document().unwrap();
+    let root = document.document_element().unwrap();
+    let place = page.has(".shell").await;
+    let color = |name: &str| {
+        place.style().set_property("color", &format!("var(--{name})")).unwrap();
+        let style = web_sys::window().unwrap().get_computed_style(&place).unwrap().unwrap();
+        let color = style.get_property_value("color").unwrap();
+        (color, style.get_property_value(&format!("--{name}")).unwrap())
+    };
+    let mut grounds = Vec::new();
+    for theme in ["light", "dark"] {
+        root.set_attribute("data-theme", theme).unwrap();
+        let contrast = |name: &str, ground: &str| {
+            let (one, other) = (luminance(&color(name).0), luminance(&color(ground).0));
+            (one.max(other) + 0.05) / (one.min(other) + 0.05)
+        };
+        // §1.4.3 for what is read, §1.4.11 for what is seen.
+        for ground in ["surface", "surface-sunk", "ground"] {
+            for ink in ["ink", "ink-soft", "accent", "good", "warn", "bad"] {
+                let found = contrast(ink, ground);
+                assert!(found >= 4.5, "{ink} on {ground} in {theme}: {found:.2}");
+            }
+            let found = contrast("line-strong", ground);
+            assert!(found >= 3.0, "the edge of a field on {ground} in {theme}: {found:.2}");
+        }
+        for (ink, ground) in
+            [("accent-ink", "accent"), ("warn", "warn-soft"), ("accent", "accent-wash")]
+        {
+            let found = contrast(ink, ground);
+            assert!(found >= 4.5, "{ink} on {ground} in {theme}: {found:.2}");
+        }
+        for series in 1..=6 {
+            let found = contrast(&format!("series-{series}"), "surface");
+            assert!(found >= 3.0, "line {series} of a chart in {theme}: {found:.2}");
+        }
+        // A canvas knows no other form of a colour.
+        for name in ["accent", "line", "line-strong", "ink-soft", "surface", "good", "warn", "bad"]
+        {
+            let (meant, written) = color(name);
+            assert_eq!(meant, written, "{name}");
+        }
+        grounds.push(color("ground").0);
+    }
+    assert_ne!(grounds[0], grounds[1]);
+    root.remove_attribute("data-theme").unwrap();
+}
+
 #[test]
 async fn an_address_opens_its_page_and_an_unknown_one_the_first() {
     let page = Page::open_at("es", "#/publish/casa/sal%C3%B3n");
