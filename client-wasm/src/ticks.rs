@@ -202,6 +202,18 @@ fn first_from(from_ms: f64, step: f64, offset_ms: &impl Fn(f64) -> f64) -> f64 {
     }
 }
 
+/// How far from a moment the clock may be set for it to show the same time once more.
+const SET_NEAR_MS: f64 = 3.0 * HOUR;
+
+/// Whether the local clock shows the time of this moment twice, as it does where it is set back.
+pub fn is_shown_twice(at_ms: f64, offset_ms: impl Fn(f64) -> f64) -> bool {
+    let here = offset_ms(at_ms);
+    [at_ms - SET_NEAR_MS, at_ms + SET_NEAR_MS].into_iter().any(|near_ms| {
+        let there = offset_ms(near_ms);
+        there != here && offset_ms(at_ms + here - there) == there
+    })
+}
+
 #[cfg(test)]
 mod tests {
     #[cfg(target_arch = "wasm32")]
@@ -292,6 +304,26 @@ mod tests {
         assert!(wide.iter().all(|clock| clock == "00:00" || clock == "12:00"), "{wide:?}");
         let days = clocks(october - 3.0 * 24.0 * HOUR, 7.0 * 24.0, 7, madrid);
         assert_eq!(days, ["00:00"; 7]);
+    }
+
+    #[test]
+    fn a_time_that_the_clock_shows_twice_is_known_as_such() {
+        let (march, october) = (1_774_746_000_000.0, 1_792_890_000_000.0);
+        for (at_ms, expected) in [
+            // An hour before it is set back, by an hour, the clock begins to show what it will show again.
+            (october - HOUR - 1.0, false),
+            (october - HOUR, true),
+            (october - 1.0, true),
+            (october, true),
+            (october + HOUR - 1.0, true),
+            (october + HOUR, false),
+            (october + DAY, false),
+            (march - 1.0, false),
+            (march, false),
+        ] {
+            assert_eq!(is_shown_twice(at_ms, madrid), expected, "{}", at_ms - october);
+        }
+        assert!(!is_shown_twice(f64::NAN, madrid));
     }
 
     #[test]

@@ -2,13 +2,25 @@
 
 use js_sys::Date;
 
-use crate::ticks::{Detail, TimeMark};
+use crate::ticks::{self, Detail, TimeMark};
 
-/// Hours to milliseconds; with the date where it is not that of `now_ms`.
+/// Hours to milliseconds; with the date where it is not that of `now_ms`, and with how far it is from UTC where
+/// the clock shows the same time twice that night.
 pub(super) fn exact(at_ms: f64, now_ms: f64) -> String {
     let (at, now) = (date(at_ms), date(now_ms));
-    let time = format!("{}.{:03}", clock(&at), at.get_milliseconds());
+    let mut time = format!("{}.{:03}", clock(&at), at.get_milliseconds());
+    if ticks::is_shown_twice(at_ms, offset_ms) {
+        time.push_str(&zone(at_ms));
+    }
     if day(&at) == day(&now) { time } else { format!("{} {time}", day(&at)) }
+}
+
+/// How far the clock is from UTC at a moment, such as `+02:00`.
+fn zone(at_ms: f64) -> String {
+    // A cast from a float keeps to the range of the integer.
+    let minutes = (offset_ms(at_ms) / 60_000.0) as i32;
+    let (sign, minutes) = (if minutes < 0 { '-' } else { '+' }, minutes.unsigned_abs());
+    format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
 fn date(at_ms: f64) -> Date {
