@@ -34,6 +34,11 @@ const FILE_NAME: &str = "board.json";
 /// The roles of tools that are gone to from elsewhere.
 const ADD: &str = "add-widget";
 const IMPORT: &str = "import";
+const UNDO: &str = "undo";
+const EDIT: &str = "edit-board";
+
+/// What takes hold of a widget, while the board is arranged.
+const COVER: &str = ".widget-cover";
 
 /// What is said above the widgets.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,8 +117,12 @@ pub(super) fn Widgets(props: &WidgetsProps) -> Html {
             move || drop(listener)
         });
     }
+    let want = {
+        let wanted = wanted.clone();
+        Callback::from(move |tool: Tool| wanted.set(Some(tool)))
+    };
     {
-        let (section, wanted) = (section.clone(), wanted.clone());
+        let (section, wanted) = (section.clone(), wanted);
         use_effect_with(*wanted, move |tool| {
             // Who comes from another page is taken to the top of this one first.
             let later = tool.map(|tool| {
@@ -126,8 +135,12 @@ pub(super) fn Widgets(props: &WidgetsProps) -> Html {
         });
     }
     let apply = {
-        let (saved, notice) = (saved.clone(), notice.clone());
+        let (saved, notice, want) = (saved.clone(), notice.clone(), want.clone());
         Callback::from(move |edit: Edit| {
+            // What the person was at goes with the widget.
+            if matches!(edit, Edit::Remove(_)) {
+                want.emit(Tool::Undo);
+            }
             notice.set(saved.apply(edit).err().map(|refused| said(Err(refused), words)));
         })
     };
@@ -143,8 +156,9 @@ pub(super) fn Widgets(props: &WidgetsProps) -> Html {
     let undo = step(&saved, &notice, Saved::undo);
     let redo = step(&saved, &notice, Saved::redo);
     let onkeydown = {
-        let (undo, redo, apply) = (undo.clone(), redo.clone(), apply.clone());
+        let (undo, redo, apply, want) = (undo.clone(), redo.clone(), apply.clone(), want.clone());
         let (selected, form, editor) = (selected.clone(), form.clone(), editor.clone());
+        let drag = drag.clone();
         let is_editing = *is_editing && form.is_none();
         Callback::from(move |event: KeyboardEvent| {
             let is_text =
@@ -159,20 +173,26 @@ pub(super) fn Widgets(props: &WidgetsProps) -> Html {
                     ("z" | "Z", true) | ("y", _) => redo.emit(()),
                     _ => return,
                 }
-            } else {
-                let Some(id) = *selected else { return };
-                match key.as_str() {
-                    "ArrowLeft" if event.shift_key() => apply.emit(Edit::Grow(id, -1, 0)),
-                    "ArrowRight" if event.shift_key() => apply.emit(Edit::Grow(id, 1, 0)),
-                    "ArrowUp" if event.shift_key() => apply.emit(Edit::Grow(id, 0, -1)),
-                    "ArrowDown" if event.shift_key() => apply.emit(Edit::Grow(id, 0, 1)),
-                    "ArrowLeft" => apply.emit(Edit::Move(id, Direction::Left)),
-                    "ArrowRight" => apply.emit(Edit::Move(id, Direction::Right)),
-                    "ArrowUp" => apply.emit(Edit::Move(id, Direction::Up)),
-                    "ArrowDown" => apply.emit(Edit::Move(id, Direction::Down)),
-                    "Delete" => apply.emit(Edit::Remove(id)),
-                    "Enter" => form.set(editor.board().get(id).cloned()),
-                    _ => return,
+                return event.prevent_default();
+            }
+            let Some(id) = *selected else { return };
+            let is_on = |selector: &str| {
+                let target = event.target_dyn_into::<web_sys::Element>();
+                target.is_some_and(|target| target.closest(selector).is_ok_and(|it| it.is_some()))
+            };
+            match key.as_str() {
+                "Escape" if drag.is_some() => drag.set(None),
+                "Escape" if is_on(TOOLBAR) => want.emit(Tool::Arrange(id)),
+                "Escape" if is_on(COVER) => want.emit(Tool::Edit),
+                // Every other key is for the widget, not for the buttons around it.
+                _ if !is_on(COVER) => return,
+                "Delete" => apply.emit(Edit::Remove(id)),
+                "Enter" => form.set(editor.board().get(id).cloned()),
+                key => {
+                    let Some(edit) = arranged(id, key, event.shift_key()) else { return };
+                    apply.emit(edit);
+                    // A widget that comes before another one lets go of the focus.
+                    want.emit(Tool::Arrange(id));
                 }
             }
             event.prevent_default();
@@ -184,7 +204,7 @@ pub(super) fn Widgets(props: &WidgetsProps) -> Html {
     };
     let on_done = {
         let (saved, notice, form) = (saved.clone(), notice.clone(), form.clone());
-        let selected = selected.clone();
+        let (selected, want) = (selected.clone(), want.clone());
         Callback::from(move |widget: Option<Widget>| {
             form.set(None);
             let Some(widget) = widget else { return };
@@ -194,7 +214,7 @@ pub(super) fn Widgets(props: &WidgetsProps) -> Html {
             // Who made a widget goes on at it, where it can be arranged.
             if let (true, Ok(Some(id))) = (is_new, done) {
                 selected.set(Some(id));
-                wanted.set(Some(Tool::Arrange(id)));
+                want.emit(Tool::Arrange(id));
             }
         })
     };
@@ -203,6 +223,7 @@ pub(super) fn Widgets(props: &WidgetsProps) -> Html {
         let selected = selected.clone();
         Callback::from(move |id: Id| selected.set(Some(id)))
     };
+    let to_tools = want.reform(|()| Tool::Tools);
     let chosen = selected.and_then(|id| editor.board().get(id)).filter(|_| *is_editing);
     html! {
         <section ref={section} class="widgets" aria-labelledby="widgets-heading" {onkeydown}
@@ -228,7 +249,7 @@ pub(super) fn Widgets(props: &WidgetsProps) -> Html {
                     data-role="notice">{ &notice.text }</p>
             }
             if let Some(board) = &*offer {
-                { offered(board, &offer, &apply, words) }
+                { offered(board, &offer, &apply, &want, words) }
             }
             if let Some(widget) = chosen {
                 { arranging(widget, &apply, &set_form, words) }
@@ -244,6 +265,7 @@ pub(super) fn Widgets(props: &WidgetsProps) -> Html {
                         is_selected={*is_editing && *selected == Some(widget.id)}
                         moving={is_editing.then(|| moving.clone())}
                         select={select.clone()}
+                        to_tools={to_tools.clone()}
                     >
                         <Face link={link.clone()} widget={widget.clone()} cross={(*cross).clone()} />
                     </Placed>
@@ -256,11 +278,34 @@ pub(super) fn Widgets(props: &WidgetsProps) -> Html {
     }
 }
 
+/// What a key does to the place of a widget.
+fn arranged(id: Id, key: &str, is_sizing: bool) -> Option<Edit> {
+    Some(match (key, is_sizing) {
+        ("ArrowLeft", true) => Edit::Grow(id, -1, 0),
+        ("ArrowRight", true) => Edit::Grow(id, 1, 0),
+        ("ArrowUp", true) => Edit::Grow(id, 0, -1),
+        ("ArrowDown", true) => Edit::Grow(id, 0, 1),
+        ("ArrowLeft", false) => Edit::Move(id, Direction::Left),
+        ("ArrowRight", false) => Edit::Move(id, Direction::Right),
+        ("ArrowUp", false) => Edit::Move(id, Direction::Up),
+        ("ArrowDown", false) => Edit::Move(id, Direction::Down),
+        _ => return None,
+    })
+}
+
+/// The toolbar of the widget that is selected.
+const TOOLBAR: &str = ".arranging";
+
 /// A tool that somebody asked for from elsewhere on the page.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Tool {
     Add,
     Import,
+    Undo,
+    /// What begins and ends arranging.
+    Edit,
+    /// The first one of the toolbar.
+    Tools,
     /// What takes hold of a widget.
     Arrange(Id),
 }
@@ -271,7 +316,10 @@ fn go_to(section: &NodeRef, tool: Tool) {
     let selector = match tool {
         Tool::Add => format!("[data-role={ADD}]"),
         Tool::Import => format!("[data-role={IMPORT}]"),
-        Tool::Arrange(id) => format!("[data-widget='{id}'] .widget-cover"),
+        Tool::Undo => format!("[data-role={UNDO}]"),
+        Tool::Edit => format!("[data-role={EDIT}]"),
+        Tool::Tools => format!("{TOOLBAR} button"),
+        Tool::Arrange(id) => format!("[data-widget='{id}'] {COVER}"),
     };
     let place = section.cast::<web_sys::Element>();
     let found = place.and_then(|place| place.query_selector(&selector).ok().flatten());
@@ -386,10 +434,15 @@ fn tools(
                 <button type="button" class="small-button" data-role={ADD} onclick={add}>
                     { words.add_widget }
                 </button>
-                <button type="button" class="small-button" data-role="undo"
-                    disabled={!editor.can_undo()} onclick={on(undo)}>{ words.undo }</button>
+                // With the last step the focus would go, were they disabled for the browser too.
+                <button type="button" class="small-button" data-role={UNDO}
+                    aria-disabled={(!editor.can_undo()).to_string()} onclick={on(undo)}>
+                    { words.undo }
+                </button>
                 <button type="button" class="small-button" data-role="redo"
-                    disabled={!editor.can_redo()} onclick={on(redo)}>{ words.redo }</button>
+                    aria-disabled={(!editor.can_redo()).to_string()} onclick={on(redo)}>
+                    { words.redo }
+                </button>
                 <label class="small-button file-button">
                     { words.import }
                     <input type="file" class="visually-hidden" data-role={IMPORT}
@@ -400,7 +453,7 @@ fn tools(
                 <button type="button" class="small-button" data-role="share" disabled={!has_some}
                     onclick={on_share}>{ words.share }</button>
             }
-            <button type="button" class="small-button" data-role="edit-board" onclick={toggle}
+            <button type="button" class="small-button" data-role={EDIT} onclick={toggle}
                 aria-pressed={is_editing.to_string()}>
                 { if **is_editing { words.done } else { words.edit } }
             </button>
@@ -462,15 +515,18 @@ fn offered(
     board: &Rc<Board>,
     offer: &UseStateHandle<Option<Rc<Board>>>,
     apply: &Callback<Edit>,
+    want: &Callback<Tool>,
     words: &WidgetTexts,
 ) -> Html {
     let with = |edit: Option<fn(Board) -> Edit>| {
         let (board, offer, apply) = (Rc::clone(board), offer.clone(), apply.clone());
+        let want = want.clone();
         Callback::from(move |_: MouseEvent| {
             if let Some(edit) = edit {
                 apply.emit(edit((*board).clone()));
             }
             offer.set(None);
+            want.emit(Tool::Edit);
         })
     };
     html! {
@@ -634,6 +690,8 @@ struct PlacedProps {
     /// How it is moved, while the board is arranged.
     moving: Option<Moving>,
     select: Callback<Id>,
+    /// Goes to the toolbar of the widget that is selected.
+    to_tools: Callback<()>,
     children: Html,
 }
 
@@ -663,8 +721,17 @@ fn Placed(props: &PlacedProps) -> Html {
         let (select, id) = (select.clone(), *id);
         Callback::from(move |()| select.emit(id))
     };
-    // Not every browser focuses a button that is pressed.
-    let onclick = choose.reform(|_: MouseEvent| ());
+    // Not every browser focuses a button that is pressed. Who presses it by a key goes on at the toolbar,
+    // which other widgets may stand before.
+    let onclick = {
+        let (choose, to_tools) = (choose.clone(), props.to_tools.clone());
+        Callback::from(move |event: MouseEvent| {
+            choose.emit(());
+            if event.detail() == 0 {
+                to_tools.emit(());
+            }
+        })
+    };
     let onfocus = choose.reform(|_: FocusEvent| ());
     html! {
         <li ref={element} class={classes!("widget", props.is_selected.then_some("is-selected"))}

@@ -5,13 +5,13 @@ use std::rc::Rc;
 
 use codec::anatomy::{Anatomy, Field, Kind};
 use codec::{PacketType, ProtocolVersion};
-use web_sys::{HtmlSelectElement, KeyboardEvent};
+use web_sys::{HtmlElement, HtmlSelectElement, KeyboardEvent};
 use yew::prelude::*;
 
 use super::field::use_field;
 use super::house::use_texts;
 use super::link::Link;
-use super::rows::{Space, numbered, use_growth, use_rows};
+use super::rows::{Rows, Space, numbered, use_growth, use_rows};
 use super::time;
 use crate::aliases::Aliases;
 use crate::fault::Fault;
@@ -158,7 +158,7 @@ pub(super) fn WirePage(props: &WireProps) -> Html {
             <div class="wire-panes">
                 <div class="log-pane">
                     <div ref={rows.outer.clone()} class="log rows" role="listbox" tabindex="0"
-                        aria-label={texts.wire} onkeydown={keys(&wire, choice.seq, &choose)}
+                        aria-label={texts.wire} onkeydown={keys(&wire, choice.seq, &choose, &rows)}
                         aria-activedescendant={choice.seq.filter(is_there).map(row_id)}>
                         <Space total={wire.total} first={wire.first}>
                             { for numbered(wire.first, &wire.rows).take(made).map(|(number, row)| {
@@ -208,9 +208,14 @@ fn row_id(seq: u64) -> String {
     format!("packet-{seq}")
 }
 
-/// Up and down through the packets on the screen.
-fn keys(wire: &Rc<Wire>, chosen: Option<u64>, choose: &Callback<u64>) -> Callback<KeyboardEvent> {
-    let (wire, choose) = (Rc::clone(wire), choose.clone());
+/// Up and down through the packets; the list goes along.
+fn keys(
+    wire: &Rc<Wire>,
+    chosen: Option<u64>,
+    choose: &Callback<u64>,
+    list: &Rows,
+) -> Callback<KeyboardEvent> {
+    let (wire, choose, list) = (Rc::clone(wire), choose.clone(), list.clone());
     Callback::from(move |event: KeyboardEvent| {
         let at = wire.rows.iter().position(|row| Some(row.seq) == chosen);
         let next = match (event.key().as_str(), at) {
@@ -220,8 +225,9 @@ fn keys(wire: &Rc<Wire>, chosen: Option<u64>, choose: &Callback<u64>) -> Callbac
             _ => return,
         };
         event.prevent_default();
-        if let Some(row) = wire.rows.get(next) {
+        if let Some((number, row)) = numbered(wire.first, &wire.rows).nth(next) {
             choose.emit(row.seq);
+            list.reveal(number);
         }
     })
 }
@@ -341,13 +347,33 @@ fn Packet(props: &PacketProps) -> Html {
         move || hot.set(field)
     };
     let has_secret = anatomy.fields.iter().any(|field| field.kind == Kind::Secret);
+    let bytes = use_node_ref();
+    // The button may go, and what it is about has the focus then.
+    let go_to_bytes = {
+        let bytes = bytes.clone();
+        move || {
+            if let Some(bytes) = bytes.cast::<HtmlElement>() {
+                // What is on the page can be focused.
+                let _focused = bytes.focus();
+            }
+        }
+    };
     let reveal = {
-        let is_revealed = is_revealed.clone();
-        Callback::from(move |_: MouseEvent| is_revealed.set(true))
+        let (is_revealed, go_to_bytes) = (is_revealed.clone(), go_to_bytes.clone());
+        Callback::from(move |_: MouseEvent| {
+            is_revealed.set(true);
+            go_to_bytes();
+        })
     };
     let more = {
-        let shown = shown.clone();
-        Callback::from(move |_: MouseEvent| shown.set(shown.saturating_mul(4)))
+        let (shown, len) = (shown.clone(), packet.bytes.len());
+        Callback::from(move |_: MouseEvent| {
+            let next = shown.saturating_mul(4);
+            shown.set(next);
+            if next >= len {
+                go_to_bytes();
+            }
+        })
     };
     let span = hot.and_then(|hot| anatomy.fields.get(hot)).map(|field| (field.start, field.end));
     html! {
@@ -374,7 +400,7 @@ fn Packet(props: &PacketProps) -> Html {
                     { fill(texts.wire_wrong, &[&Fault::from(error).words(texts)]) }
                 </p>
             }
-            <div class="wire-bytes" role="group" tabindex="0" aria-label={texts.wire_bytes} data-role="bytes"
+            <div ref={bytes} class="wire-bytes" role="group" tabindex="0" aria-label={texts.wire_bytes} data-role="bytes"
                 onmouseleave={let leave = point(None); move |_: MouseEvent| leave()}>
                 { for lines(&packet.bytes, &anatomy.fields, *shown, *is_revealed).map(|line| {
                     line_of(&line, span, &point)

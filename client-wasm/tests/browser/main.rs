@@ -16,6 +16,7 @@ mod connections;
 mod dom;
 mod faces;
 mod messages;
+mod packets;
 mod page;
 mod shell;
 mod socket;

@@ -58,7 +58,7 @@ async fn a_widget_is_pinned_shown_moved_and_taken_away() {
     assert_eq!(column(), "1");
     press(&cover, "ArrowRight");
     eventually("a column to the right", || (column() == "2").then_some(())).await;
-    page.has("[data-role=undo]:not(:disabled)").await.click();
+    page.has("[data-role=undo][aria-disabled=false]").await.click();
     eventually("back", || (column() == "1").then_some(())).await;
     // And by buttons alone.
     page.find(".arranging .tool:nth-child(4)").unwrap().click();
@@ -104,11 +104,76 @@ async fn each_value_of_a_table_is_stale_by_itself() {
     tell_of_board();
 }
 
+/// Every step by the keys alone, and the focus is always where a person goes on.
+#[test]
+async fn who_arranges_by_the_keys_never_loses_the_focus() {
+    let board = r#"{"format":"mqtt-board","version":1,"widgets":[{"values":[{"topic":"a/one"}]},
+        {"values":[{"topic":"a/two"}]},{"values":[{"topic":"a/three"}]}]}"#;
+    let page = Page::open_with("en", "#/?edit", &[("board", board)]);
+    focused("[data-role=add-widget]").await;
+    let named = |place: usize, name: &str| {
+        let shown = page.text(&format!(".widget:nth-child({place}) .card-name"));
+        (shown.as_deref() == Some(name)).then_some(())
+    };
+    eventually("the second", || named(2, "Two")).await;
+    let id = page.find(".widget:nth-child(2)").unwrap().get_attribute("data-widget").unwrap();
+    let cover = format!("[data-widget='{id}'] .widget-cover");
+    page.find(&cover).unwrap().focus().unwrap();
+
+    // It comes behind another one, in the document too.
+    for key in ["ArrowRight", "ArrowRight", "ArrowRight", "ArrowDown"] {
+        press(&page.find(&cover).unwrap(), key);
+    }
+    eventually("the last", || named(3, "Two")).await;
+    focused(&cover).await;
+    // To the toolbar, which covers of other widgets stand before, and back.
+    page.find(&cover).unwrap().click();
+    focused(".arranging button").await;
+    press(&page.find(".arranging button").unwrap(), "Escape");
+    focused(&cover).await;
+    press(&page.find(&cover).unwrap(), "Escape");
+    focused("[data-role=edit-board]").await;
+
+    page.find(&cover).unwrap().focus().unwrap();
+    press(&page.find(&cover).unwrap(), "Delete");
+    eventually("two are left", || page.find(".widget:nth-child(3)").is_none().then_some(())).await;
+    focused("[data-role=undo]").await;
+    // A key on a button is the button's, whichever widget is selected.
+    page.find(".widget-cover").unwrap().focus().unwrap();
+    page.has(".arranging").await;
+    let undo = page.find("[data-role=undo]").unwrap();
+    undo.focus().unwrap();
+    press(&undo, "Enter");
+    press(&undo, "Delete");
+    undo.click();
+    page.has(".widget:nth-child(3)").await;
+    // Each step before that too, until there is none any more.
+    for _ in 0..4 {
+        undo.click();
+    }
+    page.has("[data-role=undo][aria-disabled=true]").await;
+    focused("[data-role=undo]").await;
+    assert!(page.find("[data-role=widget-form]").is_none());
+    storage().remove_item("board").unwrap();
+    tell_of_board();
+}
+
 #[test]
 async fn who_makes_a_widget_goes_on_at_it() {
     let page = Page::open_at("en", "#/?add");
     let topic = page.has("[data-role=widget-form] [data-role=value-topic]").await;
     fill(&topic, "plant/power");
+    // Another kind has more fields, and its list is where the person is.
+    let kind = page.find("[data-role=kind]").unwrap();
+    kind.focus().unwrap();
+    fill(&kind, "position");
+    page.has(".form-group + .form-group [data-role=value-topic]").await;
+    focused("[data-role=kind]").await;
+    fill(&kind, "value");
+    page.has("[data-role=add-level]").await.click();
+    focused("[data-role=level-from]").await;
+    page.find("[data-role=remove-level]").unwrap().click();
+    focused("[data-role=add-level]").await;
     page.find("[data-role=add-level]").unwrap().click();
     focused("[data-role=level-from]").await;
     page.find("[data-role=save-widget]").unwrap().click();
@@ -152,6 +217,6 @@ async fn a_board_comes_from_a_file_where_there_is_none_and_can_be_undone_there()
     page.go("#/?edit");
     let add = page.has("[data-role=add-widget]").await;
     eventually("the tools have the focus", || has_focus(&add)).await;
-    page.has("[data-role=redo]:not(:disabled)").await.click();
+    page.has("[data-role=redo][aria-disabled=false]").await.click();
     page.shows(".widget:nth-child(2) .card-name", "Heat").await;
 }

@@ -129,9 +129,9 @@ pub(super) fn Form(props: &FormProps) -> Html {
         })
     };
     let widget = &*draft;
-    use_focus_on_added(&dialog, "value-topic", widget.values.len());
-    use_focus_on_added(&dialog, "level-from", widget.levels.len());
     let kind = widget.kind;
+    use_focus_on_change(&dialog, "value-topic", "add-value", (kind, widget.values.len()));
+    use_focus_on_change(&dialog, "level-from", "add-level", (kind, widget.levels.len()));
     let heading = if props.widget.id == 0 { words.new_widget } else { words.edit_widget };
     html! {
         <dialog ref={dialog} class="sheet widget-form" aria-labelledby="form-heading" {onclose}>
@@ -142,9 +142,13 @@ pub(super) fn Form(props: &FormProps) -> Html {
                     { field(words.title, "title", &widget.title, Help::Hint(words.title_hint), &change,
                         |widget, text| widget.title = text) }
                 </div>
-                { for widget.values.iter().enumerate().map(|(index, shown)| {
-                    value(&props.link, widget, index, shown, &change, &find, words)
-                }) }
+                // In a list of their own, as with their number all of a list would be made anew, and what has the
+                // focus with it.
+                <div class="form">
+                    { for widget.values.iter().enumerate().map(|(index, shown)| {
+                        value(&props.link, widget, index, shown, &change, &find, words)
+                    }) }
+                </div>
                 if kind.has_many() && widget.values.len() < SOURCES_PER_LOOK_MAX {
                     { button(words.add_value, "add-value", &change, |widget| {
                         widget.values.push(Shown::default());
@@ -190,13 +194,22 @@ pub(super) fn Form(props: &FormProps) -> Html {
     }
 }
 
-/// Puts the focus into the first field of what a person has added: it stands before the button that did.
+/// Puts the focus into the first field of what a person has added, as it stands before the button that did;
+/// and onto that button where something was taken away, with the one that had the focus. Another kind of widget
+/// may have more or fewer fields, and leaves the focus where the kind was chosen.
 #[hook]
-fn use_focus_on_added(dialog: &NodeRef, role: &'static str, count: usize) {
-    let before = use_mut_ref(|| count);
+fn use_focus_on_change(
+    dialog: &NodeRef,
+    field: &'static str,
+    add: &'static str,
+    now: (Kind, usize),
+) {
+    let before = use_mut_ref(|| now);
     let dialog = dialog.clone();
-    use_effect_with(count, move |count| {
-        if before.replace(*count) >= *count {
+    use_effect_with(now, move |now| {
+        let (kind, count) = before.replace(*now);
+        let role = if count < now.1 { field } else { add };
+        if kind != now.0 || count == now.1 {
             return;
         }
         let place = dialog.cast::<web_sys::Element>();
