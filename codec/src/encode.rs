@@ -319,20 +319,29 @@ fn encode_connect(connect: &Connect, out: &mut BytesMut) -> Result<(), EncodeErr
     Ok(())
 }
 
-/// Takes the short way for a PUBLISH as nearly all are: of at most two bytes of Remaining Length, with a
-/// topic and without properties. For any other nothing is appended.
+/// Takes the short way for a PUBLISH as nearly all are: of QoS 0 and at most two bytes of Remaining Length, with
+/// a topic. For any other nothing is appended.
 #[inline(always)]
 fn encode_plain(publish: &Publish, version: ProtocolVersion, out: &mut BytesMut) -> bool {
     let Some(topic) = publish.topic.as_ref().map(|topic| topic.as_bytes()) else { return false };
-    let is_plain = publish.qos == QoS::AtMostOnce
-        && publish.packet_id.is_none()
-        && (publish.properties.is_empty() || !version.is_v5());
-    // No topic is empty.
-    let len = topic.len().saturating_add(publish.payload.len()).saturating_add(3);
-    if !is_plain || len >= 0x4000 {
+    if publish.qos != QoS::AtMostOnce || publish.packet_id.is_some() {
         return false;
     }
-    let len = if version.is_v5() { len } else { len.saturating_sub(1) };
+    // No topic is empty.
+    let len = topic.len().saturating_add(publish.payload.len()).saturating_add(2);
+    let (len, properties) = match version.is_v5() {
+        true if !publish.properties.fit(PropertyOwner::Packet(PacketType::Publish)) => {
+            return false;
+        }
+        true => {
+            let properties = publish.properties.as_bytes().as_ref();
+            (len.saturating_add(section_len(properties.len())), Some(properties))
+        }
+        false => (len, None),
+    };
+    if len >= 0x4000 {
+        return false;
+    }
     out.reserve(len.saturating_add(3));
     let first = (PacketType::Publish as u8) << 4 | u8::from(publish.retain);
     let (high, low) = ((topic.len() >> 8) as u8, topic.len() as u8);
@@ -342,8 +351,14 @@ fn encode_plain(publish: &Publish, version: ProtocolVersion, out: &mut BytesMut)
         out.extend_from_slice(&[first, len as u8 | 0x80, (len >> 7) as u8, high, low]);
     }
     out.extend_from_slice(topic);
-    if version.is_v5() {
-        out.extend_from_slice(&[0]);
+    if let Some(properties) = properties {
+        match properties.len() {
+            len @ 0..0x80 => out.extend_from_slice(&[len as u8]),
+            len => out.extend_from_slice(&[len as u8 | 0x80, (len >> 7) as u8]),
+        }
+        if !properties.is_empty() {
+            out.extend_from_slice(properties);
+        }
     }
     out.extend_from_slice(&publish.payload);
     true

@@ -73,6 +73,13 @@ macro_rules! properties {
                 }
             }
         }
+
+        impl Kinds {
+            /// All that may be there, without repetitions.
+            const fn once_in(owner: PropertyOwner) -> u64 {
+                0 $(| (PropertyId::$name.is_allowed_in(owner) as u64) << $id)*
+            }
+        }
     };
     (@owner Will) => { PropertyOwner::Will };
     (@owner $packet:ident) => { PropertyOwner::Packet(PacketType::$packet) };
@@ -234,12 +241,22 @@ impl<'a> Fields<'a> {
         Ok(taken)
     }
 
-    fn number(&mut self, len: usize) -> Result<u32, DecodeErrorKind> {
-        let bytes = self.take(len)?;
-        Ok(bytes.iter().fold(0u32, |value, byte| value << 8 | u32::from(*byte)))
+    fn array<const LEN: usize>(&mut self) -> Result<[u8; LEN], DecodeErrorKind> {
+        let (array, left) = self.left.split_first_chunk().ok_or(DecodeErrorKind::Truncated)?;
+        self.left = left;
+        Ok(*array)
+    }
+
+    fn short(&mut self) -> Result<u16, DecodeErrorKind> {
+        Ok(u16::from_be_bytes(self.array()?))
     }
 
     fn varint(&mut self) -> Result<u32, DecodeErrorKind> {
+        // All identifiers are of one byte, and so are most numbers.
+        if let [value @ ..0x80, left @ ..] = self.left {
+            self.left = left;
+            return Ok(u32::from(*value));
+        }
         let (value, len) = read_varint(self.left)?.ok_or(DecodeErrorKind::Truncated)?;
         if usize::from(len) != varint_len(value) {
             return Err(DecodeErrorKind::VarintNotMinimal);
@@ -249,8 +266,8 @@ impl<'a> Fields<'a> {
     }
 
     fn binary(&mut self) -> Result<&'a [u8], DecodeErrorKind> {
-        let len = self.number(2)? as usize;
-        self.take(len)
+        let len = self.short()?;
+        self.take(usize::from(len))
     }
 
     fn id(&mut self) -> Result<PropertyId, DecodeErrorKind> {
@@ -260,9 +277,9 @@ impl<'a> Fields<'a> {
 
     fn value(&mut self, id: PropertyId) -> Result<Value<'a>, DecodeErrorKind> {
         Ok(match id.layout() {
-            Layout::Byte => Value::Number(self.number(1)?),
-            Layout::TwoBytes => Value::Number(self.number(2)?),
-            Layout::FourBytes => Value::Number(self.number(4)?),
+            Layout::Byte => Value::Number(u32::from(u8::from_be_bytes(self.array()?))),
+            Layout::TwoBytes => Value::Number(u32::from(self.short()?)),
+            Layout::FourBytes => Value::Number(u32::from_be_bytes(self.array()?)),
             Layout::Varint => Value::Number(self.varint()?),
             Layout::Text => Value::Text(self.binary()?),
             Layout::Binary => Value::Binary(self.binary()?),
@@ -282,6 +299,25 @@ impl<'a> Iterator for Fields<'a> {
         let id = self.id().ok()?;
         Some((id, self.value(id).ok()?))
     }
+}
+
+/// Whether each property may be there, be there this often, and have its value; and which there are.
+fn check(bytes: &[u8], owner: PropertyOwner) -> Result<Kinds, DecodeErrorKind> {
+    let allowed = Kinds::allowed_in(owner);
+    let mut kinds = Kinds::NONE;
+    let mut fields = Fields { left: bytes };
+    while !fields.left.is_empty() {
+        let id = fields.id()?;
+        kinds = kinds.with(id);
+        if kinds.0 & !allowed != 0 {
+            return Err(match id.is_allowed_in(owner) {
+                true => DecodeErrorKind::DuplicateProperty(id),
+                false => DecodeErrorKind::PropertyNotAllowed(id),
+            });
+        }
+        check_value(id, fields.value(id)?)?;
+    }
+    if kinds.lack_method() { Err(DecodeErrorKind::AuthDataWithoutMethod) } else { Ok(kinds) }
 }
 
 /// Whether the property can have this value (MQTT 5.0 §3, at each property).
@@ -368,12 +404,92 @@ fn meaning(id: PropertyId, value: Value<'_>, all: &Bytes) -> Option<Property> {
     })
 }
 
+/// Which kinds of property there are: the bit of each identifier's number, and two that say what is repeated.
+/// With it, whether properties may be somewhere, and whether one of a kind is there, takes no walk along them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Kinds(u64);
+
+impl Kinds {
+    const NONE: Self = Self(0);
+
+    /// There are several Subscription Identifiers, as a PUBLISH alone may have.
+    const SUBSCRIPTION_IDENTIFIERS: u64 = 1 << 62;
+
+    /// There are several of what can be there but once.
+    const REPEATED: u64 = 1 << 63;
+
+    const fn bit(id: PropertyId) -> u64 {
+        1 << id as u8
+    }
+
+    /// What may be there.
+    #[inline]
+    fn allowed_in(owner: PropertyOwner) -> u64 {
+        /// By packet type; what belongs to a will is at the number that no packet type has.
+        #[allow(clippy::indexing_slicing, reason = "the compiler does it")]
+        static ALLOWED: [u64; 16] = {
+            let mut allowed = [0; 16];
+            allowed[0] = Kinds::once_in(PropertyOwner::Will);
+            let mut nibble = 1;
+            while nibble < 16 {
+                if let Some(packet) = PacketType::from_nibble(nibble) {
+                    allowed[nibble as usize] = Kinds::once_in(PropertyOwner::Packet(packet));
+                }
+                nibble += 1;
+            }
+            allowed[PacketType::Publish as usize] |= Kinds::SUBSCRIPTION_IDENTIFIERS;
+            allowed
+        };
+        let index = match owner {
+            PropertyOwner::Packet(packet) => packet as usize,
+            PropertyOwner::Will => 0,
+        };
+        ALLOWED.get(index).map_or(0, |allowed| *allowed)
+    }
+
+    #[inline]
+    fn with(self, id: PropertyId) -> Self {
+        let bit = Self::bit(id);
+        let repeated = match id {
+            _ if self.0 & bit == 0 => 0,
+            PropertyId::UserProperty => 0,
+            PropertyId::SubscriptionIdentifier => Self::SUBSCRIPTION_IDENTIFIERS,
+            _ => Self::REPEATED,
+        };
+        Self(self.0 | bit | repeated)
+    }
+
+    #[inline]
+    fn contain(self, id: PropertyId) -> bool {
+        self.0 & Self::bit(id) != 0
+    }
+
+    /// Whether each may be there, and be there this often.
+    #[inline]
+    fn fit(self, owner: PropertyOwner) -> bool {
+        self.0 & !Self::allowed_in(owner) == 0 && !self.lack_method()
+    }
+
+    /// Data of an enhanced authentication goes with its method (MQTT 5.0 §3.1.2.11.10).
+    fn lack_method(self) -> bool {
+        self.contain(PropertyId::AuthenticationData)
+            && !self.contain(PropertyId::AuthenticationMethod)
+    }
+}
+
 /// The properties of one packet, in the order and in the bytes they arrived in.
 ///
 /// They were checked when they were decoded, so that looking at them can't fail. A look costs a walk
-/// along the bytes and no allocation.
+/// along the bytes, where there is what is looked for, and no allocation.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Properties(Option<Bytes>);
+pub struct Properties(Option<Set>);
+
+/// Properties that are there.
+#[derive(Clone, PartialEq, Eq)]
+struct Set {
+    bytes: Bytes,
+    kinds: Kinds,
+}
 
 impl Properties {
     /// No properties.
@@ -408,9 +524,8 @@ impl Properties {
         if bytes.is_empty() {
             return Ok(Self::EMPTY);
         }
-        let properties = Self(Some(bytes));
-        properties.check(owner)?;
-        Ok(properties)
+        let kinds = check(&bytes, owner)?;
+        Ok(Self(Some(Set { bytes, kinds })))
     }
 
     /// Checks and shares a property section that stands by itself: its length and, up to the end of
@@ -439,36 +554,28 @@ impl Properties {
     }
 
     /// Whether each property may be there, and be there this often.
+    #[inline]
+    pub(crate) fn fit(&self, owner: PropertyOwner) -> bool {
+        self.kinds().fit(owner)
+    }
+
+    /// Which property may not be there, or not this often.
+    ///
+    /// # Errors
+    /// The first that may not.
+    #[inline]
     pub(crate) fn check(&self, owner: PropertyOwner) -> Result<(), DecodeErrorKind> {
-        let mut seen = 0u64;
-        let mut fields = Fields { left: self.as_bytes() };
-        while !fields.left.is_empty() {
-            let id = fields.id()?;
-            if !id.is_allowed_in(owner) {
-                return Err(DecodeErrorKind::PropertyNotAllowed(id));
-            }
-            let repeats = id == PropertyId::UserProperty
-                || id == PropertyId::SubscriptionIdentifier
-                    && owner == PropertyOwner::Packet(PacketType::Publish);
-            let bit = 1u64 << (id as u8);
-            if seen & bit != 0 && !repeats {
-                return Err(DecodeErrorKind::DuplicateProperty(id));
-            }
-            seen |= bit;
-            check_value(id, fields.value(id)?)?;
-        }
-        let method = 1u64 << (PropertyId::AuthenticationMethod as u8);
-        let data = 1u64 << (PropertyId::AuthenticationData as u8);
-        if seen & data != 0 && seen & method == 0 {
-            return Err(DecodeErrorKind::AuthDataWithoutMethod);
-        }
-        Ok(())
+        if self.fit(owner) { Ok(()) } else { check(self.as_bytes(), owner).map(|_| ()) }
+    }
+
+    fn kinds(&self) -> Kinds {
+        self.0.as_ref().map_or(Kinds::NONE, |set| set.kinds)
     }
 
     /// A copy of their own, which does not keep the packet they came in in memory.
     #[must_use]
     pub fn detached(&self) -> Self {
-        Self::of(Bytes::copy_from_slice(self.as_bytes()))
+        Self::of(Bytes::copy_from_slice(self.as_bytes()), self.kinds())
     }
 
     /// Whether there are none.
@@ -477,14 +584,14 @@ impl Properties {
     }
 
     /// Properties that were checked, or that need no check.
-    fn of(bytes: Bytes) -> Self {
-        Self(Some(bytes).filter(|bytes| !bytes.is_empty()))
+    fn of(bytes: Bytes, kinds: Kinds) -> Self {
+        Self(Some(Set { bytes, kinds }).filter(|set| !set.bytes.is_empty()))
     }
 
     /// The property section as bytes, without its length.
     pub fn as_bytes(&self) -> &Bytes {
         static NONE: Bytes = Bytes::new();
-        self.0.as_ref().unwrap_or(&NONE)
+        self.0.as_ref().map_or(&NONE, |set| &set.bytes)
     }
 
     fn fields(&self) -> Fields<'_> {
@@ -497,12 +604,16 @@ impl Properties {
     }
 
     /// Whether there is a property with this identifier.
+    #[inline]
     pub fn contains(&self, wanted: PropertyId) -> bool {
-        self.fields().any(|(id, _)| id == wanted)
+        self.kinds().contain(wanted)
     }
 
     /// The first property with this identifier.
     fn find(&self, wanted: PropertyId) -> Option<Property> {
+        if !self.contains(wanted) {
+            return None;
+        }
         let (id, value) = self.fields().find(|(id, _)| *id == wanted)?;
         meaning(id, value, self.as_bytes())
     }
@@ -514,6 +625,7 @@ impl Properties {
             return self.clone();
         }
         let mut kept = BytesMut::with_capacity(self.as_bytes().len());
+        let mut kinds = Kinds::NONE;
         let mut fields = self.fields();
         loop {
             let before = fields.left;
@@ -521,9 +633,10 @@ impl Properties {
             let len = before.len().saturating_sub(fields.left.len());
             if keep(id) {
                 kept.put_slice(before.get(..len).unwrap_or_default());
+                kinds = kinds.with(id);
             }
         }
-        Self::of(kept.freeze())
+        Self::of(kept.freeze(), kinds)
     }
 
     /// The user properties in their order.
@@ -611,7 +724,10 @@ impl fmt::Debug for Properties {
 
 /// Puts properties together one by one.
 #[derive(Debug, Default)]
-pub struct PropertiesBuilder(BytesMut);
+pub struct PropertiesBuilder {
+    bytes: BytesMut,
+    kinds: Kinds,
+}
 
 impl PropertiesBuilder {
     /// Appends a property.
@@ -620,11 +736,14 @@ impl PropertiesBuilder {
     /// When data is longer than 65,535 bytes, the property can't have this value, or all of it is
     /// longer than a packet can be. The properties are then as they were.
     pub fn push(&mut self, property: &Property) -> Result<&mut Self, EncodeError> {
-        let before = self.0.len();
-        match put_property(&mut self.0, property) {
-            Ok(()) if self.0.len() <= REMAINING_LENGTH_MAX as usize => Ok(self),
+        let before = self.bytes.len();
+        match put_property(&mut self.bytes, property) {
+            Ok(()) if self.bytes.len() <= REMAINING_LENGTH_MAX as usize => {
+                self.kinds = self.kinds.with(property.id());
+                Ok(self)
+            }
             done => {
-                self.0.truncate(before);
+                self.bytes.truncate(before);
                 Err(done.err().unwrap_or(EncodeError::TooLarge))
             }
         }
@@ -632,7 +751,7 @@ impl PropertiesBuilder {
 
     /// The properties so far.
     pub fn build(self) -> Properties {
-        Properties::of(self.0.freeze())
+        Properties::of(self.bytes.freeze(), self.kinds)
     }
 }
 

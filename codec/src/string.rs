@@ -9,6 +9,7 @@ use core::hash::{Hash, Hasher};
 use core::ops::{Deref, Range};
 
 use crate::STRING_LEN_MAX;
+use crate::topic::is_plain;
 
 /// Text of at most [`STRING_LEN_MAX`] bytes without U+0000, shared rather than copied when cloned.
 ///
@@ -216,6 +217,9 @@ impl Hash for MqttString {
 }
 
 pub(crate) fn check(bytes: &[u8]) -> Result<(), StringError> {
+    if bytes.len() <= STRING_LEN_MAX && is_plain(bytes) {
+        return Ok(());
+    }
     check_text(core::str::from_utf8(bytes).map_err(|_| StringError::NotUtf8)?)
 }
 

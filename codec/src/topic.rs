@@ -228,7 +228,7 @@ fn in_one_look(bytes: &[u8], len: usize) -> Option<bool> {
 
 /// Whether all of it is ASCII without wildcard or NUL, eight bytes at a time.
 #[inline]
-fn is_plain(text: &[u8]) -> bool {
+pub(crate) fn is_plain(text: &[u8]) -> bool {
     const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
     let (chunks, rest) = text.as_chunks::<8>();
     let last = match text.last_chunk::<8>() {

@@ -988,6 +988,60 @@ fn nothing_wrong_is_encoded_and_the_buffer_stays_as_it_was() {
 }
 
 #[test]
+fn properties_may_be_there_as_often_as_their_packet_says() {
+    use PacketType as Type;
+    use PropertyId as Id;
+    let all = |properties: &[Property]| Properties::new(properties.iter().cloned()).unwrap();
+    let text = || codec::MqttString::new("text").unwrap();
+    let packet = |packet: Type, properties: Properties| match packet {
+        Type::Publish => {
+            let topic = codec::TopicName::new("t").unwrap();
+            Packet::Publish(Publish { properties, ..Publish::new(topic, "") })
+        }
+        Type::PubAck => {
+            let ack = codec::Ack::new(codec::PacketId::MIN, ReasonCode::Success);
+            Packet::PubAck(codec::Ack { properties, ..ack })
+        }
+        _ => {
+            let connect = codec::Connect::new(V5, text());
+            Packet::Connect(Box::new(codec::Connect { properties, ..connect }))
+        }
+    };
+    let alias = &Property::TopicAlias(1);
+    let identifier = &Property::SubscriptionIdentifier(1);
+    let user = &Property::UserProperty(text(), text());
+    let reason = &Property::ReasonString(text());
+    let method = &Property::AuthenticationMethod(text());
+    let data = &Property::AuthenticationData(Bytes::new());
+    let rows = [
+        (Type::Publish, [alias, user, user], None),
+        (Type::Publish, [identifier, identifier, alias], None),
+        (Type::Publish, [alias, user, alias], Some(Id::TopicAlias)),
+        (Type::Publish, [user, method, alias], Some(Id::AuthenticationMethod)),
+        (Type::PubAck, [user, reason, user], None),
+        (Type::PubAck, [reason, user, reason], Some(Id::ReasonString)),
+        (Type::PubAck, [user, identifier, identifier], Some(Id::SubscriptionIdentifier)),
+        (Type::Connect, [method, user, data], None),
+        (Type::Connect, [data, method, user], None),
+        (Type::Connect, [data, user, user], Some(Id::AuthenticationData)),
+        (Type::Connect, [method, data, method], Some(Id::AuthenticationMethod)),
+    ];
+    for (owner, properties, refused) in rows {
+        let properties = all(&properties.map(Property::clone));
+        let want = refused.map_or(Ok(()), |id| Err(EncodeError::Property(id)));
+        let got = packet(owner, properties.clone()).encode(V5, &mut BytesMut::new());
+        assert_eq!(got, want, "{owner:?}: {properties:?}");
+        // What is known of them stays true of what is made of them.
+        assert_eq!(properties.detached(), properties);
+        for id in Id::ALL.iter().copied() {
+            let without: Vec<_> = properties.iter().filter(|other| other.id() != id).collect();
+            assert_eq!(properties.contains(id), without.len() != 3, "{id} in {properties:?}");
+            assert_eq!(properties.filtered(|other| other != id), all(&without), "without {id}");
+        }
+    }
+}
+
+#[test]
 fn a_head_is_checked_like_its_packet() {
     let fine = PublishHead {
         dup: false,
