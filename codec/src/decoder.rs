@@ -138,7 +138,10 @@ impl Decoder {
         {
             return Ok(Some(Packet::Publish(publish)));
         }
-        self.decode_any(buf)
+        // Were it returned from where it is written, a plain PUBLISH would be put together there as well, and then
+        // moved. So it stays in registers.
+        let packet = self.decode_any(buf)?;
+        Ok(packet)
     }
 
     /// Whatever there is, however unusual. By itself, so that the short way stays short where it is inlined.

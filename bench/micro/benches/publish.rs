@@ -64,9 +64,10 @@ fn room() -> BytesMut {
 #[inline(always)]
 fn ours_decodes(input: &mut Bytes, version: codec::ProtocolVersion) {
     let mut decoder = codec::Decoder::client(version, 1 << 20);
-    while let Some(packet) = decoder.decode(input).unwrap() {
+    while let Ok(Some(packet)) = decoder.decode(input) {
         black_box(packet);
     }
+    assert!(input.is_empty());
 }
 
 #[inline(always)]
