@@ -84,6 +84,8 @@ pub(super) fn Messages(props: &MessagesProps) -> Html {
         let link = link.clone();
         Callback::from(move |_: MouseEvent| link.send(Command::Export(kind)))
     };
+    let times = messages.rows.iter().take(made).map(|row| row.at_ms);
+    let times = time::room(times, crate::clock::now_ms());
     html! {
         <section class="messages" aria-labelledby="messages-heading">
             <header class="page-head">
@@ -108,7 +110,7 @@ pub(super) fn Messages(props: &MessagesProps) -> Html {
             if asks_nothing {
                 { unsubscribed(link, texts) }
             }
-            <div class="log-pane">
+            <div class={classes!("log-pane", times)}>
                 <div class="log-head" aria-hidden="true">
                     <span>{ texts.arrived }</span>
                     <span>{ texts.topic }</span>

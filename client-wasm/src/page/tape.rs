@@ -242,7 +242,7 @@ pub(super) fn Tape(props: &TapeProps) -> Html {
                 <span class="record-sign" aria-hidden="true"></span>
                 { if tape.recording.is_some() { texts.record_stop } else { texts.record } }
             </button>
-            <label class="button tape-file">
+            <label class="button tape-file" title={texts.replay_file}>
                 { texts.replay_file }
                 <input type="file" accept=".jsonl,.ndjson,.json,.txt" data-role="replay-file"
                     onchange={choose} />

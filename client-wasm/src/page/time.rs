@@ -15,6 +15,17 @@ pub(super) fn exact(at_ms: f64, now_ms: f64) -> String {
     if day(&at) == day(&now) { time } else { format!("{} {time}", day(&at)) }
 }
 
+/// The most letters of a time without a date, and of one with a date.
+const TIME_LEN: usize = "00:00:00.000".len();
+const DATED_LEN: usize = "2026-10-25 00:00:00.000".len();
+
+/// The class of a list in which these times stand below each other: how much room they take, as [`exact`]
+/// writes them.
+pub(super) fn room(times_ms: impl Iterator<Item = f64>, now_ms: f64) -> Option<&'static str> {
+    let len = times_ms.map(|at_ms| exact(at_ms, now_ms).len()).max()?;
+    (len > TIME_LEN).then_some(if len > DATED_LEN { "is-zoned" } else { "is-dated" })
+}
+
 /// How far the clock is from UTC at a moment, such as `+02:00`.
 fn zone(at_ms: f64) -> String {
     // A cast from a float keeps to the range of the integer.

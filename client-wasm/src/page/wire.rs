@@ -126,6 +126,8 @@ pub(super) fn WirePage(props: &WireProps) -> Html {
                 aria-pressed={(choice.is_sent == is_sent).to_string()}>{ name }</button>
         }
     };
+    let times = wire.rows.iter().take(made).map(|row| row.at_ms);
+    let times = time::room(times, crate::clock::now_ms());
     html! {
         <section class="wire" aria-labelledby="wire-heading">
             <header class="page-head">
@@ -156,7 +158,7 @@ pub(super) fn WirePage(props: &WireProps) -> Html {
                     title={texts.reconnect_explained}>{ texts.reconnect }</button>
             </header>
             <div class="wire-panes">
-                <div class="log-pane">
+                <div class={classes!("log-pane", times)}>
                     <div ref={rows.outer.clone()} class="log rows" role="listbox" tabindex="0"
                         aria-label={texts.wire} onkeydown={keys(&wire, choice.seq, &choose, &rows)}
                         aria-activedescendant={choice.seq.filter(is_there).map(row_id)}>

@@ -3,7 +3,7 @@
 use client_wasm::protocol::{Command, FileKind, Frame, MessageRow, Messages, MessagesView};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::dom::{Page, fill};
+use crate::dom::{Page, eventually, fill};
 
 fn frame(total: u32, new: u64) -> Frame {
     let row = |seq: u64| MessageRow {
@@ -40,6 +40,22 @@ async fn each_message_is_a_row_that_leads_to_its_topic() {
     assert!(page.find("[data-seq='3'] .kept").is_some());
     page.shows("[data-role=count]", "3").await;
     page.shows(".log-foot", "Older messages gone to make room: 5").await;
+}
+
+#[test]
+async fn a_time_of_another_day_has_room_beside_its_topic() {
+    let page = Page::open_at("en", "#/messages");
+    // Whichever day it is, it is not the one of these.
+    page.receive(frame(3, 0));
+    eventually("the time", || {
+        (page.text("[data-seq='3'] .log-time")?.len() == "1970-01-01 00:00:01.000".len())
+            .then_some(())
+    })
+    .await;
+    let time = page.find("[data-seq='3'] .log-time").unwrap();
+    assert!(time.scroll_width() <= time.client_width(), "{}", time.scroll_width());
+    let topic = page.find("[data-seq='3'] .log-topic").unwrap();
+    assert!(topic.offset_width() > 100, "{}", topic.offset_width());
 }
 
 #[test]
