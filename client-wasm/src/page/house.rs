@@ -19,9 +19,10 @@ use super::look::use_language;
 use super::messages::Messages;
 use super::palette::Palette;
 use super::publish::PublishPage;
-use super::rooms::{PAGE, PALETTE, Program, WIDGETS};
+use super::rooms::{KEYS, PAGE, PALETTE, Program, WIDGETS};
 use super::saving::hand_over;
 use super::settings::Settings;
+use super::sheet::Sheet;
 use super::shelf;
 use super::shell::use_route;
 use super::topics::Topics;
@@ -238,7 +239,11 @@ fn Room(props: &RoomProps) -> Html {
     let content = match props.place.as_str() {
         _ if !is_shown => Html::default(),
         PAGE => page(&route, &props.link, &host, &props.switchboard),
-        PALETTE => html! { <Palette link={props.link.clone()} /> },
+        PALETTE => {
+            let (link, switchboard) = (props.link.clone(), props.switchboard.clone());
+            html! { <Palette {link} {switchboard} /> }
+        }
+        KEYS => html! { <Sheet /> },
         WIDGETS => {
             let link = props.link.clone();
             html! { <Widgets {link} /> }

@@ -1,15 +1,13 @@
-//! Keys that work all over the page, and the sheet that lists them.
+//! Keys that work all over the page. The sheet that lists them is the second program's: see `sheet.rs`.
 //!
 //! Single keys can be turned off, as WCAG 2.2 §2.1.4 asks: who speaks to the computer presses many.
 
 use gloo_events::{EventListener, EventListenerOptions};
 use wasm_bindgen::JsCast;
-use web_sys::{Event, HtmlDialogElement, HtmlElement, HtmlInputElement, KeyboardEvent};
-use yew::prelude::*;
+use web_sys::{Event, HtmlElement, KeyboardEvent};
 
-use super::{kept, look, use_texts};
+use super::{kept, look};
 use crate::route::Route;
-use crate::texts::Texts;
 
 /// Where the browser keeps whether single keys are off.
 const OFF_KEY: &str = "single-keys-off";
@@ -17,8 +15,8 @@ const OFF_KEY: &str = "single-keys-off";
 /// Told to the window when the command palette is asked for…
 pub(super) const PALETTE_EVENT: &str = "palette";
 
-/// …and when the list of keys is, from the other program.
-const HELP_EVENT: &str = "keys";
+/// …and when the list of keys is.
+pub(super) const HELP_EVENT: &str = "keys";
 
 /// What a key asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,11 +50,13 @@ fn takes_text(event: &KeyboardEvent) -> bool {
     })
 }
 
-fn are_off() -> bool {
+/// Whether single keys do nothing.
+pub(super) fn are_off() -> bool {
     kept::read(OFF_KEY).is_some()
 }
 
-fn turn(on: bool) {
+/// Turns single keys on or off.
+pub(super) fn turn(on: bool) {
     if on {
         kept::forget(OFF_KEY);
     } else {
@@ -66,15 +66,7 @@ fn turn(on: bool) {
 }
 
 /// Listens as long as the page lives.
-pub(super) fn listen(help: NodeRef) -> impl FnOnce() {
-    let asked_for_help = {
-        let help = help.clone();
-        web_sys::window().map(|window| {
-            EventListener::new(&window, HELP_EVENT, move |_| {
-                show(&help);
-            })
-        })
-    };
+pub(super) fn listen() -> impl FnOnce() {
     let listener = web_sys::window().map(|window| {
         let options = EventListenerOptions::enable_prevent_default();
         EventListener::new_with_options(&window, "keydown", options, move |event| {
@@ -90,13 +82,13 @@ pub(super) fn listen(help: NodeRef) -> impl FnOnce() {
                 return;
             }
             if let Some(asked) = asked(&event.key())
-                && follow(asked, &help)
+                && follow(asked)
             {
                 event.prevent_default();
             }
         })
     });
-    move || drop((listener, asked_for_help))
+    move || drop(listener)
 }
 
 /// Opens the command palette.
@@ -104,7 +96,7 @@ pub(super) fn ask_for_palette() {
     tell(PALETTE_EVENT);
 }
 
-/// Opens the list of keys, from either program.
+/// Opens the list of keys.
 pub(super) fn ask_for_help() {
     tell(HELP_EVENT);
 }
@@ -117,7 +109,7 @@ fn tell(event: &str) {
 }
 
 /// Does what was asked for; says whether there was something to do.
-fn follow(asked: Asked, help: &NodeRef) -> bool {
+fn follow(asked: Asked) -> bool {
     let Some(window) = web_sys::window() else { return false };
     match asked {
         Asked::Search => {
@@ -127,7 +119,10 @@ fn follow(asked: Asked, help: &NodeRef) -> bool {
                 .and_then(|element| element.dyn_into::<HtmlElement>().ok());
             found.is_some_and(|input| input.focus().is_ok())
         }
-        Asked::Help => show(help),
+        Asked::Help => {
+            ask_for_help();
+            true
+        }
         Asked::Wall => {
             look::toggle_wall();
             true
@@ -136,59 +131,4 @@ fn follow(asked: Asked, help: &NodeRef) -> bool {
             .get(index)
             .is_some_and(|route| window.location().set_hash(&route.href()).is_ok()),
     }
-}
-
-/// Opens the sheet, if it is not open already.
-pub(super) fn show(help: &NodeRef) -> bool {
-    help.cast::<HtmlDialogElement>()
-        .is_some_and(|dialog| !dialog.open() && dialog.show_modal().is_ok())
-}
-
-#[derive(PartialEq, Properties)]
-pub(super) struct SheetProps {
-    pub(super) dialog: NodeRef,
-}
-
-/// The list of keys.
-#[component]
-pub(super) fn Sheet(props: &SheetProps) -> Html {
-    let texts = use_texts();
-    let onchange = Callback::from(|event: yew::events::Event| {
-        if let Some(input) = event.target_dyn_into::<HtmlInputElement>() {
-            turn(input.checked());
-        }
-    });
-    html! {
-        <dialog ref={props.dialog.clone()} class="sheet" aria-labelledby="keys-heading">
-            <h2 class="panel-heading" id="keys-heading">{ texts.keys }</h2>
-            <dl class="keys">
-                { for rows(texts).into_iter().map(|(keys, what)| html! {
-                    <div class="key-row">
-                        <dt>{ for keys.iter().map(|key| html! { <kbd>{ key }</kbd> }) }</dt>
-                        <dd>{ what }</dd>
-                    </div>
-                }) }
-            </dl>
-            <form class="form" method="dialog">
-                <label class="form-check">
-                    <input type="checkbox" checked={!are_off()} {onchange} />
-                    <span>{ texts.keys_on }</span>
-                </label>
-                <button class="button" type="submit">{ texts.close }</button>
-            </form>
-        </dialog>
-    }
-}
-
-fn rows(texts: &Texts) -> Vec<(Vec<String>, &'static str)> {
-    let numbers = (1..=Route::PAGES.len()).map(|number| number.to_string()).collect();
-    let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect();
-    vec![
-        (numbers, texts.keys_pages),
-        (keys(&["Ctrl", "K"]), texts.keys_palette),
-        (keys(&["/"]), texts.keys_search),
-        (keys(&["w"]), texts.keys_wall),
-        (keys(&["?"]), texts.keys_help),
-        (keys(&["Esc"]), texts.keys_escape),
-    ]
 }

@@ -31,6 +31,7 @@ mod rows;
 mod saving;
 mod search;
 mod settings;
+mod sheet;
 mod shelf;
 mod shell;
 mod sparkline;

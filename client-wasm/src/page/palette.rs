@@ -6,6 +6,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlDialogElement, HtmlElement, HtmlInputElement, KeyboardEvent};
 use yew::prelude::*;
 
+use super::connections::Switchboard;
 use super::field::use_field;
 use super::house::use_texts;
 use super::keys;
@@ -13,8 +14,10 @@ use super::link::Link;
 use super::look::{self, Look};
 use super::messages;
 use super::shell::name;
+use super::widgets;
 use crate::protocol::{Command, Connection, FileKind};
 use crate::route::{Ask, Route};
+use crate::switchboard::{Ask as Asked, Told};
 use crate::texts::{RoomsTexts, fill};
 
 /// What a line of the palette does.
@@ -24,6 +27,8 @@ enum Act {
     Send(Command),
     Pause(bool),
     Board(Ask),
+    ExportBoard,
+    Ask(Asked),
     Look(Look, &'static str),
     Wall,
     Help,
@@ -40,6 +45,7 @@ struct Entry {
 #[derive(PartialEq, Properties)]
 pub(super) struct PaletteProps {
     pub(super) link: Link,
+    pub(super) switchboard: Switchboard,
 }
 
 /// It opens as soon as it is there, and later with the same keys.
@@ -71,16 +77,18 @@ pub(super) fn Palette(props: &PaletteProps) -> Html {
             move || drop(listener)
         });
     }
+    let told = use_field(&props.switchboard.told);
     let topics = if text.trim().is_empty() { &[] } else { found.as_slice() };
-    let entries = entries(&text, topics, tape.recording.is_some(), is_online, texts);
+    let entries = entries(&text, topics, &told, tape.recording.is_some(), is_online, texts);
     let current = (*active).min(entries.len().saturating_sub(1));
     let run = {
         let (link, dialog) = (link.clone(), dialog.clone());
+        let ask = props.switchboard.ask.clone();
         move |entry: &Entry| {
             if let Some(dialog) = dialog.cast::<HtmlDialogElement>() {
                 dialog.close();
             }
-            act(&link, &entry.act);
+            act(&link, &ask, &entry.act);
         }
     };
     let oninput = {
@@ -167,6 +175,7 @@ pub(super) fn Palette(props: &PaletteProps) -> Html {
 fn entries(
     text: &str,
     topics: &[String],
+    told: &[Told],
     is_recording: bool,
     is_online: bool,
     texts: &'static RoomsTexts,
@@ -205,6 +214,13 @@ fn entries(
         (texts.import_board, Ask::Import),
     ] {
         action(name.to_owned(), Act::Board(ask));
+    }
+    if widgets::has_some() {
+        action(texts.palette_export_board.to_owned(), Act::ExportBoard);
+    }
+    for other in told.iter().filter(|told| !told.is_shown) {
+        let name = fill(texts.palette_show, &[&other.title]);
+        action(name, Act::Ask(Asked::Show { id: other.id.clone() }));
     }
     for look in Look::ALL {
         for choice in look.choices().iter().filter(|choice| **choice != look.chosen()) {
@@ -262,8 +278,10 @@ fn go(href: &str) {
     }
 }
 
-fn act(link: &Link, act: &Act) {
+fn act(link: &Link, ask: &Callback<Asked>, act: &Act) {
     match act {
+        Act::ExportBoard => widgets::export(),
+        Act::Ask(asked) => ask.emit(asked.clone()),
         Act::Go(route) => go(&route.href()),
         Act::Board(ask) => go(&ask.href()),
         Act::Pause(is_paused) => {

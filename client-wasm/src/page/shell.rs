@@ -11,7 +11,7 @@ use super::figures::Figures;
 use super::hub::{Hub, Opened, Switcher};
 use super::icon::{Icon, icon};
 use super::keys;
-use super::rooms::{PAGE, PALETTE, Rooms, Slot};
+use super::rooms::{KEYS, PAGE, PALETTE, Rooms, Slot};
 use super::status::{Status, Trouble};
 use super::use_texts;
 use crate::route::Route;
@@ -47,23 +47,15 @@ fn Around(props: &AroundProps) -> Html {
     let texts = use_texts();
     let route = use_route();
     let main = use_node_ref();
-    let help = use_node_ref();
-    {
-        let help = help.clone();
-        use_effect_with((), move |()| keys::listen(help));
-    }
+    use_effect_with((), |()| keys::listen());
     use_effect_with((), |()| {
         let followed = awake::follow();
         move || drop(followed)
     });
     {
         let main = main.clone();
-        let title = fill(texts.title, &[name(&route, texts), title]);
         let is_first = use_mut_ref(|| true);
         use_effect_with((route.page(), id.clone()), move |_| {
-            if let Some(document) = web_sys::window().and_then(|window| window.document()) {
-                document.set_title(&title);
-            }
             // Who went to another page goes on reading there, not at its link.
             if !is_first.replace(false)
                 && let Some(main) = main.cast::<HtmlElement>()
@@ -75,17 +67,13 @@ fn Around(props: &AroundProps) -> Html {
             }
         });
     }
-    let has_palette = use_state(|| false);
-    {
-        let has_palette = has_palette.clone();
-        use_effect_with((), move |()| {
-            // It opens when it is there; from then on it listens itself.
-            let listener = web_sys::window().map(|window| {
-                EventListener::new(&window, keys::PALETTE_EVENT, move |_| has_palette.set(true))
-            });
-            move || drop(listener)
-        });
-    }
+    use_effect_with(fill(texts.title, &[name(&route, texts), title]), |title| {
+        if let Some(document) = web_sys::window().and_then(|window| window.document()) {
+            document.set_title(title);
+        }
+    });
+    let has_palette = use_asked_for(keys::PALETTE_EVENT);
+    let has_keys = use_asked_for(keys::HELP_EVENT);
     let show_palette = Callback::from(|_: MouseEvent| keys::ask_for_palette());
     let skip = {
         let main = main.clone();
@@ -96,12 +84,7 @@ fn Around(props: &AroundProps) -> Html {
             }
         })
     };
-    let show_help = {
-        let help = help.clone();
-        Callback::from(move |_: MouseEvent| {
-            keys::show(&help);
-        })
-    };
+    let show_help = Callback::from(|_: MouseEvent| keys::ask_for_help());
     html! {
         <div class="shell">
             <a class="skip" href="#main" onclick={skip}>{ texts.skip }</a>
@@ -149,12 +132,30 @@ fn Around(props: &AroundProps) -> Html {
                     }
                 </main>
             </div>
-            <keys::Sheet dialog={help} />
-            if *has_palette {
+            if has_keys {
+                <Slot rooms={rooms.clone()} place={KEYS} />
+            }
+            if has_palette {
                 <Slot rooms={rooms.clone()} place={PALETTE} />
             }
         </div>
     }
+}
+
+/// Whether something of the second program was asked for once. It opens when it is there; from then on it
+/// listens itself.
+#[hook]
+fn use_asked_for(event: &'static str) -> bool {
+    let is_asked_for = use_state(|| false);
+    {
+        let is_asked_for = is_asked_for.clone();
+        use_effect_with((), move |()| {
+            let listener = web_sys::window()
+                .map(|window| EventListener::new(&window, event, move |_| is_asked_for.set(true)));
+            move || drop(listener)
+        });
+    }
+    *is_asked_for
 }
 
 /// A page beside those of the navigation.

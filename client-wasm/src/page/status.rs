@@ -1,7 +1,7 @@
 //! The connection, always in sight: its state, why there is none, and when the next try is.
 
 use wasm_bindgen::JsCast;
-use web_sys::{FormData, HtmlFormElement, HtmlInputElement};
+use web_sys::{FormData, HtmlElement, HtmlFormElement, HtmlInputElement};
 use yew::prelude::*;
 
 use super::field::use_field;
@@ -123,6 +123,15 @@ fn SignInForm(props: &SignInProps) -> Html {
             }
         });
     }
+    // Who has signed in goes on at the page, as the form goes.
+    use_effect_with((), |()| {
+        || {
+            let main = web_sys::window().and_then(|w| w.document()?.get_element_by_id("main"));
+            if let Some(main) = main.and_then(|main| main.dyn_into::<HtmlElement>().ok()) {
+                let _focused = main.focus();
+            }
+        }
+    });
     let onsubmit = {
         let link = props.link.clone();
         Callback::from(move |event: SubmitEvent| {

@@ -363,6 +363,9 @@ fn state(told: &Replaying, texts: &RoomsTexts) -> String {
         let why = super::publish::reason(why, texts);
         parts.push(fill(texts.replay_failed, &[&grouped(count), &why]));
     }
+    if told.is_done && told.sent == 0 && told.failed == 0 {
+        return texts.replay_nothing.to_owned();
+    }
     if told.is_done {
         parts.push(texts.replay_done.to_owned());
     } else if let Some(why) = &told.held {

@@ -394,10 +394,7 @@ fn tools(
         Callback::from(move |_: MouseEvent| form.set(Some(Widget::default())))
     };
     let on = |callback: &Callback<()>| callback.reform(|_: MouseEvent| ());
-    let on_save = {
-        let board = Rc::clone(editor.board());
-        Callback::from(move |_: MouseEvent| save(file::write(&board).as_bytes(), FILE_NAME))
-    };
+    let on_save = Callback::from(|_: MouseEvent| export());
     let on_share = {
         let (board, notice) = (Rc::clone(editor.board()), notice.clone());
         Callback::from(move |_: MouseEvent| notice.set(Some(share(&board, words))))
@@ -459,6 +456,16 @@ fn tools(
             </button>
         </div>
     }
+}
+
+/// Whether there is anything on the board.
+pub(super) fn has_some() -> bool {
+    !Saved::here().editor().get().board().widgets.is_empty()
+}
+
+/// Hands the board to the browser as a file.
+pub(super) fn export() {
+    save(file::write(Saved::here().editor().get().board()).as_bytes(), FILE_NAME);
 }
 
 /// Copies the link of a board.

@@ -140,16 +140,6 @@ Texts {
     subscribe_else,
     /// The list of keys.
     keys,
-    /// Turns single keys on and off.
-    keys_on,
-    /// What keys do.
-    keys_pages,
-    /// What a key does.
-    keys_search,
-    /// What a key does.
-    keys_help,
-    /// What a key does.
-    keys_escape,
     /// Closes a sheet.
     close,
     /// State of the connection.
@@ -328,10 +318,6 @@ Texts {
     rooms_failed_advice,
     /// A button.
     reload,
-    /// What a key does.
-    keys_palette,
-    /// What a key does.
-    keys_wall,
     /// Opens the command palette.
     go_to,
 }
@@ -340,6 +326,70 @@ Texts {
 texts! {
 /// Every text of the pages that are not part of the first load, in one language.
 RoomsTexts on Texts {
+    /// Turns single keys on and off.
+    keys_on,
+    /// What keys do.
+    keys_pages,
+    /// What keys do.
+    keys_search,
+    /// What keys do.
+    keys_help,
+    /// What keys do.
+    keys_escape,
+    /// What keys do.
+    keys_palette,
+    /// What keys do.
+    keys_wall,
+    /// A key of the keyboard.
+    key_shift,
+    /// A key of the keyboard.
+    key_enter,
+    /// A key of the keyboard.
+    key_space,
+    /// A key of the keyboard.
+    key_delete,
+    /// The keys of a part of the page.
+    keys_board,
+    /// What keys do.
+    keys_move,
+    /// What keys do.
+    keys_size,
+    /// What keys do.
+    keys_edit,
+    /// What keys do.
+    keys_tools,
+    /// What keys do.
+    keys_remove,
+    /// What keys do.
+    keys_undo,
+    /// What keys do.
+    keys_redo,
+    /// The keys of a part of the page.
+    keys_chart,
+    /// What keys do.
+    keys_read,
+    /// What keys do.
+    keys_zoom,
+    /// What keys do.
+    keys_pan,
+    /// What keys do.
+    keys_back,
+    /// The keys of a part of the page.
+    keys_lists,
+    /// What keys do.
+    keys_rows,
+    /// What keys do.
+    keys_branch,
+    /// What keys do.
+    keys_siblings,
+    /// What keys do.
+    keys_send,
+    /// A command.
+    palette_export_board,
+    /// A command; the name of a connection.
+    palette_show,
+    /// A file without a message that can be replayed.
+    replay_nothing,
     /// The search box of the topics.
     search_topics,
     /// What may be typed into it.
