@@ -1,7 +1,8 @@
 // The service worker: without a network the page opens all the same, and says that it isn't connected.
 //
-// The builder of the dashboard puts two constants before this: VERSION, which is another one whenever any
-// file is another one, and FILES, the first load.
+// The builder of the dashboard puts three constants before this: VERSION, which is another one whenever any
+// file is another one, FILES, the first load, and REST, what further pages need, all with a hash in their
+// names. The first load is kept at once; the rest when the page is idle, which it says.
 //
 // Old and new are never mixed. The page always comes from the broker where that answers, and the files
 // that it names carry the hash of their content in their names: what was kept under such a name is what
@@ -19,6 +20,16 @@ const HASHED = /-[0-9a-f]{16}\.\w+$/;
 addEventListener("install", (event) => {
   event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(FILES)));
 });
+
+addEventListener("message", (event) => {
+  // What can't be had now is had when somebody goes there, or when the page is opened again.
+  if (event.data === "rest") event.waitUntil(keepRest().catch(() => {}));
+});
+
+async function keepRest() {
+  // One after the other, so that whatever the page itself wants is not behind all of them.
+  for (const name of REST) await keptOrFetched(new Request(name));
+}
 
 addEventListener("activate", (event) => {
   const forget = (names) =>

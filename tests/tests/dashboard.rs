@@ -186,6 +186,11 @@ fn without_the_broker_the_page_opens_all_the_same_and_says_so() {
     let is_kept = "navigator.serviceWorker.getRegistration() \
                    .then((kept) => kept?.active?.state === 'activated')";
     page.browser.wait_for("the worker that keeps the page", is_kept, &[]);
+    // It keeps the second program too, though nobody has gone to a page of it.
+    let rest = "caches.keys().then(async (names) => { \
+                    const all = await Promise.all(names.map(async (name) => (await caches.open(name)).keys())); \
+                    return all.flat().filter((kept) => kept.url.includes('/rooms-')).length === 3; })";
+    page.browser.wait_for("the second program is kept", rest, &[]);
     broker.kill();
 
     let address = format!("http://127.0.0.1:{}/", ports.ws);
@@ -195,12 +200,17 @@ fn without_the_broker_the_page_opens_all_the_same_and_says_so() {
     let said = "document.querySelector('.trouble-text').innerText.includes('No answer from')";
     page.browser.wait_for("why", said, &[]);
     page.picture("without-a-network");
+    // A page that nobody has been to opens too.
+    page.go("publish");
+    let form = "document.querySelector('form[data-role=publish]') !== null";
+    page.browser.wait_for("the form of the page", form, &[]);
+    page.go("sensors");
 
     let broker = Broker::start_on(ports, &[]);
     publish(&broker, Version::V311, &["-t", "home/porch/lamp", "-m", "off", "-r", "-q", "1"]);
     page.wait_for_connection("online");
     page.wait_for_value("home/porch/lamp", "off");
-    // Now that it runs from what was kept, further pages come from the broker as ever.
+    // Further pages go on as ever.
     page.go("topics");
     page.browser.wait_for("its topics", "document.querySelector('.tree-row') !== null", &[]);
 }

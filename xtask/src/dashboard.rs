@@ -31,19 +31,22 @@ pub(crate) fn build() -> Result<PathBuf> {
     let links = page::links(&page)?;
     let mut site = Site::open(workspace::target().join("dashboard"))?;
     let styles = styles(&mut site, &links)?;
-    let mut first_load: Vec<String> = styles.get(FIRST_PROGRAM).cloned().into_iter().collect();
+    let mut shell = Shell::default();
+    for (program, name) in &styles {
+        shell.files_of(program).push(name.clone());
+    }
     let mut is_styled = false;
     let mut replacements = Vec::new();
     for link in links {
         let text = match link.require("rel")? {
             _ if link.get("data-development").is_some() => String::new(),
-            "rust" => program(&mut site, &link, &styles, &mut first_load)?,
+            "rust" => program(&mut site, &link, &styles, &mut shell)?,
             "copy-file" => {
                 let file = linked_file(&link)?;
                 let name = file_name(&file)?;
                 site.put(&name, &read(&file)?)?;
                 // Pictures are for the system that installs the page, not for the page.
-                first_load.extend((!name.ends_with(".png")).then_some(name));
+                shell.first_load.extend((!name.ends_with(".png")).then_some(name));
                 String::new()
             }
             // All sheets of the first load are one, in the place of the first.
@@ -60,26 +63,47 @@ pub(crate) fn build() -> Result<PathBuf> {
     let page = page::replace(&page, &replacements);
     site.put("index.html", page.as_bytes())?;
     let worker = read_text(&workspace::root().join(OFFLINE))?;
-    let worker = with_files(&worker, &page, &first_load, &site)?;
+    let worker = with_files(&worker, &page, &shell, &site)?;
     site.put("offline.js", worker.as_bytes())?;
     site.close()
 }
 
-/// The service worker, which keeps the first load for when there is no network.
+/// The service worker, which keeps the page for when there is no network.
 const OFFLINE: &str = "client-wasm/app/offline.js";
 
-/// The service worker with what it has to know: the files of the first load, and a version that is
-/// another one whenever one of them is.
-fn with_files(worker: &str, page: &str, first_load: &[String], site: &Site) -> Result<String> {
+/// The files that the page needs where there is no network.
+#[derive(Default)]
+struct Shell {
+    first_load: Vec<String>,
+    /// What is fetched when the page has nothing else to do.
+    rest: Vec<String>,
+}
+
+impl Shell {
+    fn files_of(&mut self, program: &str) -> &mut Vec<String> {
+        if program == FIRST_PROGRAM { &mut self.first_load } else { &mut self.rest }
+    }
+}
+
+/// The service worker with what it has to know: the files of the first load and those of the rest, and a
+/// version that is another one whenever one of them is. The rest is in it by its names, which the page has
+/// too, and which carry a hash.
+fn with_files(worker: &str, page: &str, shell: &Shell, site: &Site) -> Result<String> {
     let mut all = page.as_bytes().to_vec();
-    for name in first_load {
+    for name in &shell.first_load {
         all.extend(name.as_bytes());
         all.extend(read(&site.folder.join(name))?);
     }
-    let names = first_load.iter().map(|name| format!(r#""./{name}""#));
-    let names: Vec<_> = [r#""./""#.to_owned()].into_iter().chain(names).collect();
-    let (version, files) = (short_hash(&all), names.join(", "));
-    Ok(format!("const VERSION = \"{version}\";\nconst FILES = [{files}];\n\n{worker}"))
+    let quoted = |names: &[String]| -> Vec<String> {
+        names.iter().map(|name| format!(r#""./{name}""#)).collect()
+    };
+    let first: Vec<_> =
+        [r#""./""#.to_owned()].into_iter().chain(quoted(&shell.first_load)).collect();
+    let (version, first, rest) =
+        (short_hash(&all), first.join(", "), quoted(&shell.rest).join(", "));
+    Ok(format!(
+        "const VERSION = \"{version}\";\nconst FILES = [{first}];\nconst REST = [{rest}];\n\n{worker}"
+    ))
 }
 
 /// The style sheets of each program as one, in their order; returns the names by program.
@@ -107,7 +131,7 @@ fn program(
     site: &mut Site,
     link: &Link,
     styles: &BTreeMap<String, String>,
-    first_load: &mut Vec<String>,
+    shell: &mut Shell,
 ) -> Result<String> {
     let name = link.require("data-bin")?;
     let wasm = compile(link)?;
@@ -141,18 +165,22 @@ fn program(
     for (file, bytes) in files_below(&folder.join("snippets"), "snippets")? {
         site.put(&file, &bytes)?;
     }
+    shell.files_of(name).extend([&glue, &module].map(String::clone));
     if name != FIRST_PROGRAM {
         let style = styles.get(name).map(|style| format!(r#" data-style="./{style}""#));
         return Ok(format!(r#"<link rel="{name}" href="./{glue}"{}>"#, style.unwrap_or_default()));
     }
     // A page that came without TLS from another machine may have no service worker; and where a browser
-    // takes none, the page does without.
+    // takes none, the page does without. Once it runs and the page is idle, it is to keep the rest as well.
     let start = format!(
         "import init from './{glue}';\nawait init();\n\
-         navigator.serviceWorker?.register('./offline.js').catch(() => {{}});\n"
+         const offline = navigator.serviceWorker;\n\
+         offline?.register('./offline.js').catch(() => {{}});\n\
+         offline?.ready.then(({{ active }}) =>\n\
+         (globalThis.requestIdleCallback ?? setTimeout)(() => active.postMessage('rest')));\n"
     );
     let start = site.put_hashed("start.js", start.as_bytes())?;
-    first_load.extend([&glue, &module, &start].map(String::clone));
+    shell.first_load.push(start.clone());
     Ok([
         format!(r#"<link rel="modulepreload" href="./{glue}">"#),
         format!(
@@ -386,10 +414,12 @@ mod tests {
         let mut site = Site::open(empty_folder("offline")).unwrap();
         let mut with = |page: &str, style: &str| {
             site.put("worker.js", style.as_bytes()).unwrap();
-            with_files("rest", page, &["worker.js".into()], &site).unwrap()
+            let (first_load, rest) = (vec!["worker.js".into()], vec!["rooms-1.js".into()]);
+            with_files("rest", page, &Shell { first_load, rest }, &site).unwrap()
         };
         let first = with("page", "a");
         assert!(first.contains(r#"const FILES = ["./", "./worker.js"];"#), "{first}");
+        assert!(first.contains(r#"const REST = ["./rooms-1.js"];"#), "{first}");
         assert!(first.ends_with("\nrest"), "{first}");
         assert_eq!(first, with("page", "a"));
         assert_ne!(first, with("page", "b"));
