@@ -212,6 +212,22 @@ pub(crate) fn plain_publish<I: Input>(
     })
 }
 
+/// An acknowledgement as nearly all are, which is its Packet Identifier and nothing else, so that nothing of the
+/// buffer has to be shared for it. `None` for any other, and for whatever is wrong with it.
+#[inline]
+pub(crate) fn plain_ack(header: FixedHeader, bytes: &[u8]) -> Option<Packet> {
+    let body = bytes.get(usize::from(header.header_len)..header.packet_len())?;
+    let packet_id = PacketId::new(u16::from_be_bytes(body.try_into().ok()?))?;
+    let ack = Ack::new(packet_id, ReasonCode::Success);
+    Some(match header.packet {
+        PacketType::PubAck => Packet::PubAck(ack),
+        PacketType::PubRec => Packet::PubRec(ack),
+        PacketType::PubRel => Packet::PubRel(ack),
+        PacketType::PubComp => Packet::PubComp(ack),
+        _ => return None,
+    })
+}
+
 /// What is left of the frame becomes the payload: one reference count less than a slice of it.
 #[inline]
 fn publish(header: FixedHeader, frame: Bytes, version: ProtocolVersion) -> Result<Packet, Kind> {

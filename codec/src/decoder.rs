@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::decode::{decode_body, plain_publish};
+use crate::decode::{decode_body, plain_ack, plain_publish};
 use crate::error::{DecodeError, DecodeErrorKind as Kind};
 use crate::{FixedHeader, Packet, PacketType, Properties, PropertyId, ProtocolVersion, ReasonCode};
 
@@ -156,6 +156,10 @@ impl Decoder {
         };
         if bytes.len() < header.packet_len() {
             return Ok(None);
+        }
+        if let Some(packet) = plain_ack(header, bytes) {
+            buf.skip(header.packet_len());
+            return Ok(Some(packet));
         }
         let frame = buf.take(header.packet_len());
         let fail = |kind| DecodeError { packet: Some(header.packet), kind };
