@@ -5,7 +5,9 @@
 //! a third, small value; and when nothing of a parcel is needed any more, all three go. A parcel of
 //! which most is not needed is written again without that, some time later.
 
-use hashbrown::{HashMap, HashSet};
+use std::collections::BTreeMap;
+
+use hashbrown::HashSet;
 
 use super::engine::{Batch, Engine, EngineError};
 use super::parcel::{Parcel, Place};
@@ -117,7 +119,9 @@ fn marked(marks: &[u8], index: u16) -> (bool, bool) {
 /// All that parcels have stored and that is still there.
 #[derive(Debug, Default)]
 pub(super) struct Packs {
-    packs: HashMap<u64, Pack>,
+    /// By their numbers. A new one has the highest, so it stands beside those before it: in a table of hashes it
+    /// would be somewhere in memory that nobody has looked at lately.
+    packs: BTreeMap<u64, Pack>,
     /// Those that changed since they were last looked at for waste.
     worn: HashSet<u64>,
     /// How many deliveries have not ended.

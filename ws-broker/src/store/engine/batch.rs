@@ -71,6 +71,11 @@ impl Batch {
 pub(crate) struct Changes<'a>(&'a [u8]);
 
 impl<'a> Changes<'a> {
+    /// Bytes of the changes that are left.
+    pub(super) fn bytes_left(&self) -> usize {
+        self.0.len()
+    }
+
     /// The changes that `bytes` stand for, if that is what they do to their end.
     pub(super) fn of(bytes: &'a [u8]) -> Option<Self> {
         let mut rest = bytes;

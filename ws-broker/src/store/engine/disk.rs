@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use parking_lot::RwLock;
+
 /// A folder with files in it.
 pub(super) trait Disk: Send + Sync + fmt::Debug {
     /// The names of all files.
@@ -52,16 +54,31 @@ pub(super) trait DiskFile: Send + Sync + fmt::Debug {
 /// A file that lies in memory, which only its owner writes to.
 #[derive(Debug)]
 pub(super) struct Sheet {
-    /// What lies there.
-    pub page: Box<dyn Page>,
+    /// What lies there. Whoever reads it keeps it: only one that nobody else has is used again.
+    pub page: SharedPage,
     /// The file, for who is to make it last.
     pub file: Arc<dyn DiskFile>,
 }
 
+impl Sheet {
+    /// A sheet of this memory and this file, which are the same.
+    pub(super) fn new(page: impl Page + 'static, file: Arc<dyn DiskFile>) -> Self {
+        Self { page: Arc::new(RwLock::new(page)), file }
+    }
+
+    /// Whether somebody may read in it still.
+    pub(super) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.page) > 1
+    }
+}
+
+/// A page that one writes to and others read.
+pub(super) type SharedPage = Arc<RwLock<dyn Page>>;
+
 /// Memory that is a file: what was written to it outlives this program without its asking the system.
 pub(super) trait Page: Send + Sync + fmt::Debug {
-    /// Its length in bytes.
-    fn len(&self) -> usize;
+    /// All that stands there.
+    fn bytes(&self) -> &[u8];
 
     /// Writes all of `bytes` at `offset`. If the program is killed meanwhile, any of them may be there.
     fn write(&mut self, offset: usize, bytes: &[u8]) -> io::Result<()>;

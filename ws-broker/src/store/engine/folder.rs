@@ -72,7 +72,7 @@ impl Disk for Folder {
         }
         let file = self.create_file(name)?;
         let page = mapped::map(&file, len)?;
-        Ok(page.map(|page| Sheet { page: Box::new(page), file: Arc::new(file) }))
+        Ok(page.map(|page| Sheet::new(page, Arc::new(file))))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

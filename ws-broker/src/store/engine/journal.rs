@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use bytes::BufMut;
 
-use super::disk::{Disk, DiskFile, Sheet};
+use super::disk::{Disk, DiskFile, SharedPage, Sheet};
 use crate::limits::STORE_SPARE_BYTES_MAX;
 
 const FILE_MAGIC: [u8; 8] = *b"wsb-jnl2";
@@ -92,7 +92,8 @@ impl Writer {
         Ok(Self::new(Writing::Growing { file, record: Vec::new() }, first))
     }
 
-    /// Begins a sheet of `len` bytes, unless this disk has none: the spare one, if it is there.
+    /// Begins a sheet of `len` bytes, unless this disk has none: the spare one, if it is there and nobody reads in
+    /// it any more.
     pub(super) fn create_sheet(
         disk: &dyn Disk,
         first: u64,
@@ -100,13 +101,16 @@ impl Writer {
         spare: Option<Sheet>,
         len: usize,
     ) -> io::Result<Option<Self>> {
-        let (found, from) = match spare {
+        let (found, from) = match spare.filter(|sheet| !sheet.is_shared()) {
             Some(sheet) => (Some(sheet), SPARE_FILE),
             None => (disk.create_sheet(NEW_FILE, len)?, NEW_FILE),
         };
-        let Some(mut sheet) = found else { return Ok(None) };
-        sheet.page.mark(FILE_HEAD, NO_RECORD)?;
-        sheet.page.write(0, &file_head(disk, first, on_disk, true))?;
+        let Some(sheet) = found else { return Ok(None) };
+        {
+            let mut page = sheet.page.write();
+            page.mark(FILE_HEAD, NO_RECORD)?;
+            page.write(0, &file_head(disk, first, on_disk, true))?;
+        }
         disk.rename(from, &name(first))?;
         Ok(Some(Self::new(Writing::Sheet(sheet), first)))
     }
@@ -140,7 +144,9 @@ impl Writer {
     pub(super) fn has_room(&self, batch_len: usize) -> bool {
         match &self.place {
             Writing::Growing { .. } => true,
-            Writing::Sheet(sheet) => end_of_record(self.len, batch_len) <= sheet.page.len(),
+            Writing::Sheet(sheet) => {
+                end_of_record(self.len, batch_len) <= sheet.page.read().bytes().len()
+            }
         }
     }
 
@@ -152,6 +158,14 @@ impl Writer {
         }
     }
 
+    /// What lies in memory of it, if it is a sheet.
+    pub(super) fn page(&self) -> Option<&SharedPage> {
+        match &self.place {
+            Writing::Growing { .. } => None,
+            Writing::Sheet(sheet) => Some(&sheet.page),
+        }
+    }
+
     /// The sheet, if it is one, when nothing more is to be written.
     pub(super) fn into_sheet(self) -> Option<Sheet> {
         match self.place {
@@ -160,29 +174,32 @@ impl Writer {
         }
     }
 
-    /// Writes a batch. If that fails the file is torn, and another one has to go on with this batch.
-    pub(super) fn append(&mut self, number: u64, on_disk: u64, batch: &[u8]) -> io::Result<()> {
+    /// Writes a batch, and says where in the file it stands. If that fails the file is torn, and another one has to
+    /// go on with this batch.
+    pub(super) fn append(&mut self, number: u64, on_disk: u64, batch: &[u8]) -> io::Result<usize> {
         let head = record_head(number, on_disk, batch)?;
-        let end = end_of_record(self.len, batch.len());
+        let at = self.len;
+        let batch_at = at.saturating_add(RECORD_HEAD);
+        let end = end_of_record(at, batch.len());
         self.is_torn = true;
         match &mut self.place {
             Writing::Growing { file, record } => {
                 record.clear();
                 record.extend_from_slice(&head);
                 record.extend_from_slice(batch);
-                record.resize(end.saturating_sub(self.len), 0);
-                file.write(self.len as u64, record)?;
+                record.resize(end.saturating_sub(at), 0);
+                file.write(at as u64, record)?;
                 if record.capacity() > STORE_SPARE_BYTES_MAX {
                     *record = Vec::new();
                 }
             }
             Writing::Sheet(Sheet { page, .. }) => {
-                let at = self.len;
+                let mut page = page.write();
                 // Where the record is to begin stands that there is none; only the last step changes that.
                 let (magic, others) = head.split_first_chunk().unwrap_or((&RECORD_MAGIC, &[]));
                 page.write(at.saturating_add(magic.len()), others)?;
-                page.write(at.saturating_add(RECORD_HEAD), batch)?;
-                if end < page.len() {
+                page.write(batch_at, batch)?;
+                if end < page.bytes().len() {
                     page.mark(end, NO_RECORD)?;
                 }
                 page.mark(at, *magic)?;
@@ -190,7 +207,7 @@ impl Writer {
         }
         self.is_torn = false;
         self.len = end;
-        Ok(())
+        Ok(batch_at)
     }
 }
 

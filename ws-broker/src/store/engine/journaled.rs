@@ -11,6 +11,7 @@
 //! Reading looks at the changes in memory first, the newest before those that are on their way into
 //! the tables, then at the tables.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use super::chain::{Chain, Verdict};
 use super::disk::{Disk, DiskFile, Sheet};
 use super::folder::Folder;
 use super::journal::{self, Reader, Writer};
-use super::recent::Recent;
+use super::recent::{Gone, Recent};
 use super::tables::{self, Tables};
 use super::{Batch, Engine, EngineError, Reach, Visit};
 use crate::limits::{STORE_RETRY_PERIOD, STORE_SETTLE_PERIOD, StoreLimits};
@@ -67,6 +68,8 @@ struct Committer {
     writer: Writer,
     /// Bytes of the journal in files before the writer's, of what is not on its way into the tables.
     bytes_before: u64,
+    /// About the memory of what is not on its way into the tables.
+    recent_bytes: usize,
     /// The last batch in the journal.
     last: u64,
     /// The last batch that is known to be on the disk.
@@ -132,6 +135,14 @@ impl Committer {
     fn next(&self) -> u64 {
         self.last.saturating_add(1)
     }
+
+    /// What is not on its way into the tables.
+    fn size(&self) -> Size {
+        Size {
+            journal: self.bytes_before.saturating_add(self.writer.len()),
+            recent: self.recent_bytes as u64,
+        }
+    }
 }
 
 /// What is in the journal and may not be in the tables.
@@ -140,6 +151,9 @@ struct Layers {
     active: Recent,
     frozen: Option<Frozen>,
 }
+
+/// Keys with their new values, or with none where they are to go.
+type Changed = BTreeMap<Box<[u8]>, Option<Bytes>>;
 
 /// Changes that are on their way into the tables.
 #[derive(Debug, Clone)]
@@ -200,14 +214,18 @@ impl Engine for Journaled {
         }
         shared.make_room(&mut committer)?;
         let last = committer.last;
-        if !batch.is_empty() {
-            shared.append(&mut committer, batch)?;
-        }
+        let batch_at = match batch.is_empty() {
+            true => None,
+            false => Some(shared.append(&mut committer, batch)?),
+        };
         if reach == Reach::Disk {
             // A batch that may not be on the disk does not count: the next one takes its number.
             shared.sync(&mut committer).inspect_err(|_| committer.last = last)?;
         }
-        shared.layers.write().active.apply(batch.iter());
+        let lies = committer.writer.page().zip(batch_at);
+        let active = &mut shared.layers.write().active;
+        active.apply(batch.iter(), lies);
+        committer.recent_bytes = active.bytes();
         Ok(())
     }
 
@@ -215,11 +233,9 @@ impl Engine for Journaled {
         let shared = &self.shared;
         let Some(committer) = shared.committer.try_lock() else { return false };
         // When it is time to, a new file is begun, unless what is in the old one is still under way.
-        let size = shared.size(&committer);
-        let is_held_up = match shared.is_settling() {
-            true => size.is_too_much(&shared.limits),
-            false => size.is_much(&shared.limits),
-        };
+        let size = committer.size();
+        let is_held_up = size.is_much(&shared.limits)
+            && (size.is_too_much(&shared.limits) || !shared.is_settling());
         !is_held_up && !committer.is_suspect
     }
 
@@ -228,7 +244,7 @@ impl Engine for Journaled {
             let layers = self.shared.layers.read();
             let frozen = layers.frozen.as_ref().and_then(|frozen| frozen.recent.get(key));
             if let Some(change) = layers.active.get(key).or(frozen) {
-                return Ok(change.clone());
+                return change.map_err(|Gone| self.shared.gone());
             }
         }
         self.shared.tables.get(key)
@@ -237,7 +253,8 @@ impl Engine for Journaled {
     fn scan(&self, prefix: &[u8], each: &mut Visit<'_>) -> Result<(), EngineError> {
         let (changes, snapshot) = {
             let layers = self.shared.layers.read();
-            (layers.under(prefix), self.shared.tables.snapshot()?)
+            let changes = layers.under(prefix).map_err(|Gone| self.shared.gone())?;
+            (changes, self.shared.tables.snapshot()?)
         };
         let mut changes = changes.iter().map(|(key, value)| (&**key, value)).peekable();
         snapshot.scan(prefix, &mut |key, value| {
@@ -258,15 +275,18 @@ impl Engine for Journaled {
 }
 
 impl Layers {
-    /// All changes whose key begins with `prefix`, in the order of their keys.
-    fn under(&self, prefix: &[u8]) -> Vec<(Box<[u8]>, Option<Bytes>)> {
-        let frozen = self.frozen.iter().flat_map(|frozen| frozen.recent.under(prefix));
-        let frozen = frozen.filter(|(key, _)| self.active.get(key).is_none());
-        let changes = self.active.under(prefix).chain(frozen);
-        let mut changes: Vec<(Box<[u8]>, _)> =
-            changes.map(|(key, value)| (Box::from(key), value.clone())).collect();
-        changes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        changes
+    /// All changes whose key begins with `prefix`.
+    fn under(&self, prefix: &[u8]) -> Result<Changed, Gone> {
+        let mut found = Changed::new();
+        let layers = self.frozen.iter().map(|frozen| &*frozen.recent).chain([&self.active]);
+        for recent in layers {
+            let pages = recent.pages();
+            for change in pages.under(prefix) {
+                let (key, value) = change?;
+                found.insert(Box::from(key), value.map(Bytes::copy_from_slice));
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -285,6 +305,7 @@ impl Shared {
         let committer = Committer {
             writer,
             bytes_before: 0,
+            recent_bytes: recent.bytes(),
             last,
             on_disk,
             unsynced: Vec::new(),
@@ -305,17 +326,17 @@ impl Shared {
         })
     }
 
-    /// Writes a batch to the journal.
-    fn append(&self, committer: &mut Committer, batch: &Batch) -> Result<(), EngineError> {
+    /// Writes a batch to the journal, and says where in its file it stands.
+    fn append(&self, committer: &mut Committer, batch: &Batch) -> Result<usize, EngineError> {
         let batch = batch.as_bytes();
         if committer.writer.is_torn() || !committer.writer.has_room(batch.len()) {
             self.begin_file(committer, Next::Growing)?;
         }
         let number = committer.next();
         let written = committer.writer.append(number, committer.on_disk, batch);
-        written.map_err(|why| self.failed_at(committer, why))?;
+        let batch_at = written.map_err(|why| self.failed_at(committer, why))?;
         committer.last = number;
-        Ok(())
+        Ok(batch_at)
     }
 
     /// Goes on in another file of the journal.
@@ -399,7 +420,7 @@ impl Shared {
 
     /// Sees to it that neither the journal nor what is kept in memory of it grows without end.
     fn make_room(&self, committer: &mut Committer) -> Result<(), EngineError> {
-        let size = self.size(committer);
+        let size = committer.size();
         if !size.is_much(&self.limits) {
             return Ok(());
         }
@@ -413,18 +434,11 @@ impl Shared {
         Ok(())
     }
 
-    /// What is not on its way into the tables.
-    fn size(&self, committer: &Committer) -> Size {
-        Size {
-            journal: committer.bytes_before.saturating_add(committer.writer.len()),
-            recent: self.layers.read().active.bytes() as u64,
-        }
-    }
-
     /// Begins to bring what is in the journal into the tables. Nothing of the kind is under way.
     fn start_settling(&self, committer: &mut Committer, next: Next) -> Result<(), EngineError> {
         self.begin_file(committer, next)?;
         committer.bytes_before = 0;
+        committer.recent_bytes = 0;
         {
             let mut layers = self.layers.write();
             let recent = Arc::new(std::mem::take(&mut layers.active));
@@ -483,14 +497,19 @@ impl Shared {
     /// Brings the changes that are on their way into the tables, and removes the files of the journal
     /// that they were in.
     fn settle(&self) -> Result<(), EngineError> {
-        let Some(frozen) = self.layers.read().frozen.clone() else {
+        let Some(Frozen { recent, last }) = self.layers.read().frozen.clone() else {
             return Ok(());
         };
-        let mut changes: Vec<_> =
-            frozen.recent.under(&[]).map(|(key, value)| (key, value.as_deref())).collect();
-        changes.sort_unstable_by_key(|&(key, _)| key);
-        self.tables.apply(&changes, frozen.last)?;
-        self.remove_files(frozen.last).map_err(|why| self.failed(why))?;
+        {
+            let pages = recent.pages();
+            let changes: Result<Vec<_>, _> = pages.under(&[]).collect();
+            let mut changes = changes.map_err(|Gone| self.gone())?;
+            changes.sort_unstable_by_key(|&(key, _)| key);
+            self.tables.apply(&changes, last)?;
+        }
+        // Or its sheet would count as read.
+        drop(recent);
+        self.remove_files(last).map_err(|why| self.failed(why))?;
         self.layers.write().frozen = None;
         self.tables.compact(self.limits.compact_live_max)
     }
@@ -525,6 +544,12 @@ impl Shared {
     fn failed_at(&self, committer: &Committer, why: io::Error) -> EngineError {
         let path = self.folder.join(journal::name(committer.writer.first()));
         EngineError::Io { path, why }
+    }
+
+    /// A sheet of the journal is shorter than it was.
+    fn gone(&self) -> EngineError {
+        let what = "what was written to the journal can't be read any more".to_owned();
+        EngineError::Corrupt { path: self.folder.clone(), what }
     }
 
     fn failed(&self, why: io::Error) -> EngineError {
@@ -646,7 +671,7 @@ fn replay(
         let failed = |why| EngineError::Io { path: path.clone(), why };
         let bytes = read_file(disk, &name).map_err(failed)?;
         let next_first = files.get(index.saturating_add(1)).copied();
-        chain.read(&name, first, &bytes, next_first, &mut |changes| recent.apply(changes));
+        chain.read(&name, first, &bytes, next_first, &mut |changes| recent.apply(changes, None));
     }
     let batch = chain.last();
     match chain.verdict() {

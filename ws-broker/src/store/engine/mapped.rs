@@ -45,8 +45,8 @@ pub(super) fn map(_: &File, _: usize) -> io::Result<Option<MmapMut>> {
 }
 
 impl Page for MmapMut {
-    fn len(&self) -> usize {
-        <[u8]>::len(self)
+    fn bytes(&self) -> &[u8] {
+        self
     }
 
     fn write(&mut self, offset: usize, bytes: &[u8]) -> io::Result<()> {

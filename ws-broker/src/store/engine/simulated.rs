@@ -312,8 +312,8 @@ impl Disk for SimDisk {
         let number = self.make_file(name)?;
         let file = self.open_file(number);
         file.set_len(len as u64)?;
-        let page = Box::new(SimPage { disk: self.clone(), file: number, len });
-        Ok(Some(Sheet { page, file }))
+        let page = SimPage { disk: self.clone(), file: number, bytes: vec![0; len] };
+        Ok(Some(Sheet::new(page, file)))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -343,23 +343,24 @@ impl Disk for SimDisk {
 struct SimPage {
     disk: SimDisk,
     file: File,
-    len: usize,
+    bytes: Vec<u8>,
 }
 
 impl Page for SimPage {
-    fn len(&self) -> usize {
-        self.len
+    fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     fn write(&mut self, offset: usize, bytes: &[u8]) -> io::Result<()> {
-        assert!(offset + bytes.len() <= self.len);
+        self.bytes[offset..offset + bytes.len()].copy_from_slice(bytes);
         let (bytes, order) = (bytes.to_vec(), Order::Any);
         self.disk.act(Op::Write { file: self.file, offset, bytes, order });
         Ok(())
     }
 
     fn mark(&mut self, offset: usize, bytes: [u8; 4]) -> io::Result<()> {
-        assert!(offset.is_multiple_of(4) && offset + 4 <= self.len);
+        assert!(offset.is_multiple_of(4));
+        self.bytes[offset..offset + 4].copy_from_slice(&bytes);
         let (bytes, order) = (bytes.to_vec(), Order::AllAtOnce);
         self.disk.act(Op::Write { file: self.file, offset, bytes, order });
         Ok(())
