@@ -277,7 +277,7 @@ impl Default for StoreLimits {
             journal_bytes_max: 16 << 20,
             recent_bytes_max: 4 << 20,
             cache_bytes: 8 << 20,
-            long_value_min: 256,
+            long_value_min: 128,
             values_bytes_max: 32 << 20,
             compact_live_max: 32 << 20,
         }

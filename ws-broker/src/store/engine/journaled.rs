@@ -441,7 +441,8 @@ impl Shared {
         committer.recent_bytes = 0;
         {
             let mut layers = self.layers.write();
-            let recent = Arc::new(std::mem::take(&mut layers.active));
+            let next = Recent::after(&layers.active);
+            let recent = Arc::new(std::mem::replace(&mut layers.active, next));
             layers.frozen = Some(Frozen { recent, last: committer.last });
         }
         // Who waits has looked for something to do with this lock held.

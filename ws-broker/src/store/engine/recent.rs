@@ -51,6 +51,11 @@ impl Value {
 }
 
 impl Recent {
+    /// Nothing yet, with room for as many changes as another one has.
+    pub(super) fn after(other: &Self) -> Self {
+        Self { changes: HashMap::with_capacity(other.changes.len()), ..Self::default() }
+    }
+
     /// Notes changes, which lie in a sheet from some byte on unless that is said otherwise.
     pub(super) fn apply(&mut self, mut changes: Changes<'_>, lies: Option<(&SharedPage, usize)>) {
         let end =
