@@ -14,6 +14,7 @@ mod detail;
 mod fetch;
 pub mod field;
 mod figures;
+mod focus;
 pub mod house;
 pub mod hub;
 mod icon;

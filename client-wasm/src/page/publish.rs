@@ -10,6 +10,7 @@ use web_sys::{HtmlFormElement, HtmlInputElement, HtmlSelectElement, HtmlTextArea
 use yew::prelude::*;
 
 use super::field::use_field;
+use super::focus;
 use super::house::use_texts;
 use super::kept;
 use super::link::Link;
@@ -305,6 +306,13 @@ fn templates(draft: &Draft, editor: &Editor, texts: &'static RoomsTexts) -> Html
             (draft.form, draft.file, draft.told) = (template, None, None);
         }
     });
+    let remove = {
+        let editor = editor.clone();
+        Callback::from(move |event: MouseEvent| {
+            focus::go_on(&event, "form", "[name=topic]");
+            editor.edit(|draft| draft.remove_template(texts));
+        })
+    };
     html! {
         <div class="templates">
             <select class="input" data-role="templates" aria-label={texts.template}
@@ -319,8 +327,7 @@ fn templates(draft: &Draft, editor: &Editor, texts: &'static RoomsTexts) -> Html
                 }) }
             </select>
             if chosen {
-                <button type="button" class="button" data-role="remove-template"
-                    onclick={editor.click(|draft| draft.remove_template(texts))}>
+                <button type="button" class="button" data-role="remove-template" onclick={remove}>
                     { texts.template_remove }
                 </button>
             }
@@ -614,11 +621,17 @@ fn user_property(
             }
         })
     };
-    let remove = editor.click(move |draft| {
-        if index < draft.form.user.len() {
-            draft.form.user.remove(index);
-        }
-    });
+    let remove = {
+        let editor = editor.clone();
+        Callback::from(move |event: MouseEvent| {
+            focus::go_on(&event, ".form", "[data-role=add-property]");
+            editor.edit(move |draft| {
+                if index < draft.form.user.len() {
+                    draft.form.user.remove(index);
+                }
+            });
+        })
+    };
     html! {
         <div class="form-row user-property">
             <input class="input" value={name.to_owned()} aria-label={texts.property_name}
@@ -627,7 +640,9 @@ fn user_property(
             <input class="input" value={value.to_owned()} aria-label={texts.property_value}
                 placeholder={texts.property_value} data-role="property-value"
                 oninput={edit(|pair, text| pair.1 = text)} />
-            <button type="button" class="small-button" onclick={remove}>{ texts.remove }</button>
+            <button type="button" class="small-button" data-role="remove-property" onclick={remove}>
+                { texts.remove }
+            </button>
         </div>
     }
 }

@@ -238,6 +238,8 @@ async fn subscriptions_come_and_go_and_are_kept_with_their_connection() {
     let everything = Command::Subscribe(Subscription::new("#"));
     eventually("it is asked for", || second.commands.borrow().contains(&everything).then_some(()))
         .await;
+    // The button goes, and so does the line of what is given up.
+    focused("[name=filter]").await;
     let subscribed =
         |answer| vec![Subscribed { subscription: Subscription::new("#"), answer: Some(answer) }];
     second.says(Frame {
@@ -247,7 +249,9 @@ async fn subscriptions_come_and_go_and_are_kept_with_their_connection() {
     });
     page.shows("[data-filter='#'] .form-note", "refused: Not authorized").await;
     eventually("it is kept", || (kept()[0].connect.subscriptions.len() == 1).then_some(())).await;
+    page.find("[data-filter='#'] button").unwrap().focus().unwrap();
     page.find("[data-filter='#'] button").unwrap().click();
+    focused("[name=filter]").await;
     let unsubscribe = Command::Unsubscribe("#".into());
     eventually("it is given up", || second.commands.borrow().contains(&unsubscribe).then_some(()))
         .await;

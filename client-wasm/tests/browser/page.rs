@@ -9,7 +9,7 @@ use client_wasm::protocol::{
 };
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::dom::{Page, eventually, fill, press, press_with};
+use crate::dom::{Page, eventually, fill, focused, press, press_with};
 
 fn title(id: u32, topic: &str) -> Title {
     Title { id, topic: topic.into(), name: client_wasm::name::readable(topic) }
@@ -381,6 +381,11 @@ async fn a_message_takes_its_properties_along() {
     fill(&page.has("[data-role=property-name]").await, "unit");
     fill(&page.find("[data-role=property-value]").unwrap(), "°C");
     page.holds("[data-role=property-value]", "°C").await;
+    page.find("[data-role=add-property]").unwrap().click();
+    let second = page.has(".user-property:nth-child(2) [data-role=remove-property]").await;
+    second.focus().unwrap();
+    second.click();
+    focused("[data-role=add-property]").await;
     page.find("form button[type=submit]").unwrap().click();
     let properties = page
         .sent("the properties", |command| match command {

@@ -5,6 +5,7 @@ use yew::prelude::*;
 use super::sentences::shown;
 use crate::connect::Subscription;
 use crate::page::field::use_field;
+use crate::page::focus;
 use crate::page::link::Link;
 use crate::page::use_texts;
 use crate::protocol::{Answer, Command, Subscribed};
@@ -45,7 +46,10 @@ pub(super) fn Subscriptions(props: &SubscriptionsProps) -> Html {
     };
     let add = |filter: &'static str| {
         let subscribe = subscribe.clone();
-        Callback::from(move |_: MouseEvent| subscribe(Subscription::new(filter)))
+        Callback::from(move |event: MouseEvent| {
+            go_on(&event);
+            subscribe(Subscription::new(filter));
+        })
     };
     let (add_everything, add_sys) = (add(Subscription::EVERYTHING), add("$SYS/#"));
     let onsubmit = Callback::from(move |event: SubmitEvent| {
@@ -100,6 +104,11 @@ pub(super) fn Subscriptions(props: &SubscriptionsProps) -> Html {
     }
 }
 
+/// What was pressed goes when the broker has answered.
+fn go_on(event: &MouseEvent) {
+    focus::go_on(event, ".subscriptions", "[name=filter]");
+}
+
 fn line(subscribed: &Subscribed, send: &Callback<Command>, texts: &Texts) -> Html {
     let filter = subscribed.subscription.filter.clone();
     let answer = match &subscribed.answer {
@@ -110,7 +119,10 @@ fn line(subscribed: &Subscribed, send: &Callback<Command>, texts: &Texts) -> Htm
     let is_bad = matches!(subscribed.answer, Some(Answer::Refused(_)));
     let onclick = {
         let filter = filter.clone();
-        send.reform(move |_: MouseEvent| Command::Unsubscribe(filter.clone()))
+        send.reform(move |event: MouseEvent| {
+            go_on(&event);
+            Command::Unsubscribe(filter.clone())
+        })
     };
     html! {
         <li class="subscription" key={filter.clone()} data-filter={filter.clone()}>
