@@ -53,11 +53,6 @@ impl<'a> PublishView<'a> {
         let (topic_len, rest) = packet.get(header_len..)?.split_first_chunk::<2>()?;
         let topic_len = usize::from(u16::from_be_bytes(*topic_len));
         let (topic, mut payload) = rest.split_at_checked(topic_len)?;
-        // What lies behind the packet may be looked at, too.
-        let from_topic = bytes.get(header_len.saturating_add(2)..)?;
-        if topic.is_empty() || !begins_plain(from_topic, topic_len) {
-            return None;
-        }
         let (qos, packet_id) = match first & 0b1110 {
             0b0000 => (QoS::AtMostOnce, None),
             flags => {
@@ -72,6 +67,11 @@ impl<'a> PublishView<'a> {
                 return None;
             };
             payload = after;
+        }
+        // Last, as it takes longest. What lies behind the packet may be looked at, too.
+        let from_topic = bytes.get(header_len.saturating_add(2)..)?;
+        if topic.is_empty() || !begins_plain(from_topic, topic_len) {
+            return None;
         }
         let (dup, retain) = (first & 0b1000 != 0, first & 0b1 != 0);
         Some(Self { dup, qos, retain, topic, packet_id, payload, packet })
