@@ -98,6 +98,10 @@ async fn who_works_by_the_keyboard_goes_on_where_something_has_come_or_gone() {
     page.find("[data-role=save]").unwrap().click();
     focused("[name=keep_alive]").await;
     fill(&page.find("[name=keep_alive]").unwrap(), "30");
+    // Who asks for a new one once more is led to the one that is there.
+    page.find("[data-role=new]").unwrap().click();
+    focused("[name=name]").await;
+    page.holds("[name=url]", "ws://plant.lan").await;
     // Who looks something up elsewhere goes on with the form.
     page.go("#/settings");
     eventually("elsewhere", || page.find("[name=url]").is_none().then_some(())).await;

@@ -293,7 +293,10 @@ fn listen(hands: Hands) -> impl FnOnce() {
 fn head(view: &View, hands: &Hands) -> Html {
     let texts = hands.texts;
     let new = hands.editing(|view: &mut View| {
-        view.draft = Some((Draft::of(&Profile::new(shelf::new_id(), "")), true));
+        // One that is open already may have been filled in.
+        if !matches!(view.draft, Some((_, true))) {
+            view.draft = Some((Draft::of(&Profile::new(shelf::new_id(), "")), true));
+        }
         (view.wrong, view.notice) = (Vec::new(), Notice::None);
         view.go(FIRST_FIELD);
     });
