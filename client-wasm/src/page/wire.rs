@@ -256,7 +256,7 @@ fn packet_row(
         let (choose, seq) = (choose.clone(), row.seq);
         Callback::from(move |_: MouseEvent| choose.emit(seq))
     };
-    let direction = if row.is_sent { texts.wire_sent } else { texts.wire_received };
+    let direction = direction(row, texts);
     html! {
         <div key={number} id={row_id(row.seq)} role="option" {onclick}
             aria-selected={is_chosen.to_string()}
@@ -270,6 +270,10 @@ fn packet_row(
             <span class="tree-number">{ grouped(row.len) }</span>
         </div>
     }
+}
+
+fn direction(row: &WireRow, texts: &RoomsTexts) -> &'static str {
+    if row.is_sent { texts.wire_was_sent } else { texts.wire_was_received }
 }
 
 fn kind_name(anatomy: &Anatomy) -> &'static str {
@@ -383,7 +387,7 @@ fn Packet(props: &PacketProps) -> Html {
             <header class="wire-head">
                 <h3 class="detail-name" data-role="packet">{ kind_name(&anatomy) }</h3>
                 <p class="page-note">
-                    { if row.is_sent { texts.wire_sent } else { texts.wire_received } }{ " · " }
+                    { direction(row, texts) }{ " · " }
                     { time::exact(row.at_ms, crate::clock::now_ms()) }{ " · " }
                     { fill(texts.bytes_count, &[&grouped(row.len)]) }
                 </p>

@@ -307,6 +307,8 @@ pub(super) static ROOMS: RoomsTexts = RoomsTexts {
     wire_all: "All",
     wire_sent: "Sent",
     wire_received: "Received",
+    wire_was_sent: "sent",
+    wire_was_received: "received",
     wire_direction: "Direction",
     wire_nothing: "Every packet of this connection is recorded while this page is open. Nothing has been sent or received since; a ping comes with the next keep-alive.",
     wire_no_match: "No packet of this kind is recorded.",

@@ -307,6 +307,8 @@ pub(super) static ROOMS: RoomsTexts = RoomsTexts {
     wire_all: "Todos",
     wire_sent: "Enviados",
     wire_received: "Recibidos",
+    wire_was_sent: "enviado",
+    wire_was_received: "recibido",
     wire_direction: "Dirección",
     wire_nothing: "Mientras esta página está abierta se registran todos los paquetes de esta conexión. Aún no se ha enviado ni recibido ninguno; con el próximo keep-alive llegará un ping.",
     wire_no_match: "No hay ningún paquete de este tipo registrado.",

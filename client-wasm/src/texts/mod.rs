@@ -700,6 +700,10 @@ RoomsTexts on Texts {
     wire_sent,
     /// A direction.
     wire_received,
+    /// Of one packet.
+    wire_was_sent,
+    /// Of one packet.
+    wire_was_received,
     /// Chooses a direction.
     wire_direction,
     /// There is no packet.
