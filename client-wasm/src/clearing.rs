@@ -197,7 +197,7 @@ pub enum Wrong {
 pub fn read(bytes: &[u8]) -> Result<(String, Vec<Retained>), Wrong> {
     let file: File = serde_json::from_slice(bytes).map_err(|error| Wrong::Unreadable {
         line: error.line(),
-        column: error.column(),
+        column: error.column().max(1),
         what: Unreadable::of(&error),
     })?;
     let messages = file.retained.into_iter().map(|line| {
@@ -293,7 +293,7 @@ mod tests {
         let unreadable = |line, column, what| Wrong::Unreadable { line, column, what };
         let missing = |name: &str| Unreadable::Missing(name.to_owned());
         for (text, wrong) in [
-            ("", unreadable(1, 0, Unreadable::End)),
+            ("", unreadable(1, 1, Unreadable::Nothing)),
             ("{\n]", unreadable(2, 1, Unreadable::Syntax)),
             ("{\"broker\":\"\"}", unreadable(1, 13, missing("branch"))),
             (

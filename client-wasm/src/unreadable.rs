@@ -8,6 +8,8 @@ use serde_json::error::Category;
 pub enum Unreadable {
     /// It is no JSON from there on.
     Syntax,
+    /// There is nothing.
+    Nothing,
     /// It ends there, in the middle of something.
     End,
     /// It is JSON, and nothing that belongs there.
@@ -22,6 +24,7 @@ impl Unreadable {
     /// What the parser means.
     pub fn of(error: &serde_json::Error) -> Self {
         match error.classify() {
+            Category::Eof if error.line() <= 1 && error.column() == 0 => Self::Nothing,
             Category::Eof => Self::End,
             Category::Data => {
                 let words = error.to_string();
@@ -60,7 +63,7 @@ mod tests {
         };
         for (text, what) in [
             ("{topic}", Unreadable::Syntax),
-            ("", Unreadable::End),
+            ("", Unreadable::Nothing),
             (r#"{"topic":"#, Unreadable::End),
             (r#"{"topic":7}"#, Unreadable::Value),
             ("[]", Unreadable::Value),

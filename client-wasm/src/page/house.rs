@@ -50,6 +50,7 @@ pub(super) fn use_texts() -> &'static RoomsTexts {
 pub(super) fn unreadable(what: &Unreadable, texts: &RoomsTexts) -> String {
     match what {
         Unreadable::Syntax => texts.json_syntax.to_owned(),
+        Unreadable::Nothing => texts.json_nothing.to_owned(),
         Unreadable::End => texts.json_end.to_owned(),
         Unreadable::Value => texts.json_value.to_owned(),
         Unreadable::Missing(name) => fill(texts.json_missing, &[name]),

@@ -158,7 +158,7 @@ fn subscription_members(subscription: &Subscription) -> Value {
 /// Nothing could be read.
 pub fn read(text: &str) -> Result<Read, Broken> {
     let file: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
-        .map_err(|error| Broken::NotJson { line: error.line(), column: error.column() })?;
+        .map_err(|error| Broken::NotJson { line: error.line(), column: error.column().max(1) })?;
     let mut read = Read::default();
     if file.get("format").and_then(Value::as_str) == Some(FORMAT) {
         read_own(&file, &mut read)?;
@@ -377,7 +377,7 @@ mod tests {
     #[test]
     fn what_is_broken_is_said_with_its_place() {
         for (text, expected) in [
-            ("", Broken::NotJson { line: 1, column: 0 }),
+            ("", Broken::NotJson { line: 1, column: 1 }),
             ("{\n \"format\": \n}", Broken::NotJson { line: 3, column: 1 }),
             ("7", Broken::NotConnections),
             ("{}", Broken::NotConnections),

@@ -201,6 +201,7 @@ pub(super) static ROOMS: RoomsTexts = RoomsTexts {
     bad_copy: "This is no file that retained messages were saved to. At line {}, column {}: {}. Nothing was published; choose a file that “Save a copy” made.",
     bad_copy_payload: "In this file the message of {} has no payload to put back. Nothing was published; choose a file that “Save a copy” made.",
     json_syntax: "what stands there is not JSON",
+    json_nothing: "nothing stands there",
     json_end: "it ends in the middle",
     json_value: "what stands there does not belong there",
     json_missing: "“{}” is missing",

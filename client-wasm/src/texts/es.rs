@@ -201,6 +201,7 @@ pub(super) static ROOMS: RoomsTexts = RoomsTexts {
     bad_copy: "Este archivo no es una copia de mensajes retenidos. En la línea {}, columna {}: {}. No se ha publicado nada; elige un archivo hecho con «Guardar una copia».",
     bad_copy_payload: "En este archivo el mensaje de {} no tiene contenido que restaurar. No se ha publicado nada; elige un archivo hecho con «Guardar una copia».",
     json_syntax: "lo que hay ahí no es JSON",
+    json_nothing: "ahí no hay nada",
     json_end: "se acaba a la mitad",
     json_value: "lo que hay ahí no corresponde",
     json_missing: "falta «{}»",

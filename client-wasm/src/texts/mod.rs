@@ -489,6 +489,8 @@ RoomsTexts on Texts {
     /// What is wrong with JSON, in the middle of a sentence.
     json_syntax,
     /// What is wrong with JSON, in the middle of a sentence.
+    json_nothing,
+    /// What is wrong with JSON, in the middle of a sentence.
     json_end,
     /// What is wrong with JSON, in the middle of a sentence.
     json_value,

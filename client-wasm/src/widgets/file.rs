@@ -141,7 +141,11 @@ pub fn read(text: &str) -> Result<Board, Wrong> {
 }
 
 fn unreadable(error: &serde_json::Error) -> Wrong {
-    Wrong::Unreadable { line: error.line(), column: error.column(), what: Unreadable::of(error) }
+    Wrong::Unreadable {
+        line: error.line(),
+        column: error.column().max(1),
+        what: Unreadable::of(error),
+    }
 }
 
 /// Whether a widget can be as it is.
