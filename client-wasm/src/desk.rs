@@ -21,9 +21,9 @@ use crate::name;
 use crate::number;
 use crate::plot;
 use crate::protocol::{
-    Board, Card, Connection, Counters, Course, DetailView, File, FileKind, Frame, Group, Line,
-    Look, MessagesView, Problem, Published, Repeating, RetainedPart, Slot, Step, Subscribed, Tape,
-    Title, TopicsView,
+    self, Board, Card, Connection, Counters, Course, DetailView, File, FileKind, Frame, Group,
+    Line, Look, MessagesView, Problem, Published, Repeating, RetainedPart, Slot, Step, Subscribed,
+    Tape, Title, TopicsView,
 };
 use crate::retained::Listing;
 use crate::search::Search;
@@ -72,6 +72,8 @@ pub struct Desk {
     width: u16,
     tree: Tree,
     detail: Detail,
+    /// The rows of the tree went to the page in the last frame, and it is the turn of the topic beside them.
+    is_turn_of_detail: bool,
     messages: Messages,
     sys: Sys,
     wire: Wire,
@@ -147,6 +149,7 @@ impl Desk {
             width: 1,
             tree: Tree::default(),
             detail: Detail::default(),
+            is_turn_of_detail: false,
             messages: Messages::default(),
             sys: Sys::default(),
             wire: Wire::default(),
@@ -382,12 +385,34 @@ impl Desk {
         self.repeating_changed = true;
     }
 
+    /// What has changed of the rows of the tree, or of the topic beside them: either takes the page some time,
+    /// so that they go to it in turn.
+    fn changed_topics(
+        &mut self,
+        now_ms: f64,
+    ) -> (Option<protocol::Tree>, Option<protocol::Detail>) {
+        if std::mem::take(&mut self.is_turn_of_detail) {
+            let detail = self.detail.changed(&self.tree, &self.store, now_ms);
+            if detail.is_some() {
+                return (None, detail);
+            }
+        }
+        let tree = self.tree.changed(&self.store, now_ms);
+        self.is_turn_of_detail = tree.is_some();
+        let detail = match tree {
+            Some(_) => None,
+            None => self.detail.changed(&self.tree, &self.store, now_ms),
+        };
+        (tree, detail)
+    }
+
     /// What has changed, if the page is ready for it and there is anything.
     pub fn frame(&mut self, now_ms: f64) -> Option<Frame> {
         self.rate.update(self.store.counts().messages, now_ms);
         if !self.may_send {
             return None;
         }
+        let (tree, detail) = self.changed_topics(now_ms);
         let frame = Frame {
             connection: (!self.connection_sent).then(|| self.connection.clone()),
             subscriptions: (!self.subscriptions_sent).then(|| self.subscriptions.clone()),
@@ -395,8 +420,8 @@ impl Desk {
             board: self.changed_board(now_ms),
             cards: self.changed_cards(),
             lines: self.changed_lines(now_ms),
-            tree: self.tree.changed(&self.store, now_ms),
-            detail: self.detail.changed(&self.tree, &self.store, now_ms),
+            tree,
+            detail,
             messages: self.messages.changed(&self.store, now_ms),
             sys: self.sys.changed(now_ms),
             wire: self.wire.changed(now_ms),
@@ -672,6 +697,26 @@ mod tests {
         let tape = Some(Tape::default());
         assert_eq!(again, Frame { subscriptions, repeating, tape, ..first });
         assert_eq!(desk.frame(START_MS), None, "and once");
+    }
+
+    #[test]
+    fn the_rows_of_the_tree_and_the_topic_beside_them_go_to_the_page_in_turn() {
+        let mut desk = desk();
+        take(&mut desk, "a", b"1", START_MS);
+        desk.show_topics(TopicsView { len: 10, ..TopicsView::default() });
+        desk.show_detail(DetailView::default());
+        desk.step(Step::First, START_MS);
+        let mut parts = |after_ms: f64| {
+            let frame = next(&mut desk, START_MS + after_ms);
+            take(&mut desk, "a", b"2", START_MS + after_ms);
+            (frame.tree.is_some(), frame.detail.is_some())
+        };
+        assert_eq!((parts(0.0), parts(1.0)), ((true, false), (false, true)));
+        // Both are due each time where the page takes long, and neither waits for ever.
+        for after_ms in [1_000.0, 3_000.0] {
+            assert_eq!(parts(after_ms), (true, false));
+            assert_eq!(parts(after_ms + 1_000.0), (false, true));
+        }
     }
 
     #[test]

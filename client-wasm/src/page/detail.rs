@@ -13,6 +13,7 @@ use super::field::{Field, use_field};
 use super::house::use_texts;
 use super::image::Image;
 use super::link::Link;
+use super::rows::{numbered, use_growth};
 use super::time;
 use super::topics::rate;
 use crate::decode::{self, Form, Looked, Question};
@@ -103,6 +104,7 @@ pub(super) fn Detail(props: &DetailProps) -> Html {
     let detail = use_field(link.detail());
     let choice = use_state(Choice::default);
     let pane = use_node_ref();
+    let is_scrolled = use_mut_ref(|| false);
     {
         let link = link.clone();
         use_effect_with((*choice).clone(), move |choice| {
@@ -117,11 +119,14 @@ pub(super) fn Detail(props: &DetailProps) -> Html {
     let node = detail.as_ref().map(|detail| detail.node);
     {
         // Another topic begins anew; how a payload is shown and how far a chart goes stays.
-        let (choice, pane) = (choice.clone(), pane.clone());
+        let (choice, pane, is_scrolled) = (choice.clone(), pane.clone(), is_scrolled.clone());
         use_effect_with(node, move |_| {
             let (form, span_min) = (choice.form, choice.span_min);
             choice.set(Choice { form, span_min, ..Choice::default() });
-            if let Some(pane) = pane.cast::<HtmlElement>() {
+            // To say so to a pane that is at its beginning would have the browser lay out the page at once.
+            if is_scrolled.replace(false)
+                && let Some(pane) = pane.cast::<HtmlElement>()
+            {
                 pane.set_scroll_top(0);
             }
         });
@@ -131,7 +136,8 @@ pub(super) fn Detail(props: &DetailProps) -> Html {
         Callback::from(move |next: Choice| choice.set(next))
     };
     html! {
-        <aside ref={pane} class="detail" aria-label={texts.detail}>
+        <aside ref={pane} class="detail" aria-label={texts.detail}
+            onscroll={Callback::from(move |_: Event| *is_scrolled.borrow_mut() = true)}>
             if let Some(detail) = detail {
                 <Head link={link.clone()} detail={Rc::clone(&detail)} />
                 if let Some(topic) = &detail.topic {
@@ -263,10 +269,15 @@ fn Below(props: &PartProps) -> Html {
             choose.emit(Choice { below, ..choice.clone() });
         })
     };
-    let row = |row: &Row| {
+    let made = use_growth(detail.below.len());
+    let row = |(number, row): (u32, &Row)| {
         let href = Route::Topics(Some(format!("{}/{}", detail.path, row.name))).href();
+        let value = match &row.value {
+            Some(value) => value.clone(),
+            None => fill(texts.topics_below, &[&grouped(row.topics.into())]),
+        };
         html! {
-            <tr key={row.node}>
+            <tr key={number}>
                 <th scope="row">
                     <a {href}><bdi>
                         { if row.name.is_empty() { texts.empty_level } else { &row.name } }
@@ -276,14 +287,8 @@ fn Below(props: &PartProps) -> Html {
                             aria-label={texts.kept}></span>
                     }
                 </th>
-                <td class="below-value">
-                    if let Some(value) = &row.value {
-                        <bdi>{ value }</bdi>
-                    } else {
-                        <span class="below-topics">
-                            { fill(texts.topics_below, &[&grouped(row.topics.into())]) }
-                        </span>
-                    }
+                <td class={if row.value.is_some() { "below-value" } else { "below-topics" }}>
+                    <bdi>{ value }</bdi>
                 </td>
                 <td class="is-number">{ row.rate_tenths.map(rate).unwrap_or_default() }</td>
                 <td class="is-number">
@@ -305,7 +310,7 @@ fn Below(props: &PartProps) -> Html {
                     <th scope="col" class="is-number">{ texts.per_second_short }</th>
                     <th scope="col" class="is-number">{ texts.age_short }</th>
                 </tr></thead>
-                <tbody>{ for detail.below.iter().map(row) }</tbody>
+                <tbody>{ for numbered(0, &detail.below).take(made).map(row) }</tbody>
             </table>
             if shown < detail.below_total as usize {
                 <p class="card-note" data-role="below-rest">

@@ -227,7 +227,7 @@ impl PartialEq for Same {
 }
 
 /// Calls this when the browser's next frame begins.
-fn with_next_frame(begin: impl FnOnce() + 'static) {
+pub(super) fn with_next_frame(begin: impl FnOnce() + 'static) {
     if let Some(window) = web_sys::window() {
         let begin = Closure::once_into_js(begin);
         // Every window has frames.

@@ -3,6 +3,7 @@
 //! All rows are equally high: as high as a line of the list's text, which the style sheet says.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
 use gloo_events::EventListener;
 use gloo_timers::callback::Timeout;
@@ -38,6 +39,19 @@ pub(super) struct Window {
 pub(super) struct Rows {
     pub(super) outer: NodeRef,
     pub(super) window: Window,
+    measures: Rc<Cell<Measures>>,
+}
+
+/// The measures of a list in pixels, as they were when it last was laid out or scrolled. Who asks the browser
+/// for them has it lay out the page at once, in the middle of what is being changed.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Measures {
+    /// How high a row is; nothing before the list is first laid out.
+    row: f64,
+    /// How high the list is on the screen.
+    room: f64,
+    /// How much of it is above that.
+    above: f64,
 }
 
 /// The height of a row in pixels.
@@ -50,16 +64,35 @@ fn row_height(outer: &HtmlElement) -> f64 {
         .unwrap_or(32.0)
 }
 
-fn measure(outer: &HtmlElement, beyond: u32) -> Window {
-    let height = row_height(outer);
-    let scrolled = outer.scroll_top();
-    // A cast from a float keeps to the range of the integer.
-    let top = (f64::from(scrolled) / height) as u32;
-    let len = (f64::from(outer.client_height()) / height).ceil() as u32;
-    let first = top.saturating_sub(beyond) / STEP * STEP;
-    // The first one may lie a step before the edge.
-    let around = if beyond == 0 { 0 } else { 2 * beyond + STEP };
-    Window { first, len: len.saturating_add(around), is_scrolled: scrolled > 0 }
+impl Measures {
+    fn of(outer: &HtmlElement) -> Self {
+        let (room, above) = (outer.client_height(), outer.scroll_top());
+        Self { row: row_height(outer), room: room.into(), above: above.into() }
+    }
+
+    /// The rows on the screen, and so many beyond either edge.
+    fn window(self, beyond: u32) -> Window {
+        // A cast from a float keeps to the range of the integer.
+        let top = (self.above / self.row) as u32;
+        let len = (self.room / self.row).ceil() as u32;
+        let first = top.saturating_sub(beyond) / STEP * STEP;
+        // The first one may lie a step before the edge.
+        let around = if beyond == 0 { 0 } else { 2 * beyond + STEP };
+        Window { first, len: len.saturating_add(around), is_scrolled: self.above > 0.0 }
+    }
+
+    /// How far the list has to be scrolled for a row to be in sight, if it is not.
+    fn reveal(self, row: u32) -> Option<f64> {
+        let top = f64::from(row) * self.row;
+        let bottom = top + self.row;
+        if top < self.above {
+            Some(top)
+        } else if bottom > self.above + self.room {
+            Some(bottom - self.room)
+        } else {
+            None
+        }
+    }
 }
 
 /// Follows what is on the screen of a list.
@@ -67,15 +100,17 @@ fn measure(outer: &HtmlElement, beyond: u32) -> Window {
 pub(super) fn use_rows() -> Rows {
     let outer = use_node_ref();
     let window = use_state_eq(Window::default);
+    let measures = use_memo((), |()| Cell::new(Measures::default()));
     {
-        let (outer, window) = (outer.clone(), window.clone());
+        let (outer, window, measures) = (outer.clone(), window.clone(), Rc::clone(&measures));
         use_effect_with((), move |()| {
             let element = outer.cast::<HtmlElement>();
             let look = {
                 let element = element.clone();
                 move |beyond: u32| {
                     if let Some(element) = &element {
-                        window.set(measure(element, beyond));
+                        measures.set(Measures::of(element));
+                        window.set(measures.get().window(beyond));
                     }
                 }
             };
@@ -105,35 +140,35 @@ pub(super) fn use_rows() -> Rows {
             }
         });
     }
-    Rows { outer, window: *window }
+    Rows { outer, window: *window, measures }
 }
 
 impl Rows {
+    /// Whether the list has been laid out: before that nothing is known of where its rows are.
+    pub(super) fn is_laid_out(&self) -> bool {
+        self.measures.get().row > 0.0
+    }
+
     /// Brings a row into sight.
     pub(super) fn reveal(&self, row: u32) {
-        let Some(outer) = self.outer.cast::<HtmlElement>() else { return };
-        let height = row_height(&outer);
-        let top = f64::from(row) * height;
-        let (from, room) = (f64::from(outer.scroll_top()), f64::from(outer.client_height()));
-        if top < from {
-            outer.set_scroll_top(top as i32);
-        } else if top + height > from + room {
-            outer.set_scroll_top((top + height - room) as i32);
+        let measures = self.measures.get();
+        if let (Some(above), Some(outer)) = (measures.reveal(row), self.outer.cast::<HtmlElement>())
+        {
+            outer.set_scroll_top(above as i32);
+            self.measures.set(Measures { above, ..measures });
         }
     }
 
     /// Whether a row is in sight, wholly.
     pub(super) fn shows(&self, row: u32) -> bool {
-        let Some(outer) = self.outer.cast::<HtmlElement>() else { return false };
-        let height = row_height(&outer);
-        let top = f64::from(row) * height - f64::from(outer.scroll_top());
-        top >= 0.0 && top + height <= f64::from(outer.client_height())
+        self.measures.get().reveal(row).is_none()
     }
 
     /// How many rows fit.
     pub(super) fn page(&self) -> u32 {
-        let Some(outer) = self.outer.cast::<HtmlElement>() else { return 1 };
-        ((f64::from(outer.client_height()) / row_height(&outer)) as u32).max(2).saturating_sub(1)
+        let Measures { row, room, .. } = self.measures.get();
+        // Before it is laid out this is no number, which becomes 0.
+        ((room / row) as u32).max(2).saturating_sub(1)
     }
 }
 

@@ -11,6 +11,7 @@ use super::figures::Figures;
 use super::hub::{Hub, Opened, Switcher};
 use super::icon::{Icon, icon};
 use super::keys;
+use super::pace::with_next_frame;
 use super::rooms::{KEYS, PAGE, PALETTE, Rooms, Slot};
 use super::status::{Status, Trouble};
 use super::use_texts;
@@ -56,13 +57,19 @@ fn Around(props: &AroundProps) -> Html {
         let main = main.clone();
         let is_first = use_mut_ref(|| true);
         use_effect_with((route.page(), id.clone()), move |_| {
-            // Who went to another page goes on reading there, not at its link.
-            if !is_first.replace(false)
-                && let Some(main) = main.cast::<HtmlElement>()
-            {
-                let _focused = main.focus();
-                main.owner_document().and_then(|d| d.default_view()).inspect(|window| {
-                    window.scroll_to_with_x_and_y(0.0, 0.0);
+            // Who went to another page goes on reading there, not at its link. The browser lays out the page for
+            // both, which it is to do once and not before the other page is there.
+            if !is_first.replace(false) {
+                with_next_frame(move || {
+                    if let (Some(main), Some(window)) =
+                        (main.cast::<HtmlElement>(), web_sys::window())
+                    {
+                        // The other page may have put the focus somewhere already.
+                        if !main.matches(":focus-within").unwrap_or(false) {
+                            let _focused = main.focus();
+                        }
+                        window.scroll_to_with_x_and_y(0.0, 0.0);
+                    }
                 });
             }
         });

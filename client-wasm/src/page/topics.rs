@@ -195,14 +195,19 @@ fn nothing(search: &str, is_online: bool, texts: &RoomsTexts) -> Html {
 fn use_reveal(rows: &Rows, tree: &Rc<Tree>, is_by_name: bool) {
     let seen = use_mut_ref(|| None::<(u32, u32)>);
     let rows = rows.clone();
-    use_effect_with((tree.steps, tree.active_row), move |(steps, row)| {
-        let Some(row) = *row else { return };
-        let before = seen.borrow_mut().replace((*steps, row));
-        let stays = |(then, row): (u32, u32)| then == *steps && !(is_by_name && rows.shows(row));
-        if !before.is_some_and(stays) {
-            rows.reveal(row);
-        }
-    });
+    let is_laid_out = rows.is_laid_out();
+    use_effect_with(
+        (tree.steps, tree.active_row, is_laid_out),
+        move |(steps, row, is_laid_out)| {
+            let Some(row) = row.filter(|_| *is_laid_out) else { return };
+            let before = seen.borrow_mut().replace((*steps, row));
+            let stays =
+                |(then, row): (u32, u32)| then == *steps && !(is_by_name && rows.shows(row));
+            if !before.is_some_and(stays) {
+                rows.reveal(row);
+            }
+        },
+    );
 }
 
 /// Keeps the address and the place in the tree the same.

@@ -6,9 +6,7 @@ use std::rc::Rc;
 use gloo_events::EventListener;
 use gloo_timers::callback::Timeout;
 use wasm_bindgen::prelude::*;
-use web_sys::{
-    Element, HtmlElement, IntersectionObserver, IntersectionObserverEntry, IntersectionObserverInit,
-};
+use web_sys::{Element, IntersectionObserver, IntersectionObserverEntry, IntersectionObserverInit};
 
 use super::link::Link;
 use crate::limits::SPARKLINE_WIDTH_MAX;
@@ -32,6 +30,8 @@ struct Inner {
     link: Link,
     visible: RefCell<Vec<TopicId>>,
     width: Cell<u16>,
+    /// Cards may have another width, which is asked for when it is told.
+    is_resized: Cell<bool>,
     observer: RefCell<Option<(IntersectionObserver, Observed)>>,
     later: RefCell<Option<Timeout>>,
     resized: RefCell<Option<EventListener>>,
@@ -52,6 +52,7 @@ impl Watch {
             link,
             visible: RefCell::default(),
             width: Cell::new(1),
+            is_resized: Cell::new(false),
             observer: RefCell::default(),
             later: RefCell::default(),
             resized: RefCell::default(),
@@ -76,6 +77,7 @@ impl Watch {
             *watch.0.resized.borrow_mut() =
                 Some(EventListener::new(&window, "resize", move |_| {
                     if let Some(inner) = weak.upgrade() {
+                        inner.is_resized.set(true);
                         inner.tell_soon();
                     }
                 }));
@@ -110,7 +112,8 @@ impl Inner {
             let Some(id) = id else { continue };
             self.set_visible(id, entry.is_intersecting());
             if entry.is_intersecting() {
-                self.measure(&target);
+                // As it was laid out; to ask the card itself would have the browser lay out the page anew.
+                self.set_width(entry.bounding_client_rect().width());
             }
         }
     }
@@ -130,10 +133,9 @@ impl Inner {
     }
 
     /// All cards have the same width.
-    fn measure(&self, card: &Element) {
-        let Some(card) = card.dyn_ref::<HtmlElement>() else { return };
+    fn set_width(&self, width: f64) {
         let ratio = web_sys::window().map_or(1.0, |window| window.device_pixel_ratio());
-        let width = f64::from(card.client_width()) * ratio;
+        let width = width * ratio;
         // A cast from a float keeps to the range of the integer.
         self.width.set((width as u16).clamp(1, SPARKLINE_WIDTH_MAX));
     }
@@ -153,12 +155,12 @@ impl Inner {
 
     fn tell(&self) {
         let ids = self.visible.borrow().clone();
-        let first = ids.first().and_then(|id| {
+        let first = ids.first().filter(|_| self.is_resized.replace(false)).and_then(|id| {
             let document = web_sys::window()?.document()?;
             document.query_selector(&format!("[{ID_ATTRIBUTE}=\"{id}\"]")).ok()?
         });
         if let Some(card) = first {
-            self.measure(&card);
+            self.set_width(card.get_bounding_client_rect().width());
         }
         self.link.send(Command::Watch { ids, width: self.width.get() });
     }
