@@ -15,6 +15,24 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
+/// Has a command give the compiler a flag beside those that it would get.
+pub(crate) fn add_rustc_flag(command: &mut Command, flag: &str) {
+    let [encoded, plain] =
+        ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS"].map(|name| env::var(name).unwrap_or_default());
+    command.env("CARGO_ENCODED_RUSTFLAGS", encoded_flags(&encoded, &plain, flag));
+}
+
+/// The flags as cargo wants them in `CARGO_ENCODED_RUSTFLAGS`, before which it does not look at `RUSTFLAGS`.
+fn encoded_flags(encoded: &str, plain: &str, more: &str) -> String {
+    const SEPARATOR: &str = "\u{1f}";
+    let mut flags: Vec<&str> = match encoded {
+        "" => plain.split_whitespace().collect(),
+        _ => encoded.split(SEPARATOR).collect(),
+    };
+    flags.push(more);
+    flags.join(SEPARATOR)
+}
+
 /// Prints the command, runs it to its end, and fails unless it succeeded.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let line = line(command);
@@ -72,6 +90,17 @@ mod tests {
         let mut command = Command::new("python3");
         command.env("WHERE", "a b").args(["-c", "print('x')", ""]);
         assert_eq!(line(&command), r"WHERE='a b' python3 -c 'print('\''x'\'')' ''");
+    }
+
+    #[test]
+    fn a_flag_for_the_compiler_comes_behind_those_that_are_there() {
+        for (encoded, plain, expected) in [
+            ("", "", "-g"),
+            ("", "-C  a", "-C\u{1f}a\u{1f}-g"),
+            ("-C\u{1f}a b", "not these", "-C\u{1f}a b\u{1f}-g"),
+        ] {
+            assert_eq!(encoded_flags(encoded, plain, "-g"), expected);
+        }
     }
 
     #[test]

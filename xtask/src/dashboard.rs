@@ -6,6 +6,7 @@
 //! here instead of on every request.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::env;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -191,6 +192,12 @@ fn program(
     .join("\n"))
 }
 
+/// Where cargo keeps what it has downloaded.
+fn cargo_home() -> Option<PathBuf> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    home.or_else(|| Some(env::home_dir()?.join(".cargo")))
+}
+
 /// Compiles for the browser and returns the wasm module's path.
 fn compile(link: &Link) -> Result<PathBuf> {
     let (manifest, program) = (link.require("href")?, link.require("data-bin")?);
@@ -209,6 +216,13 @@ fn compile(link: &Link) -> Result<PathBuf> {
     ]);
     if link.get("data-cargo-no-default-features").is_some() {
         build.arg("--no-default-features");
+    }
+    if let Some(home) = cargo_home() {
+        // What panics names its source, which is not to say where on this machine that is: that would be nobody's
+        // business, and as many bytes of the first load.
+        let sources = home.join("registry/src");
+        let flag = format!("--remap-path-prefix={}=", sources.display());
+        command::add_rustc_flag(&mut build, &flag);
     }
     command::run(&mut build)?;
     let folder = workspace::target().join("wasm32-unknown-unknown").join(profile);
