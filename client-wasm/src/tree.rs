@@ -282,6 +282,8 @@ impl Tree {
                 None
             }
             Step::Topic(topic) => {
+                // Until it is there, nothing else is where the person wants to be.
+                self.active = None;
                 self.wanted = Some(topic);
                 None
             }
@@ -849,6 +851,8 @@ mod tests {
     #[test]
     fn an_address_opens_the_branches_above_it_even_before_the_topic_has_come() {
         let mut scene = Scene::new(&["a/b/c"]);
+        scene.step(Step::Topic("a/b".into()));
+        assert_eq!(scene.after(200.0).active_path.as_deref(), Some("a/b"));
         scene.step(Step::Topic("x/y/z".into()));
         assert_eq!(scene.after(1.0).active, None);
         scene.take("x/y/z", "1", false);

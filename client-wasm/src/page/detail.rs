@@ -39,6 +39,8 @@ const SPANS_MIN: [u32; 5] = [0, 1, 5, 15, 60];
 #[derive(PartialEq, Properties)]
 pub(super) struct DetailProps {
     pub(super) link: Link,
+    /// The topic that the address names, where nothing has come on it.
+    pub(super) awaited: Option<AttrValue>,
 }
 
 /// What a person chose, for the topic at hand.
@@ -138,7 +140,10 @@ pub(super) fn Detail(props: &DetailProps) -> Html {
     html! {
         <aside ref={pane} class="detail" aria-label={texts.detail}
             onscroll={Callback::from(move |_: Event| *is_scrolled.borrow_mut() = true)}>
-            if let Some(detail) = detail {
+            if let Some(topic) = &props.awaited {
+                <header class="detail-head">{ name(topic, texts) }</header>
+                <p class="detail-nothing" role="status">{ texts.nothing_yet }</p>
+            } else if let Some(detail) = detail {
                 <Head link={link.clone()} detail={Rc::clone(&detail)} />
                 if let Some(topic) = &detail.topic {
                     { value(&detail, topic, &choice, &choose, texts) }
@@ -172,6 +177,16 @@ struct HeadProps {
 }
 
 /// The name, what can be done, and what there is to count.
+/// The topic's name, and the way back to the tree where there is no room for both.
+fn name(topic: &str, texts: &RoomsTexts) -> Html {
+    html! {
+        <>
+            <a class="back" href={Route::Topics(None).href()}>{ "← " }{ texts.topics }</a>
+            <h2 class="detail-name">{ levels(topic) }</h2>
+        </>
+    }
+}
+
 #[component]
 fn Head(props: &HeadProps) -> Html {
     let texts = use_texts();
@@ -187,8 +202,7 @@ fn Head(props: &HeadProps) -> Html {
     let is_branch = detail.topics > 1 || topic.is_none();
     html! {
         <header class="detail-head">
-            <a class="back" href={Route::Topics(None).href()}>{ "← " }{ texts.topics }</a>
-            <h2 class="detail-name">{ levels(&detail.path) }</h2>
+            { name(&detail.path, texts) }
             <div class="detail-actions">
                 <Copy text={detail.path.clone()} name={texts.copy_topic} />
                 if detail.retained > 0 {

@@ -96,6 +96,7 @@ pub(super) fn Topics(props: &TopicsProps) -> Html {
     };
     // A row that is not on the screen is none, for those who have it read out.
     let is_there = |active: &u32| tree.rows.iter().take(made).any(|row| row.node == *active);
+    let is_awaited = tree.steps > 0 && tree.active.is_none();
     let count = if tree.matching == tree.topics {
         grouped(tree.topics.into())
     } else {
@@ -171,7 +172,7 @@ pub(super) fn Topics(props: &TopicsProps) -> Html {
                         }
                     </div>
                 </div>
-                <Detail link={link.clone()} />
+                <Detail link={link.clone()} awaited={topic.clone().filter(|_| is_awaited)} />
             </div>
             <ClearingSheet link={link.clone()} host={host.clone()} />
         </section>
@@ -221,6 +222,7 @@ fn use_address(link: &Link, topic: &Option<AttrValue>, tree: &Rc<Tree>) {
             if let Some(topic) =
                 topic.as_deref().filter(|topic| ours.borrow().as_deref() != Some(topic))
             {
+                *ours.borrow_mut() = None;
                 link.send(Command::Step(Step::Topic(topic.to_owned())));
             }
         });

@@ -175,6 +175,7 @@ pub(super) static ROOMS: RoomsTexts = RoomsTexts {
     topics_below: "Topics: {}",
     shown_below: "Shown: {} of {}",
     nothing_chosen: "Choose a topic to see its value, its chart and its history.",
+    nothing_yet: "Nothing has come on this topic so far. It is shown here as soon as something does.",
     copy_topic: "Copy topic",
     copy_value: "Copy",
     copied: "Copied",

@@ -175,6 +175,7 @@ pub(super) static ROOMS: RoomsTexts = RoomsTexts {
     topics_below: "Temas: {}",
     shown_below: "Se muestran {} de {}",
     nothing_chosen: "Elige un tema para ver su valor, su gráfico y su historial.",
+    nothing_yet: "Todavía no ha llegado nada en este tema. Aparecerá aquí en cuanto llegue.",
     copy_topic: "Copiar tema",
     copy_value: "Copiar",
     copied: "Copiado",

@@ -436,6 +436,8 @@ RoomsTexts on Texts {
     shown_below,
     /// No topic is chosen.
     nothing_chosen,
+    /// The topic that the address names is not there.
+    nothing_yet,
     /// A button.
     copy_topic,
     /// A button.

@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use client_wasm::protocol::Command;
 
-use crate::dom::{Page, eventually, press};
+use crate::dom::{Page, eventually, focused, press};
 
 fn title() -> String {
     web_sys::window().unwrap().document().unwrap().title()
@@ -31,9 +31,8 @@ async fn a_link_of_the_navigation_leads_to_its_page_and_the_address_says_where_o
     page.has("form[data-role=publish]").await;
     assert_eq!(hash(), "#/publish");
     has_title("Publish · broker.lan:9001").await;
-    let document = web_sys::window().unwrap().document().unwrap();
-    let focused = document.active_element().map(|element| element.id());
-    assert_eq!(focused.as_deref(), Some("main"), "who went there reads on there");
+    // Who went there reads on there.
+    focused("#main").await;
     page.sent("nothing more of the board", |command| {
         (*command == Command::CloseBoard).then_some(())
     })

@@ -206,6 +206,22 @@ async fn an_address_leads_to_its_topic_and_a_step_changes_the_address() {
     eventually("the new address", || (hash() == "#/topics/home/cellar").then_some(())).await;
 }
 
+#[test]
+async fn a_topic_that_has_not_come_is_not_shown_as_another_one() {
+    let page = open_at("#/topics/home/attic").await;
+    let of_another = detail(message(9, Format::Text, text("21.5")));
+    page.receive(Frame { tree: Some(Tree { active: Some(2), ..tree(Vec::new()) }), ..of_another });
+    let is_named = |name: &str| (page.text(".detail-name")? == name).then_some(());
+    eventually("the topic", || is_named("home/attic")).await;
+    page.go("#/topics/home/cellar");
+    let stepped = Tree { steps: 6, active: None, active_path: None, ..tree(Vec::new()) };
+    page.receive(Frame { tree: Some(stepped), ..Frame::default() });
+    eventually("its name", || is_named("home/cellar")).await;
+    assert!(page.text(".detail").unwrap().contains("Nothing has come on this topic"));
+    let hash = web_sys::window().unwrap().location().hash().unwrap();
+    assert_eq!(hash, "#/topics/home/cellar");
+}
+
 pub(crate) fn message(seq: u64, format: Format, payload: Formatted) -> MessageInFull {
     MessageInFull {
         seq,
