@@ -195,10 +195,9 @@ pub enum Wrong {
 /// # Errors
 /// It is no such file; with what is wrong, and where.
 pub fn read(bytes: &[u8]) -> Result<(String, Vec<Retained>), Wrong> {
-    let file: File = serde_json::from_slice(bytes).map_err(|error| Wrong::Unreadable {
-        line: error.line(),
-        column: error.column().max(1),
-        what: Unreadable::of(&error),
+    let file: File = serde_json::from_slice(bytes).map_err(|error| {
+        let (line, column) = Unreadable::place(&error);
+        Wrong::Unreadable { line, column, what: Unreadable::of(&error) }
     })?;
     let messages = file.retained.into_iter().map(|line| {
         let payload = match (line.payload, line.payload_base64) {

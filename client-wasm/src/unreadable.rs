@@ -21,6 +21,12 @@ pub enum Unreadable {
 }
 
 impl Unreadable {
+    /// The line and the column, from 1 on, where the parser could not go on: it calls the column 0 where nothing
+    /// stands.
+    pub fn place(error: &serde_json::Error) -> (usize, usize) {
+        (error.line(), error.column().max(1))
+    }
+
     /// What the parser means.
     pub fn of(error: &serde_json::Error) -> Self {
         match error.classify() {

@@ -238,7 +238,7 @@ struct EmptyProps {
 fn Empty(props: &EmptyProps) -> Html {
     let texts = use_texts();
     let connection = use_field(props.link.connection());
-    let subscriptions = use_field(props.link.subscriptions());
+    let asks_nothing = use_asks_nothing(&props.link);
     if !matches!(connection, Connection::Online { .. }) {
         return html! {
             <div class="empty">
@@ -247,7 +247,7 @@ fn Empty(props: &EmptyProps) -> Html {
             </div>
         };
     }
-    if subscriptions.is_empty() {
+    if asks_nothing {
         return unsubscribed(&props.link, texts);
     }
     let name = props.host.split(':').next().unwrap_or_default();
@@ -261,6 +261,14 @@ fn Empty(props: &EmptyProps) -> Html {
             <p><a href={Route::Publish(None).href()}>{ texts.empty_form }</a></p>
         </div>
     }
+}
+
+/// Whether the broker is there and nothing was asked of it.
+#[hook]
+pub(super) fn use_asks_nothing(link: &Link) -> bool {
+    let connection = use_field(link.connection());
+    let subscriptions = use_field(link.subscriptions());
+    matches!(connection, Connection::Online { .. }) && subscriptions.is_empty()
 }
 
 /// Nothing was asked of the broker yet, so nothing comes: the person decides.

@@ -176,7 +176,6 @@ struct HeadProps {
     detail: Rc<Shown>,
 }
 
-/// The name, what can be done, and what there is to count.
 /// The topic's name, and the way back to the tree where there is no room for both.
 fn name(topic: &str, texts: &RoomsTexts) -> Html {
     html! {
@@ -187,6 +186,7 @@ fn name(topic: &str, texts: &RoomsTexts) -> Html {
     }
 }
 
+/// The name, what can be done, and what there is to count.
 #[component]
 fn Head(props: &HeadProps) -> Html {
     let texts = use_texts();

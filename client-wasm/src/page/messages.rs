@@ -2,7 +2,7 @@
 
 use yew::prelude::*;
 
-use super::board::unsubscribed;
+use super::board::{unsubscribed, use_asks_nothing};
 use super::field::{Field, use_field};
 use super::house::use_texts;
 use super::link::Link;
@@ -11,7 +11,7 @@ use super::search::SearchBox;
 use super::tape::Tape;
 use super::time;
 use crate::number::grouped;
-use crate::protocol::{Command, Connection, FileKind, MessageRow, Messages as Shown, MessagesView};
+use crate::protocol::{Command, FileKind, MessageRow, Messages as Shown, MessagesView};
 use crate::route::Route;
 use crate::texts::{RoomsTexts, fill};
 
@@ -45,10 +45,7 @@ pub(super) fn Messages(props: &MessagesProps) -> Html {
     let is_paused = use_field(&paused);
     let rows = use_rows();
     let made = use_growth(messages.rows.len());
-    let connection = use_field(link.connection());
-    let is_online = matches!(connection, Connection::Online { .. });
-    let asks_nothing =
-        use_field(link.subscriptions()).is_empty() && is_online && messages.kept == 0;
+    let asks_nothing = use_asks_nothing(link) && messages.kept == 0;
     // Who has gone down to older messages is not pushed away from them by new ones.
     let is_held = is_paused || rows.window.is_scrolled;
     {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use web_sys::{HtmlElement, HtmlSelectElement, KeyboardEvent};
 use yew::prelude::*;
 
-use super::board::unsubscribed;
+use super::board::{unsubscribed, use_asks_nothing};
 use super::clearing::{ClearingSheet, open_button};
 use super::detail::Detail;
 use super::field::use_field;
@@ -37,7 +37,7 @@ pub(super) fn Topics(props: &TopicsProps) -> Html {
     let tree = use_field(link.tree());
     let connection = use_field(link.connection());
     let is_online = matches!(connection, Connection::Online { .. });
-    let asks_nothing = use_field(link.subscriptions()).is_empty() && is_online && tree.total == 0;
+    let asks_nothing = use_asks_nothing(link) && tree.total == 0;
     let search = use_state(|| AttrValue::from(""));
     let sort = use_state(Sort::default);
     let is_flat = use_state(|| false);

@@ -11,6 +11,7 @@ use super::{Profile, explorer, mqttx};
 use crate::connect::{Connect, Subscription, Version, Will};
 use crate::limits::PROFILES_MAX;
 use crate::protocol::Properties;
+use crate::unreadable::Unreadable;
 
 /// What names our own format.
 const FORMAT: &str = "mqtt-connections";
@@ -157,8 +158,11 @@ fn subscription_members(subscription: &Subscription) -> Value {
 /// # Errors
 /// Nothing could be read.
 pub fn read(text: &str) -> Result<Read, Broken> {
-    let file: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
-        .map_err(|error| Broken::NotJson { line: error.line(), column: error.column().max(1) })?;
+    let file = serde_json::from_str(text.trim_start_matches('\u{feff}'));
+    let file: Value = file.map_err(|error| {
+        let (line, column) = Unreadable::place(&error);
+        Broken::NotJson { line, column }
+    })?;
     let mut read = Read::default();
     if file.get("format").and_then(Value::as_str) == Some(FORMAT) {
         read_own(&file, &mut read)?;

@@ -141,11 +141,8 @@ pub fn read(text: &str) -> Result<Board, Wrong> {
 }
 
 fn unreadable(error: &serde_json::Error) -> Wrong {
-    Wrong::Unreadable {
-        line: error.line(),
-        column: error.column().max(1),
-        what: Unreadable::of(error),
-    }
+    let (line, column) = Unreadable::place(error);
+    Wrong::Unreadable { line, column, what: Unreadable::of(error) }
 }
 
 /// Whether a widget can be as it is.

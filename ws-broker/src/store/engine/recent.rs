@@ -48,6 +48,25 @@ impl Value {
             Self::InSheet { len, .. } => *len as usize,
         }
     }
+
+    /// The number of the sheet that it lies in.
+    fn sheet(&self) -> Option<usize> {
+        match self {
+            Self::Here(_) => None,
+            Self::InSheet { sheet, .. } => Some(usize::from(*sheet)),
+        }
+    }
+
+    /// The value; `page` is what lies in memory of its sheet.
+    fn bytes<'a>(&'a self, page: Option<&'a dyn Page>) -> Result<&'a [u8], Gone> {
+        match self {
+            Self::Here(value) => Ok(value),
+            Self::InSheet { at, len, .. } => {
+                let rest = page.and_then(|page| page.bytes().get(*at as usize..));
+                rest.and_then(|rest| rest.get(..*len as usize)).ok_or(Gone)
+            }
+        }
+    }
 }
 
 impl Recent {
@@ -99,13 +118,8 @@ impl Recent {
     }
 
     fn read(&self, value: &Value) -> Result<Bytes, Gone> {
-        match value {
-            Value::Here(value) => Ok(Bytes::copy_from_slice(value)),
-            Value::InSheet { sheet, at, len } => {
-                let page = self.sheets.get(usize::from(*sheet)).ok_or(Gone)?.read();
-                part(&*page, *at, *len).map(Bytes::copy_from_slice)
-            }
-        }
+        let page = value.sheet().and_then(|sheet| self.sheets.get(sheet)).map(|page| page.read());
+        value.bytes(page.as_deref()).map(Bytes::copy_from_slice)
     }
 
     /// All changes, and the sheets that their values lie in, to which nobody writes meanwhile.
@@ -138,12 +152,9 @@ impl Pages<'_> {
     pub(super) fn under(&self, prefix: &[u8]) -> impl Iterator<Item = Result<Change<'_>, Gone>> {
         let changes = self.recent.changes.iter();
         changes.filter(move |(key, _)| key.starts_with(prefix)).map(|(key, value)| {
-            let value = value.as_ref().map(|value| match value {
-                Value::Here(value) => Ok(&**value),
-                Value::InSheet { sheet, at, len } => {
-                    let page = self.pages.get(usize::from(*sheet)).ok_or(Gone)?;
-                    part(&**page, *at, *len)
-                }
+            let value = value.as_ref().map(|value| {
+                let page = value.sheet().and_then(|sheet| self.pages.get(sheet));
+                value.bytes(page.map(|page| &**page))
             });
             Ok((key.as_ref(), value.transpose()?))
         })
@@ -155,11 +166,6 @@ fn in_sheet(sheet: u16, end: usize, len: usize) -> Option<Value> {
     let at = u32::try_from(end.checked_sub(len)?).ok()?;
     let len = u32::try_from(len).ok().filter(|_| len >= IN_SHEET_MIN)?;
     Some(Value::InSheet { sheet, at, len })
-}
-
-fn part(page: &dyn Page, at: u32, len: u32) -> Result<&[u8], Gone> {
-    let rest = page.bytes().get(at as usize..).ok_or(Gone)?;
-    rest.get(..len as usize).ok_or(Gone)
 }
 
 #[cfg(test)]
