@@ -70,6 +70,18 @@ fn ours_decodes(input: &mut Bytes, version: codec::ProtocolVersion) {
     assert!(input.is_empty());
 }
 
+/// Has a buffer with room for all of them filled with so many packets, again and again.
+#[inline(always)]
+fn encodes(bencher: Bencher, packets: usize, mut encode: impl FnMut(&mut BytesMut)) {
+    let mut out = room();
+    bencher.counter(ItemsCount::new(packets)).bench_local(|| {
+        out.clear();
+        for _ in 0..packets {
+            encode(&mut out);
+        }
+    });
+}
+
 #[inline(always)]
 fn mqtt5_protocol_decodes(input: &mut Bytes, version: u8) {
     use mqtt5_protocol::FixedHeader;
@@ -215,12 +227,8 @@ mod encode {
         let publish =
             codec::Publish::new(codec::TopicName::new(TOPIC).unwrap(), vec![b'x'; payload]);
         let packet = codec::Packet::Publish(publish);
-        let (mut out, packets) = (room(), packets(payload));
-        bencher.counter(count(payload)).bench_local(|| {
-            out.clear();
-            for _ in 0..packets {
-                black_box(&packet).encode(codec::ProtocolVersion::V311, &mut out).unwrap();
-            }
+        encodes(bencher, packets(payload), |out| {
+            black_box(&packet).encode(codec::ProtocolVersion::V311, out).unwrap();
         });
     }
 
@@ -230,39 +238,31 @@ mod encode {
     fn ours_in_two_pieces(bencher: Bencher, payload: usize) {
         let topic = codec::TopicName::new(TOPIC).unwrap();
         let publish = codec::Publish::new(topic, vec![b'x'; payload]);
-        let (mut out, packets) = (room(), packets(payload));
-        bencher.counter(count(payload)).bench_local(|| {
-            out.clear();
-            for _ in 0..packets {
-                let codec::Publish { qos, retain, topic, properties, payload, .. } =
-                    black_box(&publish);
-                let head = codec::PublishHead {
-                    dup: false,
-                    qos: *qos,
-                    retain: *retain,
-                    topic: topic.as_ref().map_or(&[], |topic| topic.as_bytes()),
-                    packet_id: None,
-                    topic_alias: None,
-                    message_expiry_interval_s: None,
-                    subscription_identifiers: &[],
-                    properties,
-                    payload_len: payload.len(),
-                };
-                head.encode(codec::ProtocolVersion::V311, &mut out).unwrap();
-                black_box(payload.clone());
-            }
+        encodes(bencher, packets(payload), |out| {
+            let codec::Publish { qos, retain, topic, properties, payload, .. } =
+                black_box(&publish);
+            let head = codec::PublishHead {
+                dup: false,
+                qos: *qos,
+                retain: *retain,
+                topic: topic.as_ref().map_or(&[], |topic| topic.as_bytes()),
+                packet_id: None,
+                topic_alias: None,
+                message_expiry_interval_s: None,
+                subscription_identifiers: &[],
+                properties,
+                payload_len: payload.len(),
+            };
+            head.encode(codec::ProtocolVersion::V311, out).unwrap();
+            black_box(payload.clone());
         });
     }
 
     #[divan::bench(args = PAYLOADS)]
     fn rumqttc(bencher: Bencher, payload: usize) {
         let publish = rumqttc::Publish::new(TOPIC, rumqttc::QoS::AtMostOnce, vec![b'x'; payload]);
-        let (mut out, packets) = (room(), packets(payload));
-        bencher.counter(count(payload)).bench_local(|| {
-            out.clear();
-            for _ in 0..packets {
-                black_box(&publish).write(&mut out).unwrap();
-            }
+        encodes(bencher, packets(payload), |out| {
+            black_box(&publish).write(out).unwrap();
         });
     }
 
@@ -293,12 +293,8 @@ mod encode {
         use mqtt5_protocol::packet::MqttPacket as _;
         use mqtt5_protocol::packet::publish::PublishPacket;
         let packet = PublishPacket::new_v311(TOPIC, vec![b'x'; payload], QoS::AtMostOnce);
-        let (mut out, packets) = (room(), packets(payload));
-        bencher.counter(count(payload)).bench_local(|| {
-            out.clear();
-            for _ in 0..packets {
-                black_box(&packet).encode(&mut out).unwrap();
-            }
+        encodes(bencher, packets(payload), |out| {
+            black_box(&packet).encode(out).unwrap();
         });
     }
 
@@ -307,13 +303,9 @@ mod encode {
         use mqtt_protocol_core::mqtt::Arc;
         use mqtt_protocol_core::mqtt::packet::v3_1_1::Publish;
         let (packet, _) = Publish::parse(0, Arc::from(&body(payload)[..])).unwrap();
-        let (mut out, packets) = (room(), packets(payload));
-        bencher.counter(count(payload)).bench_local(|| {
-            out.clear();
-            for _ in 0..packets {
-                for piece in black_box(&packet).to_buffers() {
-                    out.extend_from_slice(&piece);
-                }
+        encodes(bencher, packets(payload), |out| {
+            for piece in black_box(&packet).to_buffers() {
+                out.extend_from_slice(&piece);
             }
         });
     }
@@ -426,12 +418,8 @@ mod v5 {
         #[divan::bench(args = PAYLOADS)]
         fn ours(bencher: Bencher, payload: usize) {
             let packet = packet(payload);
-            let (mut out, packets) = (room(), packets(payload));
-            bencher.counter(count(payload)).bench_local(|| {
-                out.clear();
-                for _ in 0..packets {
-                    black_box(&packet).encode(codec::ProtocolVersion::V5, &mut out).unwrap();
-                }
+            encodes(bencher, packets(payload), |out| {
+                black_box(&packet).encode(codec::ProtocolVersion::V5, out).unwrap();
             });
         }
 
@@ -443,12 +431,8 @@ mod v5 {
             else {
                 unreachable!("it is a PUBLISH");
             };
-            let (mut out, packets) = (room(), packets(payload));
-            bencher.counter(count(payload)).bench_local(|| {
-                out.clear();
-                for _ in 0..packets {
-                    black_box(&publish).write(&mut out).unwrap();
-                }
+            encodes(bencher, packets(payload), |out| {
+                black_box(&publish).write(out).unwrap();
             });
         }
 
@@ -461,12 +445,8 @@ mod v5 {
                 .with_topic_alias(7)
                 .with_user_property(USER_PROPERTY.0.into(), USER_PROPERTY.1.into())
                 .with_subscription_identifier(3);
-            let (mut out, packets) = (room(), packets(payload));
-            bencher.counter(count(payload)).bench_local(|| {
-                out.clear();
-                for _ in 0..packets {
-                    black_box(&packet).encode(&mut out).unwrap();
-                }
+            encodes(bencher, packets(payload), |out| {
+                black_box(&packet).encode(out).unwrap();
             });
         }
     }
