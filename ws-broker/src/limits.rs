@@ -210,6 +210,13 @@ pub(crate) const CREDENTIAL_BYTES_MAX: usize = 65_535;
 /// stored, in milliseconds: most who are there do so at once, and then nothing is to be stored.
 pub(crate) const STORE_PATIENCE_MS: u64 = 2;
 
+/// How many answers may wait for receivers who are there. Where as many do, their messages are stored
+/// at once: half of the window that Mosquitto gives a client (`max_inflight_messages`).
+pub(crate) const STORE_AT_ONCE_ANSWERS_MIN: usize = 10;
+
+/// How many deliveries are stored at once at most, though they may be over in a moment.
+pub(crate) const STORE_AT_ONCE_DELIVERIES_MAX: usize = 64;
+
 /// How long what nobody waits for gathers before it is stored, in milliseconds.
 pub(crate) const STORE_LAZY_MS: u64 = 50;
 

@@ -52,6 +52,8 @@ pub(crate) struct Store {
     next_parcel: AtomicU64,
     next_session: AtomicU64,
     progress: Arc<Progress>,
+    /// Whether to write something takes no longer than to hand it to the operating system.
+    pub is_quick: bool,
 }
 
 /// What the committer is to do.
@@ -119,6 +121,7 @@ impl Store {
             next_parcel: AtomicU64::new(restored.next_parcel),
             next_session: AtomicU64::new(restored.next_session),
             progress,
+            is_quick: reach == Reach::System,
         };
         Ok(Opened { store: Arc::new(store), committer, restored })
     }

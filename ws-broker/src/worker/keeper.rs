@@ -4,7 +4,8 @@
 //! one write stores what many clients wait for. What waits for somebody is handed on as soon as the
 //! tasks that are ready have had their turn; a message that was sent to a client who is there waits a
 //! moment longer, since most acknowledge at once, and what is over before it was handed on is taken
-//! back and costs the store nothing.
+//! back and costs the store nothing. Where a publisher may send nothing more before it has its answers,
+//! that moment would be one in which nothing goes on, so many answers don't wait for few messages.
 //!
 //! Whoever waits for one parcel and nothing else, as most do, waits for it by its number. Whoever waits for
 //! more has a [`Wait`], which counts that: changes of this worker, deliveries that may be over before
@@ -20,7 +21,8 @@ use tokio::sync::Notify;
 
 use crate::broker::{SessionKey, WorkerId};
 use crate::limits::{
-    PARCEL_DELIVERIES_MAX, PARCEL_ROOM_KEPT_MAX, STORE_LAZY_MS, STORE_PATIENCE_MS,
+    PARCEL_DELIVERIES_MAX, PARCEL_ROOM_KEPT_MAX, STORE_AT_ONCE_ANSWERS_MIN,
+    STORE_AT_ONCE_DELIVERIES_MAX, STORE_LAZY_MS, STORE_PATIENCE_MS,
 };
 use crate::store::engine::Batch;
 use crate::store::{NewDelivery, Parcel, Place, Store, delete_owed};
@@ -68,11 +70,22 @@ struct Wait {
     who: Who,
 }
 
+/// The receiver of a message when it arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Receiver {
+    Away,
+    /// It is there, and the message is sent to it in this turn.
+    Ready,
+    /// It is there, but has to acknowledge others before.
+    Behind,
+}
+
 /// What is known of a delivery in the parcel that gathers.
 #[derive(Debug, Clone, Copy)]
 struct Claim {
     since: Ms,
     wait: Option<WaitKey>,
+    receiver: Receiver,
 }
 
 /// A parcel on its way to the store.
@@ -131,6 +144,8 @@ pub(super) struct Keeper {
     free: Vec<u16>,
     /// How many deliveries the parcel holds.
     held: usize,
+    /// How many of them are for receivers who have to acknowledge others before.
+    behind: usize,
     /// Waits for what is in the parcel beside deliveries.
     waits_of_parcel: Vec<WaitKey>,
     /// Connections with answers that wait for the parcel.
@@ -168,6 +183,7 @@ impl Keeper {
             claims: Vec::new(),
             free: Vec::new(),
             held: 0,
+            behind: 0,
             waits_of_parcel: Vec::new(),
             links: Vec::new(),
             is_awaited: false,
@@ -291,7 +307,7 @@ impl Keeper {
     pub(super) fn deliver(
         &mut self,
         delivery: NewDelivery,
-        is_there: bool,
+        receiver: Receiver,
         waiting: &mut Waiting,
         now: Ms,
     ) -> Place {
@@ -303,14 +319,16 @@ impl Keeper {
         if self.held >= PARCEL_DELIVERIES_MAX {
             self.roll_over();
         }
-        let wait = if is_there { self.wait(waiting) } else { None };
-        if !is_there {
+        let wait = if receiver == Receiver::Away {
             self.wait_for_parcel(waiting);
-        }
+            None
+        } else {
+            self.wait(waiting)
+        };
         if !waiting.is_for_something() {
             self.be_lazy(now);
         }
-        let claim = Some(Claim { since: now, wait });
+        let claim = Some(Claim { since: now, wait, receiver });
         let index = match self.free.pop() {
             Some(index) => {
                 let at = usize::from(index);
@@ -328,6 +346,7 @@ impl Keeper {
             }
         };
         self.held = self.held.saturating_add(1);
+        self.behind = self.behind.saturating_add(usize::from(receiver == Receiver::Behind));
         Place::new(self.parcel.number, index)
     }
 
@@ -349,6 +368,7 @@ impl Keeper {
         waits.extend(self.claims.drain(..).flatten().filter_map(|claim| claim.wait));
         self.free.clear();
         self.held = 0;
+        self.behind = 0;
         let is_awaited = std::mem::take(&mut self.is_awaited);
         parcel.is_awaited = is_awaited || !waits.is_empty() || !self.sessions.is_empty();
         self.under_way.push_back(UnderWay {
@@ -428,8 +448,9 @@ impl Keeper {
         }
         self.held = self.held.saturating_sub(1);
         self.free.push(place.index());
-        let claim = self.claims.get_mut(index).and_then(Option::take);
-        if let Some(wait) = claim.and_then(|claim| claim.wait) {
+        let Some(claim) = self.claims.get_mut(index).and_then(Option::take) else { return };
+        self.behind = self.behind.saturating_sub(usize::from(claim.receiver == Receiver::Behind));
+        if let Some(wait) = claim.wait {
             self.settle(wait);
         }
     }
@@ -534,7 +555,7 @@ impl Keeper {
             return Due::Never;
         }
         let is_lazy_due = self.lazy_at.is_some_and(|at| at <= now);
-        if self.is_urgent || is_lazy_due {
+        if self.is_urgent || is_lazy_due || self.holds_up_many() {
             return Due::Now;
         }
         let waiting = self.claims.iter().flatten().filter(|claim| claim.wait.is_some());
@@ -547,12 +568,22 @@ impl Keeper {
         }
     }
 
+    /// Whether what waits is better stored at once: many answers wait for few messages, all of which are
+    /// with their receivers. To write those takes less than another turn of everybody.
+    fn holds_up_many(&self) -> bool {
+        let deliveries = 1..=STORE_AT_ONCE_DELIVERIES_MAX;
+        self.waits.len() >= STORE_AT_ONCE_ANSWERS_MIN
+            && self.store.as_ref().is_some_and(|store| store.is_quick)
+            && deliveries.contains(&self.held)
+            && self.behind == 0
+    }
+
     /// Sees that the task which hands parcels on looks in time; at the end of each turn.
     pub(super) fn wake_in_time(&mut self, now: Ms) {
         if self.is_held_up() {
             return;
         }
-        let wanted = if self.is_urgent {
+        let wanted = if self.is_urgent || self.holds_up_many() {
             Some(now)
         } else if self.held > 0 {
             Some(now.saturating_add(STORE_PATIENCE_MS))
@@ -626,5 +657,101 @@ impl Loan {
         if let Some(delivery) = parcel.and_then(|parcel| parcel.deliveries.get_mut(index)) {
             *delivery = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU64;
+
+    use bytes::Bytes;
+    use codec::{Properties, QoS};
+
+    use super::*;
+    use crate::broker::Message;
+    use crate::config::Durability;
+    use crate::store::Opened;
+    use crate::store::engine::memory::Memory;
+    use crate::time::{Clock, Wall};
+
+    fn keeper(durability: Durability) -> Keeper {
+        let wall = Wall::now(Clock::start());
+        let Opened { store, .. } =
+            Store::with_engine(Arc::new(Memory::default()), durability, wall).unwrap();
+        Keeper::new(0, Some(store))
+    }
+
+    /// Takes messages at the time 0, each of which goes to so many.
+    fn take(keeper: &mut Keeper, messages: u64, receivers: u64, receiver: Receiver) -> Vec<Place> {
+        let mut places = Vec::new();
+        let topic = TopicName::new("t").unwrap();
+        for number in 1..=messages {
+            let mut waiting = Waiting::Somebody;
+            let message = Message::new(
+                topic.clone(),
+                Bytes::new(),
+                QoS::AtLeastOnce,
+                false,
+                Properties::EMPTY,
+            );
+            let message = Arc::new(message);
+            for session in 1..=receivers {
+                let delivery = NewDelivery {
+                    session,
+                    number: NonZeroU64::new(number).unwrap(),
+                    qos: QoS::AtLeastOnce,
+                    retain: false,
+                    ids: Box::default(),
+                    share: None,
+                    message: Arc::clone(&message),
+                };
+                places.push(keeper.deliver(delivery, receiver, &mut waiting, 0));
+            }
+            assert!(keeper.begin_wait(waiting, Who::Nobody));
+        }
+        places
+    }
+
+    #[test]
+    fn who_waits_for_receivers_who_are_there_waits_no_longer_than_is_worth_it() {
+        use Durability::{Fsync, Os};
+        use Receiver::{Behind, Ready};
+        let patience = Due::At(STORE_PATIENCE_MS);
+        let table = [
+            (Os, 1, 1, Ready, patience),
+            (Os, 9, 1, Ready, patience),
+            (Os, 10, 1, Ready, Due::Now),
+            (Os, 64, 1, Ready, Due::Now),
+            // To write as many costs more than another turn.
+            (Os, 65, 1, Ready, patience),
+            (Os, 20, 4, Ready, patience),
+            // The publisher has to wait for another turn anyway.
+            (Os, 20, 1, Behind, patience),
+            // And here the disk takes longer than the receivers.
+            (Fsync, 20, 1, Ready, patience),
+        ];
+        for (durability, messages, receivers, receiver, due) in table {
+            let mut keeper = keeper(durability);
+            take(&mut keeper, messages, receivers, receiver);
+            let row = (durability, messages, receivers, receiver);
+            assert_eq!(keeper.due(0), due, "{row:?}");
+            assert_eq!(keeper.due(STORE_PATIENCE_MS), Due::Now, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_acknowledged_is_waited_for_no_longer() {
+        let mut keeper = keeper(Durability::Os);
+        let behind = take(&mut keeper, 1, 1, Receiver::Behind);
+        let ready = take(&mut keeper, 10, 1, Receiver::Ready);
+        assert_eq!(keeper.due(0), Due::At(STORE_PATIENCE_MS));
+        keeper.end(behind[0], 0);
+        assert_eq!(keeper.due(0), Due::Now);
+        keeper.end(ready[0], 0);
+        assert_eq!(keeper.due(0), Due::At(STORE_PATIENCE_MS));
+        ready.iter().skip(1).for_each(|place| keeper.end(*place, 0));
+        assert_eq!(keeper.due(0), Due::Never);
+        assert_eq!(keeper.done.len(), 11);
+        assert!(keeper.hand_on().is_empty());
     }
 }
