@@ -8,17 +8,14 @@
 //! same topic go behind it, however few they are for.
 
 use std::collections::VecDeque;
-use std::future::{Future as _, poll_fn};
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
 
 use codec::QoS;
-use tokio::task::yield_now;
 
 use crate::broker::{Message, Target, Targets};
 use crate::limits::{RECEIVERS_AT_ONCE_MAX, ROUND_BYTES_MAX};
+use crate::worker::portions::{self, Sleeper};
 use crate::worker::round::{Packets, session_of, takes_packets};
 use crate::worker::{State, Worker};
 
@@ -29,7 +26,7 @@ pub(super) struct FanOuts {
     /// What all of them come to when they are written.
     bytes: usize,
     packets: Packets,
-    waker: Option<Waker>,
+    sleeper: Sleeper,
 }
 
 /// Messages of one topic, for the same receivers.
@@ -84,9 +81,7 @@ impl State {
             }
             None => waiting.push_back(FanOut { messages: vec![message], targets, next: 0, size }),
         }
-        if let Some(waker) = self.fan_outs.waker.take() {
-            waker.wake();
-        }
+        self.fan_outs.sleeper.wake();
     }
 
     /// Gives the next portion of receivers what is for them; says whether there are more.
@@ -134,18 +129,7 @@ impl State {
 
 /// Gives those who wait their portions, for as long as the worker runs.
 pub(super) async fn run(worker: Rc<Worker>) {
-    poll_fn::<(), _>(|cx| {
-        let mut state = worker.state.borrow_mut();
-        state.begin_turn();
-        // Not before the portion before it was written.
-        let more = !state.queue.is_empty() || state.give_portion();
-        state.end_turn();
-        if more {
-            let _ = pin!(yield_now()).poll(cx);
-        } else {
-            state.fan_outs.waker = Some(cx.waker().clone());
-        }
-        Poll::Pending
-    })
-    .await;
+    // Not before the portion before it was written.
+    let portion = |state: &mut State| !state.queue.is_empty() || state.give_portion();
+    portions::run(worker, portion, |state| &mut state.fan_outs.sleeper).await;
 }

@@ -6,24 +6,21 @@
 //! be chosen.
 
 use std::collections::VecDeque;
-use std::future::{Future as _, poll_fn};
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
 
 use codec::TopicFilter;
 use hashbrown::{HashSet, hash_set};
-use tokio::task::yield_now;
 
 use crate::broker::SessionKey;
 use crate::limits::SUBSCRIPTIONS_ENDED_AT_ONCE_MAX;
+use crate::worker::portions::{self, Sleeper};
 use crate::worker::{State, Worker};
 
 /// Subscriptions that are still to be taken out of the router.
 #[derive(Debug, Default)]
 pub(super) struct Leaving {
     waiting: VecDeque<(SessionKey, hash_set::IntoIter<TopicFilter>)>,
-    waker: Option<Waker>,
+    sleeper: Sleeper,
 }
 
 impl State {
@@ -40,9 +37,7 @@ impl State {
             return;
         }
         self.leaving.waiting.push_back((key, filters.into_iter()));
-        if let Some(waker) = self.leaving.waker.take() {
-            waker.wake();
-        }
+        self.leaving.sleeper.wake();
     }
 
     /// Ends a portion of the subscriptions that wait for it; says whether there are more.
@@ -61,14 +56,5 @@ impl State {
 
 /// Ends the subscriptions that wait for it, for as long as the worker runs.
 pub(super) async fn run(worker: Rc<Worker>) {
-    poll_fn::<(), _>(|cx| {
-        let mut state = worker.state.borrow_mut();
-        if state.leave_portion() {
-            let _ = pin!(yield_now()).poll(cx);
-        } else {
-            state.leaving.waker = Some(cx.waker().clone());
-        }
-        Poll::Pending
-    })
-    .await;
+    portions::run(worker, State::leave_portion, |state| &mut state.leaving.sleeper).await;
 }

@@ -20,6 +20,7 @@ mod login;
 mod mount;
 mod out;
 mod packets;
+mod portions;
 mod publish;
 mod queue;
 mod rights;

@@ -9,16 +9,13 @@
 //! is time for everybody else.
 
 use std::collections::VecDeque;
-use std::future::{Future as _, poll_fn};
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
-
-use tokio::task::{coop, yield_now};
+use std::task::{Context, Poll};
 
 use crate::limits::WRITES_AT_ONCE_MAX;
 use crate::worker::connection::poll_write;
 use crate::worker::link::{Cause, Closing, Link, SharedLink};
+use crate::worker::portions::{self, Sleeper};
 use crate::worker::session::Session;
 use crate::worker::{State, Worker};
 
@@ -26,7 +23,7 @@ use crate::worker::{State, Worker};
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: VecDeque<SharedLink>,
-    waker: Option<Waker>,
+    sleeper: Sleeper,
 }
 
 impl Queue {
@@ -38,9 +35,7 @@ impl Queue {
         }
         link.queued = true;
         self.waiting.push_back(Rc::clone(shared));
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
+        self.sleeper.wake();
     }
 
     /// Whether nobody waits.
@@ -138,19 +133,5 @@ impl State {
 
 /// Writes for those who wait, for as long as the worker runs.
 pub(super) async fn run(worker: Rc<Worker>) {
-    // How long it may go on is its own affair: others have their turn after each portion.
-    coop::unconstrained(poll_fn::<(), _>(|cx| {
-        let mut state = worker.state.borrow_mut();
-        state.begin_turn();
-        let more = state.write_portion();
-        state.end_turn();
-        if more {
-            // Not before it was looked for what has arrived.
-            let _ = pin!(yield_now()).poll(cx);
-        } else {
-            state.queue.waker = Some(cx.waker().clone());
-        }
-        Poll::Pending
-    }))
-    .await;
+    portions::run(worker, State::write_portion, |state| &mut state.queue.sleeper).await;
 }
