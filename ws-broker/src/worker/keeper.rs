@@ -70,22 +70,11 @@ struct Wait {
     who: Who,
 }
 
-/// The receiver of a message when it arrives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Receiver {
-    Away,
-    /// It is there, and the message is sent to it in this turn.
-    Ready,
-    /// It is there, but has to acknowledge others before.
-    Behind,
-}
-
 /// What is known of a delivery in the parcel that gathers.
 #[derive(Debug, Clone, Copy)]
 struct Claim {
     since: Ms,
     wait: Option<WaitKey>,
-    receiver: Receiver,
 }
 
 /// A parcel on its way to the store.
@@ -144,8 +133,6 @@ pub(super) struct Keeper {
     free: Vec<u16>,
     /// How many deliveries the parcel holds.
     held: usize,
-    /// How many of them are for receivers who have to acknowledge others before.
-    behind: usize,
     /// Waits for what is in the parcel beside deliveries.
     waits_of_parcel: Vec<WaitKey>,
     /// Connections with answers that wait for the parcel.
@@ -183,7 +170,6 @@ impl Keeper {
             claims: Vec::new(),
             free: Vec::new(),
             held: 0,
-            behind: 0,
             waits_of_parcel: Vec::new(),
             links: Vec::new(),
             is_awaited: false,
@@ -307,7 +293,7 @@ impl Keeper {
     pub(super) fn deliver(
         &mut self,
         delivery: NewDelivery,
-        receiver: Receiver,
+        is_there: bool,
         waiting: &mut Waiting,
         now: Ms,
     ) -> Place {
@@ -319,16 +305,14 @@ impl Keeper {
         if self.held >= PARCEL_DELIVERIES_MAX {
             self.roll_over();
         }
-        let wait = if receiver == Receiver::Away {
+        let wait = if is_there { self.wait(waiting) } else { None };
+        if !is_there {
             self.wait_for_parcel(waiting);
-            None
-        } else {
-            self.wait(waiting)
-        };
+        }
         if !waiting.is_for_something() {
             self.be_lazy(now);
         }
-        let claim = Some(Claim { since: now, wait, receiver });
+        let claim = Some(Claim { since: now, wait });
         let index = match self.free.pop() {
             Some(index) => {
                 let at = usize::from(index);
@@ -346,7 +330,6 @@ impl Keeper {
             }
         };
         self.held = self.held.saturating_add(1);
-        self.behind = self.behind.saturating_add(usize::from(receiver == Receiver::Behind));
         Place::new(self.parcel.number, index)
     }
 
@@ -368,7 +351,6 @@ impl Keeper {
         waits.extend(self.claims.drain(..).flatten().filter_map(|claim| claim.wait));
         self.free.clear();
         self.held = 0;
-        self.behind = 0;
         let is_awaited = std::mem::take(&mut self.is_awaited);
         parcel.is_awaited = is_awaited || !waits.is_empty() || !self.sessions.is_empty();
         self.under_way.push_back(UnderWay {
@@ -448,9 +430,8 @@ impl Keeper {
         }
         self.held = self.held.saturating_sub(1);
         self.free.push(place.index());
-        let Some(claim) = self.claims.get_mut(index).and_then(Option::take) else { return };
-        self.behind = self.behind.saturating_sub(usize::from(claim.receiver == Receiver::Behind));
-        if let Some(wait) = claim.wait {
+        let claim = self.claims.get_mut(index).and_then(Option::take);
+        if let Some(wait) = claim.and_then(|claim| claim.wait) {
             self.settle(wait);
         }
     }
@@ -568,14 +549,13 @@ impl Keeper {
         }
     }
 
-    /// Whether what waits is better stored at once: many answers wait for few messages, all of which are
-    /// with their receivers. To write those takes less than another turn of everybody.
+    /// Whether what waits is better stored at once: many answers wait for few messages, and to write those
+    /// takes less than another turn of everybody.
     fn holds_up_many(&self) -> bool {
         let deliveries = 1..=STORE_AT_ONCE_DELIVERIES_MAX;
         self.waits.len() >= STORE_AT_ONCE_ANSWERS_MIN
             && self.store.as_ref().is_some_and(|store| store.is_quick)
             && deliveries.contains(&self.held)
-            && self.behind == 0
     }
 
     /// Sees that the task which hands parcels on looks in time; at the end of each turn.
@@ -682,7 +662,7 @@ mod tests {
     }
 
     /// Takes messages at the time 0, each of which goes to so many.
-    fn take(keeper: &mut Keeper, messages: u64, receivers: u64, receiver: Receiver) -> Vec<Place> {
+    fn take(keeper: &mut Keeper, messages: u64, receivers: u64) -> Vec<Place> {
         let mut places = Vec::new();
         let topic = TopicName::new("t").unwrap();
         for number in 1..=messages {
@@ -705,7 +685,7 @@ mod tests {
                     share: None,
                     message: Arc::clone(&message),
                 };
-                places.push(keeper.deliver(delivery, receiver, &mut waiting, 0));
+                places.push(keeper.deliver(delivery, true, &mut waiting, 0));
             }
             assert!(keeper.begin_wait(waiting, Who::Nobody));
         }
@@ -715,25 +695,22 @@ mod tests {
     #[test]
     fn who_waits_for_receivers_who_are_there_waits_no_longer_than_is_worth_it() {
         use Durability::{Fsync, Os};
-        use Receiver::{Behind, Ready};
         let patience = Due::At(STORE_PATIENCE_MS);
         let table = [
-            (Os, 1, 1, Ready, patience),
-            (Os, 9, 1, Ready, patience),
-            (Os, 10, 1, Ready, Due::Now),
-            (Os, 64, 1, Ready, Due::Now),
+            (Os, 1, 1, patience),
+            (Os, 9, 1, patience),
+            (Os, 10, 1, Due::Now),
+            (Os, 64, 1, Due::Now),
             // To write as many costs more than another turn.
-            (Os, 65, 1, Ready, patience),
-            (Os, 20, 4, Ready, patience),
-            // The publisher has to wait for another turn anyway.
-            (Os, 20, 1, Behind, patience),
+            (Os, 65, 1, patience),
+            (Os, 20, 4, patience),
             // And here the disk takes longer than the receivers.
-            (Fsync, 20, 1, Ready, patience),
+            (Fsync, 20, 1, patience),
         ];
-        for (durability, messages, receivers, receiver, due) in table {
+        for (durability, messages, receivers, due) in table {
             let mut keeper = keeper(durability);
-            take(&mut keeper, messages, receivers, receiver);
-            let row = (durability, messages, receivers, receiver);
+            take(&mut keeper, messages, receivers);
+            let row = (durability, messages, receivers);
             assert_eq!(keeper.due(0), due, "{row:?}");
             assert_eq!(keeper.due(STORE_PATIENCE_MS), Due::Now, "{row:?}");
         }
@@ -742,16 +719,13 @@ mod tests {
     #[test]
     fn what_was_acknowledged_is_waited_for_no_longer() {
         let mut keeper = keeper(Durability::Os);
-        let behind = take(&mut keeper, 1, 1, Receiver::Behind);
-        let ready = take(&mut keeper, 10, 1, Receiver::Ready);
-        assert_eq!(keeper.due(0), Due::At(STORE_PATIENCE_MS));
-        keeper.end(behind[0], 0);
+        let places = take(&mut keeper, 10, 1);
         assert_eq!(keeper.due(0), Due::Now);
-        keeper.end(ready[0], 0);
+        keeper.end(places[0], 0);
         assert_eq!(keeper.due(0), Due::At(STORE_PATIENCE_MS));
-        ready.iter().skip(1).for_each(|place| keeper.end(*place, 0));
+        places.iter().skip(1).for_each(|place| keeper.end(*place, 0));
         assert_eq!(keeper.due(0), Due::Never);
-        assert_eq!(keeper.done.len(), 11);
+        assert_eq!(keeper.done.len(), 10);
         assert!(keeper.hand_on().is_empty());
     }
 }

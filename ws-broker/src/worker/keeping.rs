@@ -12,7 +12,7 @@ use crate::store::{
 };
 use crate::time::{Wall, seconds};
 use crate::worker::held::Until;
-use crate::worker::keeper::{Due, Receiver, Stored, Waiting, Who};
+use crate::worker::keeper::{Due, Stored, Waiting, Who};
 use crate::worker::link::{Cause, SharedLink};
 use crate::worker::publish::Routed;
 use crate::worker::session::{
@@ -262,12 +262,7 @@ impl State {
             message: routed.keep(),
         };
         let is_there = session.link.is_some();
-        let receiver = match session.send.queued_len() {
-            _ if !is_there => Receiver::Away,
-            0 => Receiver::Ready,
-            _ => Receiver::Behind,
-        };
-        let place = self.keeper.deliver(new, receiver, &mut routed.waiting, self.now);
+        let place = self.keeper.deliver(new, is_there, &mut routed.waiting, self.now);
         delivery.kept = Some(KeptDelivery { place, number });
         // Who is there is likely to acknowledge at once; anybody else is waited for in vain. With QoS 2
         // nothing is sent before it is stored, lest its identifier be used for another message.
