@@ -25,7 +25,7 @@ pub const STABLE_AFTER_MS: u64 = 10_000;
 pub const TRANSMIT_BATCH_BYTES: usize = 64 * 1024;
 
 /// How many times as long as at first a client waits for the answer to a PINGREQ, at most.
-pub const PING_PATIENCE_MAX: u64 = 16;
+pub const PING_PATIENCE_MAX: u64 = 8;
 
 /// How many bytes of answers may wait for a server that sends and does not read.
 pub const UNREAD_BYTES_MAX: usize = 4 * 1024 * 1024;

@@ -71,8 +71,10 @@ impl Options {
     pub const OPEN_TIMEOUT_MS: u64 = 10_000;
     /// Default of [`handshake_timeout_ms`](Self::handshake_timeout_ms).
     pub const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
-    /// Default of [`ping_timeout_ms`](Self::ping_timeout_ms).
-    pub const PING_TIMEOUT_MS: u64 = 10_000;
+    /// Default of [`ping_timeout_ms`](Self::ping_timeout_ms): as long as the Keep Alive, as most clients have it.
+    /// A browser hands over nothing of a WebSocket message before all of it is there, and there are brokers
+    /// that take half a minute for a megabyte, behind which a PINGRESP waits.
+    pub const PING_TIMEOUT_MS: u64 = 30_000;
 
     /// The defaults for this version and Client Identifier: a clean start, a session that ends with
     /// its connection, no will, no password.
