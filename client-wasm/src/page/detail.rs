@@ -11,18 +11,18 @@ use super::copy::Copy;
 use super::decoded;
 use super::field::{Field, use_field};
 use super::house::use_texts;
-use super::image::Image;
 use super::link::Link;
+use super::picture::Picture;
 use super::rows::{numbered, use_growth};
 use super::time;
 use super::topics::rate;
 use crate::decode::{self, Form, Looked, Question};
 use crate::format::{Format, Formatted};
-use crate::limits::{BRANCH_ROWS_MAX, BRANCH_ROWS_STEP, HISTORY_STEP};
+use crate::limits::{BRANCH_ROWS_MAX, BRANCH_ROWS_STEP, HISTORY_STEP, SEARCH_CHARS_MAX};
 use crate::number::grouped;
 use crate::protocol::{
-    Command, Detail as Shown, DetailView, Difference, HistoryRow, MessageInFull, Range, Row,
-    Source, TopicInFull,
+    Command, Detail as Shown, DetailView, Difference, FileKind, HistoryRow, MessageInFull,
+    MessagesView, Range, Row, Source, TopicInFull,
 };
 use crate::route::{Ask, Route};
 use crate::texts::{RoomsTexts, age, fill};
@@ -154,6 +154,8 @@ pub(super) fn Detail(props: &DetailProps) -> Html {
                         choose={choose.clone()}
                     />
                     <History
+                        link={link.clone()}
+                        topic={detail.path.clone()}
                         rows={topic.history.clone()}
                         has_more={topic.has_more}
                         choice={(*choice).clone()}
@@ -460,7 +462,7 @@ fn Payload(props: &PayloadProps) -> Html {
             </>
         },
         Formatted::Image { media_type, bytes } => html! {
-            <Image media_type={media_type.clone()} bytes={bytes.clone()} name={props.topic.clone()} />
+            <Picture media_type={media_type.clone()} bytes={bytes.clone()} name={props.topic.clone()} />
         },
     };
     let stands_for = match &props.payload {
@@ -582,6 +584,8 @@ fn span_name(minutes: u32, texts: &RoomsTexts) -> String {
 
 #[derive(PartialEq, Properties)]
 struct HistoryProps {
+    link: Link,
+    topic: AttrValue,
     rows: Vec<HistoryRow>,
     has_more: bool,
     choice: Choice,
@@ -592,7 +596,7 @@ struct HistoryProps {
 #[component]
 fn History(props: &HistoryProps) -> Html {
     let texts = use_texts();
-    let HistoryProps { rows, has_more, choice, choose } = props;
+    let HistoryProps { link, topic, rows, has_more, choice, choose } = props;
     let now_ms = crate::clock::now_ms();
     let newest = rows.first().map(|row| row.seq);
     let chosen = choice.seq.or(newest);
@@ -607,6 +611,8 @@ fn History(props: &HistoryProps) -> Html {
         <section class="detail-part" aria-labelledby="history-heading">
             <header class="part-head">
                 <h3 class="part-heading" id="history-heading">{ texts.history }</h3>
+                { export(link, topic, FileKind::Csv, ("CSV", "export-csv"), texts) }
+                { export(link, topic, FileKind::Json, ("JSON", "export-json"), texts) }
             </header>
             <ol class="history">
                 { for rows.iter().map(|row| {
@@ -631,6 +637,34 @@ fn History(props: &HistoryProps) -> Html {
                 <button type="button" class="small-button" onclick={more}>{ texts.show_more }</button>
             }
         </section>
+    }
+}
+
+/// The button that saves the messages of a topic. It looks through the log as the page of messages does, by the
+/// filter of this topic; nothing where the topic is too long for one.
+fn export(
+    link: &Link,
+    topic: &str,
+    kind: FileKind,
+    (name, role): (&str, &'static str),
+    texts: &RoomsTexts,
+) -> Html {
+    let search = format!("{topic}/#");
+    if search.chars().count() > SEARCH_CHARS_MAX || search.trim() != search {
+        return Html::default();
+    }
+    let link = link.clone();
+    let onclick = Callback::from(move |_: MouseEvent| {
+        let search = search.clone();
+        link.send(Command::Messages(MessagesView { search, ..MessagesView::default() }));
+        link.send(Command::Export(kind));
+        link.send(Command::CloseMessages);
+    });
+    html! {
+        <button type="button" class="small-button" data-role={role} title={texts.history_export}
+            {onclick}>
+            { name.to_owned() }
+        </button>
     }
 }
 

@@ -3,7 +3,7 @@
 use web_sys::Url;
 use yew::prelude::*;
 
-#[derive(PartialEq, Properties)]
+#[derive(Clone, PartialEq, Properties)]
 pub(super) struct ImageProps {
     pub(super) media_type: AttrValue,
     pub(super) bytes: Vec<u8>,

@@ -26,6 +26,7 @@ mod look;
 mod messages;
 mod pace;
 mod palette;
+mod picture;
 mod publish;
 pub mod rooms;
 mod rows;

@@ -105,6 +105,7 @@ pub(super) fn Topics(props: &TopicsProps) -> Html {
     html! {
         <section
             class={classes!("topics", topic.is_some().then_some("is-deep"))}
+            data-sort={SORTS.iter().find(|(value, _)| sort_named(value) == *sort).map(|(value, _)| *value)}
             aria-labelledby="topics-heading"
             {onkeydown}
         >
@@ -345,9 +346,7 @@ fn TreeRow(props: &TreeRowProps) -> Html {
                 } else {
                     <span class="twist is-leaf" aria-hidden="true"></span>
                 }
-                <bdi class={classes!("tree-level", row.name.is_empty().then_some("is-empty"))}>
-                    { if row.name.is_empty() { texts.empty_level } else { row.name.as_str() } }
-                </bdi>
+                { named(&row.name, texts) }
                 if row.topics > 0 {
                     <span class="tree-children">{ grouped(row.topics.into()) }</span>
                 }
@@ -362,6 +361,20 @@ fn TreeRow(props: &TreeRowProps) -> Html {
                 { row.at_ms.map(|at_ms| age(now_ms - at_ms)).unwrap_or_default() }
             </span>
         </div>
+    }
+}
+
+/// A level of the tree; in a list a whole topic, which is cut at its beginning. That takes an element of its own,
+/// or signs at its ends would change sides.
+fn named(name: &str, texts: &RoomsTexts) -> Html {
+    if name.contains('/') {
+        return html! { <span class="tree-level is-path"><bdi>{ name.to_owned() }</bdi></span> };
+    }
+    let is_empty = name.is_empty();
+    html! {
+        <bdi class={classes!("tree-level", is_empty.then_some("is-empty"))}>
+            { if is_empty { texts.empty_level } else { name } }
+        </bdi>
     }
 }
 

@@ -514,6 +514,8 @@ RoomsTexts on Texts {
     as_text,
     /// A form of a payload.
     as_image,
+    /// The browser can't show a picture.
+    image_broken,
     /// Not the newest message is shown; its time.
     older_message,
     /// Goes back to the newest.
@@ -538,6 +540,8 @@ RoomsTexts on Texts {
     span_all,
     /// The messages of a topic.
     history,
+    /// What the buttons beside it do.
+    history_export,
     /// A message says the same as the one before.
     same,
     /// The search box of the log.

@@ -2,8 +2,8 @@
 
 use client_wasm::format::{Format, Formatted};
 use client_wasm::protocol::{
-    Binary, Command, Detail, DetailView, Difference, Frame, HistoryRow, MessageInFull, Row, Sort,
-    Step, TopicInFull, Tree,
+    Binary, Command, Detail, DetailView, Difference, FileKind, Frame, HistoryRow, MessageInFull,
+    MessagesView, Row, Sort, Step, TopicInFull, Tree,
 };
 use wasm_bindgen::JsCast;
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -180,6 +180,7 @@ async fn a_search_an_order_and_a_list_are_asked_of_the_engine() {
     )
     .unwrap();
     page.find("[data-role=flat]").unwrap().click();
+    page.has(".topics[data-sort=rate]").await;
     page.sent("all of it", |command| match command {
         Command::Topics(view)
             if view.search == "home/+" && view.sort == Sort::Rate && view.is_flat =>
@@ -307,6 +308,17 @@ async fn a_topic_shows_its_value_its_properties_its_chart_and_what_changed() {
     page.commands.borrow_mut().clear();
     newest.click();
     looked(&page, "the newest message", |view| view.seq.is_none()).await;
+    page.commands.borrow_mut().clear();
+    page.find("[data-role=export-json]").unwrap().click();
+    let search = "home/attic/#".to_owned();
+    let of_the_topic = MessagesView { search, ..MessagesView::default() };
+    let is_of_the_log = |command: &&Command| {
+        matches!(command, Command::Messages(_) | Command::Export(_) | Command::CloseMessages)
+    };
+    let sent: Vec<_> = page.commands.borrow().iter().filter(is_of_the_log).cloned().collect();
+    let export = Command::Export(FileKind::Json);
+    assert_eq!(sent, [Command::Messages(of_the_topic), export, Command::CloseMessages]);
+
     page.find(".history ~ .small-button").unwrap().click();
     looked(&page, "more of the history", |view| view.history > 30 && view.seq.is_none()).await;
 }
@@ -350,14 +362,26 @@ async fn a_branch_shows_what_is_below_it() {
     looked(&page, "more of what is below", |view| view.below > 30).await;
 }
 
+/// A PNG of one grey pixel.
+const PIXEL: &[u8] =
+    b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU\0\0\0\n\
+    IDATx\xdach\0\0\0\x82\0\x81\xdaE\x08;\0\0\0\0IEND\xaeB`\x82";
+
 #[test]
 async fn a_picture_is_shown_as_one_and_a_cut_payload_says_so() {
     let page = open().await;
-    let bytes = b"\x89PNG\r\n\x1a\n".to_vec();
-    let picture = Formatted::Image { media_type: "image/png".into(), bytes };
-    page.receive(detail(message(9, Format::Image, picture)));
+    let picture = |bytes: &[u8]| {
+        let picture = Formatted::Image { media_type: "image/png".into(), bytes: bytes.to_owned() };
+        detail(message(9, Format::Image, picture))
+    };
+    page.receive(picture(PIXEL));
     let image = page.has("[data-role=image][src^='blob:']").await;
     assert_eq!(image.get_attribute("alt").as_deref(), Some("home/attic"));
+    page.receive(picture(&PIXEL[..20]));
+    let broken = page.has("[data-role=broken]").await;
+    assert!(broken.text_content().unwrap().contains("can’t show it"));
+    page.receive(picture(PIXEL));
+    page.has("[data-role=image][src^='blob:']").await;
     let cut = MessageInFull { payload_len: 50_000_000, ..message(9, Format::Text, text("abcd")) };
     page.receive(detail(cut));
     eventually("what is missing", || {
