@@ -12,7 +12,7 @@ use super::use_texts;
 use super::watch::Watch;
 use crate::number;
 use crate::protocol::{Card as Message, Connection, Course, Line, Title, Value};
-use crate::route::Ask;
+use crate::route::{Ask, Route};
 use crate::texts::{Texts, age, fill};
 
 #[derive(PartialEq, Properties)]
@@ -50,6 +50,7 @@ pub(super) fn Card(props: &CardProps) -> Html {
     // Without a connection everything is old, which the page says once and not on each card.
     let is_online = matches!(connection, Connection::Online { .. });
     let heading = format!("card-{}", title.id);
+    let href = Route::Topics(Some(title.topic.clone())).href();
     html! {
         <article
             ref={element}
@@ -59,11 +60,13 @@ pub(super) fn Card(props: &CardProps) -> Html {
             aria-labelledby={heading.clone()}
         >
             <header class="card-head">
-                <h3 class="card-name" id={heading}><bdi>{ &title.name }</bdi></h3>
+                <h3 class="card-name" id={heading}>
+                    <a class="card-link" {href} title={title.topic.clone()}><bdi>{ &title.name }</bdi></a>
+                </h3>
                 { age_of(message, now_ms, texts) }
             </header>
             <div class="card-line">
-                <p class="card-topic" title={title.topic.clone()}><bdi>{ &title.topic }</bdi></p>
+                <p class="card-topic"><bdi>{ &title.topic }</bdi></p>
                 { mark(message, is_stale && is_online, texts) }
                 if let Some(message) = message {
                     { pin(title, &message.value, texts) }

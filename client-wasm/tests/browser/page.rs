@@ -147,6 +147,19 @@ async fn a_topic_is_shown_and_never_run() {
 }
 
 #[test]
+async fn all_of_a_card_leads_to_its_topic() {
+    let page = Page::open("en");
+    let cards = vec![card(0, number("21.5"))];
+    page.receive(Frame { board: Some(board(&["home/té"])), cards, ..Frame::default() });
+    page.has(".card [data-role=value]").await;
+    let card = page.find(".card").unwrap().get_bounding_client_rect();
+    let document = web_sys::window().unwrap().document().unwrap();
+    let (x, y) = (card.x() + card.width() / 2.0, card.y() + card.height() - 8.0);
+    let under = document.element_from_point(x as f32, y as f32).unwrap();
+    assert_eq!(under.get_attribute("href").as_deref(), Some("#/topics/home/t%C3%A9"));
+}
+
+#[test]
 async fn a_value_is_stale_without_a_connection_and_until_it_comes_again() {
     let page = Page::open("en");
     page.receive(Frame {

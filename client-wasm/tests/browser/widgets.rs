@@ -95,6 +95,11 @@ async fn each_value_of_a_table_is_stale_by_itself() {
     page.shows(".widget tr:nth-child(1):not(.is-stale) .is-value bdi", "1").await;
     page.shows(".widget tr.is-stale:nth-child(2) .is-value bdi", "2").await;
     assert!(page.find(".widget-card.is-stale").is_none(), "one of them is as it should be");
+    assert_eq!(
+        page.text(".widget .card-name").as_deref(),
+        Some("Calm + 1"),
+        "it shows more than one"
+    );
     page.receive(Frame {
         connection: Some(Connection::Offline { problem: Problem::Lost, retry_at_ms: None }),
         ..Frame::default()

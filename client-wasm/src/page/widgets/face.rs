@@ -6,13 +6,14 @@ use yew::prelude::*;
 
 use super::super::chart::{Chart, Level as ChartLevel, Line};
 use super::super::field::{Field, use_field};
-use super::super::image::Image;
 use super::super::link::{Link, use_sight};
+use super::super::picture::Picture;
 use super::super::{card, time, use_texts, use_widget_texts};
 use super::control::Control;
 use crate::name;
 use crate::number;
 use crate::protocol::{Card, Connection, Look, MessageRow, Range, Sight, Source, Value};
+use crate::route::Route;
 use crate::texts::{Texts, WidgetTexts, age, fill};
 use crate::widgets::{Kind, Level, Shown, Tone, Widget, level};
 
@@ -33,12 +34,26 @@ pub(super) fn name(shown: &Shown) -> String {
     }
 }
 
-/// What a widget is called.
+/// What a widget is called: as the person says, else by its first value and the number of the others.
 pub(super) fn title(widget: &Widget) -> String {
-    match (widget.title.as_str(), widget.values.first()) {
-        ("", Some(shown)) => name(shown),
-        ("", None) => name::readable(&widget.control.topic),
+    match (widget.title.as_str(), widget.values.as_slice()) {
+        ("", [first]) => name(first),
+        ("", [first, ..]) if widget.kind == Kind::Position => name(first),
+        ("", [first, others @ ..]) => format!("{} + {}", name(first), others.len()),
+        ("", []) => name::readable(&widget.control.topic),
         (title, _) => title.to_owned(),
+    }
+}
+
+/// What a widget is called, which leads to the topic of its first value; a control may have none.
+fn heading(widget: &Widget) -> Html {
+    let name = html! { <bdi>{ title(widget) }</bdi> };
+    match widget.values.first() {
+        Some(shown) if !widget.kind.is_control() => {
+            let href = Route::Topics(Some(shown.topic.clone())).href();
+            html! { <a {href} title={shown.topic.clone()}>{ name }</a> }
+        }
+        _ => name,
     }
 }
 
@@ -98,7 +113,7 @@ pub(super) fn Face(props: &FaceProps) -> Html {
         <article class={classes!("card", "widget-card", is_stale.then_some("is-stale"))}
             data-kind={widget.kind.word()} data-tone={tone_word(tone)}>
             <header class="card-head">
-                <h3 class="card-name"><bdi>{ title(widget) }</bdi></h3>
+                <h3 class="card-name">{ heading(widget) }</h3>
                 if !widget.kind.is_control() && !matches!(widget.kind, Kind::Line | Kind::Log) {
                     <p class="card-status">
                         { card::mark(first, is_stale && is_online, texts) }
@@ -373,7 +388,7 @@ fn image(widget: &Widget, card: Option<&Card>, words: &WidgetTexts) -> Html {
     match card.map(|card| &card.value) {
         Some(Value::Image { media_type, bytes }) => html! {
             <div class="widget-image">
-                <Image media_type={media_type.clone()} bytes={bytes.clone()} name={title(widget)} />
+                <Picture media_type={media_type.clone()} bytes={bytes.clone()} name={title(widget)} />
             </div>
         },
         Some(_) => html! { <p class="widget-wait">{ words.no_image }</p> },
