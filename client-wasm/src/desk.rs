@@ -491,7 +491,7 @@ impl Desk {
         Some(board)
     }
 
-    fn board(&self) -> Board {
+    fn board(&mut self) -> Board {
         let mut board = Board::default();
         for (id, topic) in self.store.in_order() {
             if !self.search.matches(&topic.name) {

@@ -6,7 +6,6 @@ use std::rc::{Rc, Weak};
 
 use codec::{PublishView, QoS, ReasonCode, TopicError, TopicFilter, TopicName};
 use gloo_timers::callback::Interval;
-use hashbrown::HashMap;
 use session::{DisconnectReason, Event, PublishError, State, Token};
 use wasm_bindgen_futures::spawn_local;
 
@@ -48,9 +47,9 @@ struct Inner {
     /// What looks for the reason why a broker can't be reached.
     probe: RefCell<Option<Probe>>,
     /// What is subscribed to by each SUBSCRIBE that is on its way.
-    subscribing: RefCell<HashMap<Token, Subscription>>,
+    subscribing: RefCell<Vec<(Token, Subscription)>>,
     /// What was published and is not acknowledged, with the page's number for it and its QoS.
-    tickets: RefCell<HashMap<Token, (u32, QoS)>>,
+    tickets: RefCell<Vec<(Token, (u32, QoS))>>,
     /// How many files were made, and where the last one is.
     files: Cell<u32>,
     file_url: RefCell<Option<String>>,
@@ -236,7 +235,7 @@ impl Engine {
         };
         self.0.show_subscription(Subscribed { subscription: subscription.clone(), answer });
         if let (Some(token), Some(connection)) = (token, connection) {
-            self.0.subscribing.borrow_mut().insert(token, subscription);
+            self.0.subscribing.borrow_mut().push((token, subscription));
             connection.run();
         }
     }
@@ -308,7 +307,7 @@ impl Engine {
                 let qos = QoS::from_u8(message.publish.qos).unwrap_or_default();
                 match self.try_publish(message.publish.clone()) {
                     Ok(token) => {
-                        self.0.tickets.borrow_mut().insert(token, (REPLAY_TICKET, qos));
+                        self.0.tickets.borrow_mut().push((token, (REPLAY_TICKET, qos)));
                         sent = true;
                         Sent::Yes
                     }
@@ -370,7 +369,7 @@ impl Engine {
         let (ticket, qos) = (publish.ticket, QoS::from_u8(publish.qos).unwrap_or_default());
         let outcome = match self.try_publish(publish) {
             Ok(token) => {
-                self.0.tickets.borrow_mut().insert(token, (ticket, qos));
+                self.0.tickets.borrow_mut().push((token, (ticket, qos)));
                 Outcome::Waiting
             }
             Err(failure) => Outcome::Failed(failure),
@@ -610,7 +609,9 @@ impl Inner {
             self.desk.borrow_mut().sys().answered(refused);
         }
         // After a reconnect the broker answers once more, maybe otherwise.
-        let subscription = self.subscribing.borrow().get(&token).cloned();
+        let subscribing = self.subscribing.borrow();
+        let subscription = subscribing.iter().find(|(other, _)| *other == token);
+        let subscription = subscription.map(|(_, subscription)| subscription.clone());
         let (Some(subscription), Some((_, code))) = (subscription, results.first()) else { return };
         let answer = match code.granted_qos() {
             Some(qos) => Answer::Granted(qos as u8),
@@ -625,7 +626,10 @@ impl Inner {
     }
 
     fn published(&self, token: Token, failure: Option<Failure>) {
-        let ticket = self.tickets.borrow_mut().remove(&token);
+        let mut tickets = self.tickets.borrow_mut();
+        let place = tickets.iter().position(|(other, _)| *other == token);
+        let ticket = place.map(|place| tickets.swap_remove(place).1);
+        drop(tickets);
         if let Some((REPLAY_TICKET, _)) = ticket {
             // Answers come with what the socket says, and not while messages are handed to it.
             if let (Some(why), Ok(mut replay)) = (failure, self.tape.replay.try_borrow_mut())

@@ -26,8 +26,8 @@ pub enum Leaf<'a> {
 ///
 /// Says whether `text` is JSON at all. Where it is not, leaves may have been shown before the
 /// mistake was reached.
-pub fn scan<'a>(text: &'a str, leaf: impl FnMut(&[&'a str], Leaf<'a>)) -> bool {
-    let mut scanner = Scanner { text, at: 0, path: Vec::new(), leaf };
+pub fn scan<'a>(text: &'a str, mut leaf: impl FnMut(&[&'a str], Leaf<'a>)) -> bool {
+    let mut scanner = Scanner::new(text, 0, &mut leaf);
     scanner.space();
     if scanner.value(0, true).is_none() {
         return false;
@@ -41,7 +41,8 @@ pub fn scan<'a>(text: &'a str, leaf: impl FnMut(&[&'a str], Leaf<'a>)) -> bool {
 /// # Errors
 /// It is none; with the byte from which on it is not.
 pub fn check(text: &str) -> Result<(), usize> {
-    let mut scanner = Scanner { text, at: 0, path: Vec::new(), leaf: |_: &[&str], _: Leaf<'_>| {} };
+    let mut nothing = |_: &[&str], _: Leaf<'_>| {};
+    let mut scanner = Scanner::new(text, 0, &mut nothing);
     scanner.space();
     let value = scanner.value(0, false);
     if value.is_some() {
@@ -177,8 +178,8 @@ pub fn at<'a>(text: &'a str, path: &str) -> Option<Leaf<'a>> {
 fn in_array<'a>(array: &'a str, path: &str) -> Option<Leaf<'a>> {
     let (index, rest) = path.strip_prefix('[')?.split_once(']')?;
     let index: usize = index.parse().ok()?;
-    let mut scanner =
-        Scanner { text: array, at: 1, path: Vec::new(), leaf: |_: &[&str], _: Leaf<'_>| {} };
+    let mut nothing = |_: &[&str], _: Leaf<'_>| {};
+    let mut scanner = Scanner::new(array, 1, &mut nothing);
     for _ in 0..index {
         scanner.space();
         scanner.value(0, false)?;
@@ -191,14 +192,21 @@ fn in_array<'a>(array: &'a str, path: &str) -> Option<Leaf<'a>> {
     at(scanner.since(start)?, rest.strip_prefix('.').unwrap_or(rest))
 }
 
-struct Scanner<'a, F> {
+/// Who is shown the leaves: one type for all, so that there is one scanner in the program.
+type OnLeaf<'a, 's> = dyn FnMut(&[&'a str], Leaf<'a>) + 's;
+
+struct Scanner<'a, 's> {
     text: &'a str,
     at: usize,
     path: Vec<&'a str>,
-    leaf: F,
+    leaf: &'s mut OnLeaf<'a, 's>,
 }
 
-impl<'a, F: FnMut(&[&'a str], Leaf<'a>)> Scanner<'a, F> {
+impl<'a, 's> Scanner<'a, 's> {
+    fn new(text: &'a str, at: usize, leaf: &'s mut OnLeaf<'a, 's>) -> Self {
+        Self { text, at, path: Vec::new(), leaf }
+    }
+
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }

@@ -5,13 +5,11 @@
 
 use std::collections::VecDeque;
 
-use hashbrown::HashMap;
-
 use crate::limits::{LOG_LOOKED_AT_ONCE, TREE_ROWS_MAX};
 use crate::log::{Entry, Seq};
 use crate::protocol::{MessageRow, Messages as Shown, MessagesView};
 use crate::search::Search;
-use crate::store::{Store, Topic, TopicId};
+use crate::store::{Store, Topic};
 use crate::tree;
 
 /// How often the rows change, in milliseconds.
@@ -28,8 +26,8 @@ pub struct Messages {
     looked_from: Seq,
     /// …and up to this one, without it.
     looked_to: Seq,
-    /// Whether the topic alone matches.
-    topics: HashMap<TopicId, bool>,
+    /// Whether the topic of this number alone matches, as far as that was looked at.
+    topics: Vec<Option<bool>>,
     /// The first message that the page does not show, as it holds still.
     held_at: Option<Seq>,
     sent: Option<Shown>,
@@ -92,8 +90,13 @@ impl Messages {
     fn matches(&mut self, entry: &Entry<'_>, store: &Store) -> bool {
         let Some(topic) = store.topic(entry.topic) else { return false };
         let search = &self.search;
+        let at = entry.topic as usize;
+        if self.topics.len() <= at {
+            self.topics.resize(store.topics_len(), None);
+        }
+        let known = self.topics.get_mut(at);
         let by_topic =
-            *self.topics.entry(entry.topic).or_insert_with(|| search.matches(&topic.name));
+            known.is_some_and(|known| *known.get_or_insert_with(|| search.matches(&topic.name)));
         let text = || std::str::from_utf8(entry.payload).ok();
         by_topic || matches!(search, Search::Words(_)) && search.matches_with(&topic.name, text)
     }

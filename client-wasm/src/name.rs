@@ -83,6 +83,10 @@ fn humps(word: &str) -> Vec<&str> {
     parts
 }
 
+/// The place of something in an order, as bytes to be compared, and its number: all that is sorted is sorted
+/// in this form, as each other one would need the code for it once more.
+pub type Place = (Box<[u8]>, u32);
+
 /// The place of a topic on the board, as bytes to be compared.
 ///
 /// Groups stay together, levels are compared one by one without regard to case, and numbers by their

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use codec::{PacketType, PropertyOwner};
 
 use crate::limits::RETAINED_BYTES_AT_ONCE;
+use crate::name::Place;
 use crate::protocol::{Properties, Retained, RetainedPart};
 use crate::store::{Store, TopicId};
 
@@ -19,11 +20,14 @@ pub struct Listing {
 
 impl Listing {
     /// The list of what is retained among these topics, in order.
-    pub fn new(path: String, mut topics: Vec<TopicId>, store: &Store) -> Self {
-        topics.retain(|id| store.topic(*id).is_some_and(|topic| store.is_kept(topic)));
-        let name = |id: &TopicId| store.topic(*id).map(|topic| topic.name.clone());
-        topics.sort_by_cached_key(name);
-        Self { path, topics, done: 0 }
+    pub fn new(path: String, topics: Vec<TopicId>, store: &Store) -> Self {
+        let place = |id| {
+            let topic = store.topic(id).filter(|topic| store.is_kept(topic))?;
+            Some((topic.name.as_bytes().into(), id))
+        };
+        let mut places: Vec<Place> = topics.into_iter().filter_map(place).collect();
+        places.sort();
+        Self { path, topics: places.into_iter().map(|(_, id)| id).collect(), done: 0 }
     }
 
     /// So much of the list as goes into one frame; the last part says that it is.

@@ -3,13 +3,12 @@
 //! Nothing here shares the memory of a packet: a topic or a payload that is a slice of what arrived
 //! would keep all that arrived with it.
 
-use std::collections::BTreeMap;
-
 use hashbrown::HashMap;
 
 use crate::history::{Gaps, History};
 use crate::limits;
 use crate::log::{Log, New, Seq};
+use crate::name::Place;
 use crate::{name, payload, unit};
 
 /// The number of a topic in the store: they are counted from 0 as they come.
@@ -145,7 +144,10 @@ pub struct Store {
     limits: Limits,
     ids: HashMap<Box<str>, TopicId>,
     topics: Vec<Topic>,
-    order: BTreeMap<Box<[u8]>, TopicId>,
+    /// In the order of the board, but for those that came since somebody looked.
+    order: Vec<Place>,
+    /// How many topics there were then.
+    ordered: usize,
     gaps: Gaps,
     log: Log,
     /// Connections so far.
@@ -166,7 +168,8 @@ impl Store {
             limits,
             ids: HashMap::new(),
             topics: Vec::new(),
-            order: BTreeMap::new(),
+            order: Vec::new(),
+            ordered: 0,
             gaps: Gaps::default(),
             log: Log::new(limits.log_bytes),
             epoch: 0,
@@ -255,7 +258,7 @@ impl Store {
         let id = TopicId::try_from(self.topics.len()).ok()?;
         self.value_bytes = self.value_bytes.saturating_add(bytes);
         self.ids.insert(topic.into(), id);
-        self.order.insert(order, id);
+        self.order.push((order, id));
         self.topics.push(Topic {
             name: topic.into(),
             payload: Vec::new(),
@@ -349,8 +352,14 @@ impl Store {
     }
 
     /// All topics in the order of the board.
-    pub fn in_order(&self) -> impl Iterator<Item = (TopicId, &Topic)> {
-        self.order.values().filter_map(|id| Some((*id, self.topic(*id)?)))
+    pub fn in_order(&mut self) -> impl Iterator<Item = (TopicId, &Topic)> {
+        if self.ordered != self.order.len() {
+            self.ordered = self.order.len();
+            // Those that are in order already are one run for it.
+            self.order.sort();
+        }
+        let this = &*self;
+        this.order.iter().filter_map(|(_, id)| Some((*id, this.topic(*id)?)))
     }
 
     /// What was counted.

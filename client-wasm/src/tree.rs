@@ -589,25 +589,28 @@ impl Tree {
     }
 
     /// Nodes in this order; by their whole topics where they stand in a list.
-    fn sorted(&self, mut nodes: Vec<NodeId>, sort: Sort, is_flat: bool) -> Vec<NodeId> {
-        // By one key, so that there is one sort: the names, or the figure from the highest down.
-        let key = |node: &NodeId| {
-            let figures = self.figures(*node);
+    fn sorted(&self, nodes: Vec<NodeId>, sort: Sort, is_flat: bool) -> Vec<NodeId> {
+        let place = |node: NodeId| {
+            let figures = self.figures(node);
             let figure = match sort {
-                Sort::Name if is_flat => return (0, name::natural(&self.path(*node))),
+                Sort::Name if is_flat => return name::natural(&self.path(node)),
                 Sort::Name => {
-                    let name = self.nodes.get(*node as usize).map(|node| &node.name);
-                    return (0, name::natural(name.map_or("", |name| name)));
+                    let name = self.nodes.get(node as usize).map(|node| &node.name);
+                    return name::natural(name.map_or("", |name| name));
                 }
                 Sort::Messages => figures.messages as f64,
                 Sort::Rate => figures.rate.unwrap_or(0.0),
                 Sort::Recent => figures.at_ms,
             };
-            // None is below zero, and the bits of such floats have the order of their values.
-            (!figure.max(0.0).to_bits(), Box::default())
+            // From the highest down. None is below zero, and the bits of such floats have the order of their
+            // values.
+            let bits = !figure.max(0.0).to_bits();
+            Box::<[u8]>::from(bits.to_be_bytes())
         };
-        nodes.sort_by_cached_key(key);
-        nodes
+        let mut places: Vec<name::Place> =
+            nodes.into_iter().map(|node| (place(node), node)).collect();
+        places.sort();
+        places.into_iter().map(|(_, node)| node).collect()
     }
 
     /// The rows that the page looks at, if they have changed.

@@ -2,7 +2,9 @@
 
 use codec::{ReasonCode, TopicName};
 use core::fmt;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+
+use crate::sorted::Sorted;
 
 /// How many bytes of topics one connection may have us remember behind its aliases.
 pub const ALIAS_TOPIC_BYTES_MAX: usize = 1024 * 1024;
@@ -14,7 +16,7 @@ pub const ALIASES_OUT_MAX: u16 = 256;
 #[derive(Debug, Clone)]
 pub struct AliasesIn {
     maximum: u16,
-    topics: BTreeMap<u16, TopicName>,
+    topics: Sorted<u16, TopicName>,
     topic_bytes: usize,
 }
 
@@ -42,7 +44,7 @@ pub enum AliasError {
 impl AliasesIn {
     /// No aliases yet, of at most `maximum`: the Topic Alias Maximum that the other end was told.
     pub const fn new(maximum: u16) -> Self {
-        Self { maximum, topics: BTreeMap::new(), topic_bytes: 0 }
+        Self { maximum, topics: Sorted::new(), topic_bytes: 0 }
     }
 
     /// The topic of a PUBLISH with this topic and alias; an alias that comes with a topic stands for
@@ -128,8 +130,6 @@ impl core::error::Error for AliasError {}
 pub struct AliasesOut {
     maximum: u16,
     by_topic: HashMap<TopicName, Alias>,
-    /// The same topics by their last use, the oldest first.
-    by_use: BTreeMap<u64, TopicName>,
     uses: u64,
 }
 
@@ -152,12 +152,7 @@ impl AliasesOut {
     /// No aliases yet, of at most `maximum`: the other end's Topic Alias Maximum, or
     /// [`ALIASES_OUT_MAX`] if that is less.
     pub fn new(maximum: u16) -> Self {
-        Self {
-            maximum: maximum.min(ALIASES_OUT_MAX),
-            by_topic: HashMap::new(),
-            by_use: BTreeMap::new(),
-            uses: 0,
-        }
+        Self { maximum: maximum.min(ALIASES_OUT_MAX), by_topic: HashMap::new(), uses: 0 }
     }
 
     /// How the next PUBLISH names `topic`. It is then taken for sent: do not ask for a packet that may
@@ -168,18 +163,13 @@ impl AliasesOut {
         }
         self.uses = self.uses.saturating_add(1);
         if let Some(alias) = self.by_topic.get_mut(topic) {
-            if let Some(topic) = self.by_use.remove(&alias.last_use) {
-                self.by_use.insert(self.uses, topic);
-            }
             alias.last_use = self.uses;
             return AliasUse { alias: Some(alias.number), with_topic: false };
         }
         let Some(number) = self.free_number() else {
             return AliasUse { alias: None, with_topic: true };
         };
-        let topic = topic.detached();
-        self.by_use.insert(self.uses, topic.clone());
-        self.by_topic.insert(topic, Alias { number, last_use: self.uses });
+        self.by_topic.insert(topic.detached(), Alias { number, last_use: self.uses });
         AliasUse { alias: Some(number), with_topic: true }
     }
 
@@ -189,7 +179,7 @@ impl AliasesOut {
         if used < self.maximum {
             return used.checked_add(1);
         }
-        let (_, oldest) = self.by_use.pop_first()?;
+        let oldest = self.by_topic.iter().min_by_key(|(_, alias)| alias.last_use)?.0.clone();
         self.by_topic.remove(&oldest).map(|alias| alias.number)
     }
 }

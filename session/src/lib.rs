@@ -19,6 +19,7 @@ mod options;
 mod outbox;
 mod receive;
 mod send;
+mod sorted;
 mod time;
 
 pub use alias::{

@@ -6,8 +6,9 @@ use codec::{
     EncodeError, Packet, PacketId, Properties, Property, ProtocolVersion, ReasonCode, Subscribe,
     Subscription, SubscriptionOptions, TopicFilter, Unsubscribe,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
+use crate::sorted::Sorted;
 use crate::{Event, ServerLimits, SubscribeError, Token};
 
 /// How many SUBSCRIBE and UNSUBSCRIBE may wait for the server's answer.
@@ -16,9 +17,9 @@ pub const OPERATIONS_MAX: usize = 10_000;
 #[derive(Debug, Default)]
 pub(crate) struct Operations {
     /// Every subscription that was asked for and not refused.
-    wanted: BTreeMap<TopicFilter, Wanted>,
+    wanted: Sorted<TopicFilter, Wanted>,
     waiting: VecDeque<Operation>,
-    sent: BTreeMap<PacketId, Operation>,
+    sent: Sorted<PacketId, Operation>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -88,10 +89,9 @@ impl Operations {
         }
         let wanted: Vec<_> = lines.iter().map(|line| (line.filter.clone(), line.options)).collect();
         self.add(token, Kind::Subscribe { identifier, lines }, version)?;
-        let wanted = wanted
-            .into_iter()
-            .map(|(filter, options)| (filter, Wanted { token, identifier, options }));
-        self.wanted.extend(wanted);
+        for (filter, options) in wanted {
+            self.wanted.insert(filter, Wanted { token, identifier, options });
+        }
         Ok(())
     }
 
@@ -127,9 +127,8 @@ impl Operations {
 
     /// What was sent and not answered waits again; its identifiers are handed back.
     pub(crate) fn connection_lost(&mut self) -> Vec<PacketId> {
-        let (ids, sent): (Vec<_>, Vec<_>) = core::mem::take(&mut self.sent).into_iter().unzip();
-        self.waiting.extend(sent);
-        self.sort();
+        let (ids, sent): (Vec<_>, Vec<_>) = self.sent.take().into_iter().unzip();
+        sent.into_iter().for_each(|operation| self.wait(operation));
         ids
     }
 
@@ -138,19 +137,16 @@ impl Operations {
     pub(crate) fn session_lost(&mut self) {
         // They wait in the order of their tokens.
         let waiting: Vec<Token> = self.waiting.iter().map(|waiting| waiting.token).collect();
-        for (filter, wanted) in &self.wanted {
+        let mut again = Vec::new();
+        for (filter, wanted) in self.wanted.iter() {
             if waiting.binary_search(&wanted.token).is_err() {
                 let line = Subscription { filter: filter.clone(), options: wanted.options };
                 let (identifier, lines) = (wanted.identifier, vec![line]);
                 let kind = Kind::Subscribe { identifier, lines };
-                self.waiting.push_back(Operation {
-                    token: wanted.token,
-                    kind,
-                    refused: Vec::new(),
-                });
+                again.push(Operation { token: wanted.token, kind, refused: Vec::new() });
             }
         }
-        self.sort();
+        again.into_iter().for_each(|operation| self.wait(operation));
         for operation in core::mem::take(&mut self.waiting) {
             match (self.waiting.back_mut(), operation.kind) {
                 (
@@ -162,9 +158,11 @@ impl Operations {
         }
     }
 
-    /// The order in which they were asked for is the order in which they mean something.
-    fn sort(&mut self) {
-        self.waiting.make_contiguous().sort_by_key(|operation| operation.token);
+    /// One waits again, in its place: the order in which they were asked for is the order in which they mean
+    /// something.
+    fn wait(&mut self, operation: Operation) {
+        let place = self.waiting.partition_point(|waiting| waiting.token <= operation.token);
+        self.waiting.insert(place, operation);
     }
 
     pub(crate) fn has_waiting(&self) -> bool {
