@@ -256,7 +256,8 @@ impl Outbox {
         self.bytes.len().saturating_sub(self.written)
     }
 
-    fn is_empty(&self) -> bool {
+    /// Whether the socket has taken all.
+    pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 }

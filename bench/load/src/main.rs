@@ -11,6 +11,7 @@ mod fleet;
 mod flow;
 mod framer;
 mod process;
+mod readings;
 mod report;
 mod retained;
 mod subscribe;
@@ -38,6 +39,8 @@ enum Load {
     Connections(connections::Arguments),
     /// Retained messages, and a client that subscribes to all of them
     Retained(retained::Arguments),
+    /// Readings of many sensors at a rate, whoever gets them
+    Readings(readings::Arguments),
     /// Make a certificate for `localhost` and its key, which are good for nothing but measuring
     Certificate(certificate::Arguments),
 }
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Load::Flow(arguments) => flow::run(&arguments),
         Load::Connections(arguments) => connections::run(&arguments),
         Load::Retained(arguments) => retained::run(&arguments),
+        Load::Readings(arguments) => readings::run(&arguments),
         Load::Certificate(arguments) => certificate::run(&arguments),
     };
     match result {

@@ -47,9 +47,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     setup::ensure(setup::FOR_THE_BROWSER)?;
     let browser = setup::find_program(setup::BROWSERS).context("there is no Chromium")?;
     let folder = install()?;
-    let broker = Broker::start(&binaries::broker()?)?;
+    let program = binaries::broker()?;
+    command::run(command::cargo().args(["build", "--release", "--package", "load"]))?;
+    let load = workspace::target().join("release").join("load");
+    let broker = Broker::start(&program)?;
     let options = json!({
-        "tcp": broker.tcp, "ws": broker.ws, "browser": browser,
+        "tcp": broker.tcp, "ws": broker.ws, "browser": browser, "load": load,
         "seconds": arguments.seconds, "only": arguments.only,
     });
     let mut node = Command::new("node");
@@ -220,7 +223,8 @@ fn page(results: &Value, table: &str) -> String {
          page's thread for {} ms at the median; from the key to the drawn chart, by way of the engine, it takes \
          {} ms.\n\n\
          MQTT.js is measured in the same browser, against the same broker, with the same work for each \
-         message: the last value and the count of its topic. It takes in {} messages a second, the \
+         message: the last value and the count of its topic. Either is offered more and more, by the load \
+         generator of `cargo xtask bench`, until it takes no more. MQTT.js takes in {} messages a second, the \
          engine {}.\n",
         results.get("browser").and_then(Value::as_str).unwrap_or_default(),
         machine.processor,
