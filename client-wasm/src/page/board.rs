@@ -12,7 +12,7 @@ use super::kept;
 use super::link::Link;
 use super::pace::{Made, use_pace};
 use super::rooms::{Rooms, Slot, WIDGETS};
-use super::search::SearchBox;
+use super::search::search_box;
 use super::use_texts;
 use super::watch::Watch;
 use crate::connect::Subscription;
@@ -33,6 +33,8 @@ pub(super) struct BoardProps {
 pub(super) fn Board(props: &BoardProps) -> Html {
     let texts = use_texts();
     let board = use_field(props.link.board());
+    let connection = use_field(props.link.connection());
+    let asks_nothing = use_asks_nothing(&props.link);
     let has_widgets = use_widgets();
     let watch = use_memo((), |()| Watch::new(props.link.clone()));
     let groups = use_node_ref();
@@ -92,7 +94,7 @@ pub(super) fn Board(props: &BoardProps) -> Html {
                     </p>
                 }
             } else if search.trim().is_empty() {
-                <Empty link={props.link.clone()} host={props.host.clone()} />
+                { empty(props, &connection, asks_nothing, texts) }
             } else {
                 <div class="empty">
                     <h3>{ fill(texts.no_match_heading, &[search.trim()]) }</h3>
@@ -168,12 +170,7 @@ fn BoardHead(props: &BoardHeadProps) -> Html {
                 <p class="page-note" data-role="shown">{ count }</p>
                 <p class="page-note is-last">{ span(&counters, texts) }</p>
             }
-            <SearchBox
-                label={texts.search}
-                hint={texts.search_hint}
-                value={props.search.clone()}
-                on_search={props.on_search.clone()}
-            />
+            { search_box(texts.search, texts.search_hint, props.search.clone(), props.on_search.clone()) }
             <a class="button" href={Ask::Add.href()} data-role="add">{ texts.add_widget }</a>
             // A board that is there has it among its tools.
             if !props.has_widgets {
@@ -227,18 +224,8 @@ fn place(title: &Title, is_made: bool, link: &Link, watch: &Watch) -> Html {
     }
 }
 
-#[derive(PartialEq, Properties)]
-struct EmptyProps {
-    link: Link,
-    host: AttrValue,
-}
-
 /// What to do while there is no sensor.
-#[component]
-fn Empty(props: &EmptyProps) -> Html {
-    let texts = use_texts();
-    let connection = use_field(props.link.connection());
-    let asks_nothing = use_asks_nothing(&props.link);
+fn empty(props: &BoardProps, connection: &Connection, asks_nothing: bool, texts: &Texts) -> Html {
     if !matches!(connection, Connection::Online { .. }) {
         return html! {
             <div class="empty">

@@ -60,7 +60,7 @@ struct Inner {
 }
 
 /// Whom it listens to as long as it lives: lists, and what became of messages.
-type Both = (Listening<Option<Rc<RetainedPart>>>, Listening<Option<Published>>);
+type Both = (Listening, Listening);
 
 impl PartialEq for Clearing {
     fn eq(&self, other: &Self) -> bool {

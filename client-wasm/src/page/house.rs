@@ -10,40 +10,34 @@ use gloo_events::{EventListener, EventListenerOptions};
 use web_sys::Element;
 use yew::prelude::*;
 
-use super::Language;
 use super::broker::Broker;
 use super::connections::{Connections, Switchboard};
 use super::field::{Field, Listening, use_field};
 use super::link::Link;
-use super::look::use_language;
 use super::messages::Messages;
 use super::palette::Palette;
 use super::publish::PublishPage;
-use super::rooms::{KEYS, PAGE, PALETTE, Program, WIDGETS};
+use super::rooms::{KEYS, PAGE, PALETTE, Program, SIGN_IN, WIDGETS};
 use super::saving::hand_over;
 use super::settings::Settings;
 use super::sheet::Sheet;
 use super::shelf;
 use super::shell::use_route;
+use super::sign_in::SignInForm;
 use super::topics::Topics;
 use super::widgets::Widgets;
 use super::widgets::alarm::Alarms;
 use super::wire::WirePage;
-use crate::protocol::{self, File};
+use crate::protocol;
 use crate::route::Route;
 use crate::switchboard::Told;
 use crate::texts::{self, RoomsTexts, Texts, fill};
 use crate::unreadable::Unreadable;
 
-/// The texts of this program's pages in a form that components get from their context.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct RoomsLanguage(&'static RoomsTexts);
-
 /// The texts of this program's pages in the page's language.
 #[hook]
 pub(super) fn use_texts() -> &'static RoomsTexts {
-    use_context::<RoomsLanguage>()
-        .map_or_else(|| texts::of_rooms(texts::choose([]).1), |language| language.0)
+    texts::of_rooms(super::use_texts())
 }
 
 /// What is wrong with JSON that was read, in the middle of a sentence.
@@ -61,14 +55,13 @@ pub(super) fn unreadable(what: &Unreadable, texts: &RoomsTexts) -> String {
 /// The second program.
 pub struct House {
     link: Link,
-    texts: &'static Texts,
     switchboard: Switchboard,
     /// Where the broker is, as a person writes it.
     host: Field<AttrValue>,
     stages: RefCell<Vec<Stage>>,
     /// Go on whichever page is open.
     _alarms: Alarms,
-    _files: Listening<Option<File>>,
+    _files: Listening,
     /// Asks before the page is closed, as long as something is recorded that would be gone with it.
     _leaving: Option<EventListener>,
     next: Cell<u32>,
@@ -82,6 +75,7 @@ impl House {
         send: impl Fn(&[u8]) + 'static,
         ask: impl Fn(&[u8]) + 'static,
     ) -> Self {
+        super::speak(texts);
         skip_first_root();
         let ask = Callback::from(move |asked| ask(&protocol::encode(&asked)));
         let link = Link::new(move |command| send(&protocol::encode(&command)));
@@ -90,7 +84,6 @@ impl House {
             _files: hand_over_files(&link),
             _leaving: ask_before_leaving(&link),
             link,
-            texts,
             switchboard: Switchboard {
                 ask,
                 told: Field::new(Rc::default()),
@@ -104,7 +97,7 @@ impl House {
 }
 
 /// Hands each file that the engine has made to the browser, whichever page is open.
-fn hand_over_files(link: &Link) -> Listening<Option<File>> {
+fn hand_over_files(link: &Link) -> Listening {
     let file = link.file().clone();
     link.file().listen(move || {
         if let Some(file) = file.get() {
@@ -201,7 +194,6 @@ impl House {
         let (place, is_shown) = (AttrValue::from(place.to_owned()), Field::new(false));
         let props = RoomProps {
             link: self.link.clone(),
-            texts: self.texts,
             switchboard: self.switchboard.clone(),
             host: self.host.clone(),
             place: place.clone(),
@@ -223,7 +215,6 @@ impl Drop for House {
 #[derive(PartialEq, Properties)]
 struct RoomProps {
     link: Link,
-    texts: &'static Texts,
     switchboard: Switchboard,
     host: Field<AttrValue>,
     place: AttrValue,
@@ -237,7 +228,7 @@ fn Room(props: &RoomProps) -> Html {
     let route = use_route();
     let host = use_field(&props.host);
     let is_shown = use_field(&props.is_shown);
-    let content = match props.place.as_str() {
+    match props.place.as_str() {
         _ if !is_shown => Html::default(),
         PAGE => page(&route, &props.link, &host, &props.switchboard),
         PALETTE => {
@@ -245,19 +236,15 @@ fn Room(props: &RoomProps) -> Html {
             html! { <Palette {link} {switchboard} /> }
         }
         KEYS => html! { <Sheet /> },
+        SIGN_IN => {
+            let link = props.link.clone();
+            html! { <SignInForm {link} /> }
+        }
         WIDGETS => {
             let link = props.link.clone();
             html! { <Widgets {link} /> }
         }
         _ => Html::default(),
-    };
-    let texts = use_language(props.texts);
-    html! {
-        <ContextProvider<Language> context={Language(texts)}>
-            <ContextProvider<RoomsLanguage> context={RoomsLanguage(texts::of_rooms(texts))}>
-                { content }
-            </ContextProvider<RoomsLanguage>>
-        </ContextProvider<Language>>
     }
 }
 

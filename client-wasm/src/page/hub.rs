@@ -16,7 +16,7 @@ use super::rooms::Rooms;
 use crate::limits::CONNECTIONS_OPEN_MAX;
 use crate::number::grouped;
 use crate::profile::host;
-use crate::protocol::{self, Command, Connection, Counters};
+use crate::protocol::{self, Command, Connection};
 use crate::switchboard::{Ask, Opening, Told};
 
 /// How long an engine has to say goodbye to its broker before it is stopped, in milliseconds.
@@ -32,7 +32,7 @@ pub(super) struct Opened {
     pub(super) link: Link,
     pub(super) rooms: Rooms,
     stop: Rc<dyn Fn()>,
-    _listening: Rc<(Listening<Connection>, Listening<Counters>)>,
+    _listening: Rc<(Listening, Listening)>,
 }
 
 impl PartialEq for Opened {

@@ -1,19 +1,18 @@
 //! How the page looks and what it speaks, as a person chose it: kept by the browser, and told to the style
 //! sheets by attributes of the document.
 
-use std::cell::Cell;
-
 use gloo_events::EventListener;
 use web_sys::Event;
 use yew::prelude::*;
 
+use super::field::{Field, use_field};
 use super::kept;
 use crate::limits::STORE_BYTES_MAX;
 use crate::texts::{self, Texts};
 
 thread_local! {
-    /// The language that was chosen since this program began.
-    static CHOSEN: Cell<Option<&'static Texts>> = const { Cell::new(None) };
+    /// What this program speaks, and what hears that a person has chosen otherwise.
+    static SPOKEN: (Field<&'static Texts>, Option<EventListener>) = spoken();
 }
 
 /// Told to the window when a person chose another language; the browser tells its own alike.
@@ -132,27 +131,35 @@ pub(super) fn language() -> (&'static str, &'static Texts) {
     texts::choose(all.iter().map(String::as_str))
 }
 
-/// The texts that a program begins with, and others when a person chooses so.
+fn spoken() -> (Field<&'static Texts>, Option<EventListener>) {
+    let spoken = Field::new(texts::choose([]).1);
+    let listener = web_sys::window().map(|window| {
+        let spoken = spoken.clone();
+        EventListener::new(&window, LANGUAGE_EVENT, move |_| {
+            let (tag, chosen) = language();
+            let root = web_sys::window().and_then(|w| w.document()?.document_element());
+            if let Some(root) = root {
+                // Any element takes any attribute.
+                let _set = root.set_attribute("lang", tag);
+            }
+            spoken.set(chosen);
+        })
+    });
+    (spoken, listener)
+}
+
+/// Has this program speak a language, until a person chooses another.
+pub(super) fn speak(texts: &'static Texts) {
+    SPOKEN.with(|(spoken, _)| {
+        if !std::ptr::eq(spoken.get(), texts) {
+            spoken.set(texts);
+        }
+    });
+}
+
+/// The texts in the language that a person has chosen.
 #[hook]
-pub(super) fn use_language(first: &'static Texts) -> &'static Texts {
-    let texts = use_state(|| CHOSEN.get().unwrap_or(first));
-    {
-        let texts = texts.clone();
-        use_effect_with((), move |()| {
-            let listener = web_sys::window().map(|window| {
-                EventListener::new(&window, LANGUAGE_EVENT, move |_| {
-                    let (tag, chosen) = language();
-                    CHOSEN.set(Some(chosen));
-                    let root = web_sys::window().and_then(|w| w.document()?.document_element());
-                    if let Some(root) = root {
-                        // Any element takes any attribute.
-                        let _set = root.set_attribute("lang", tag);
-                    }
-                    texts.set(chosen);
-                })
-            });
-            move || drop(listener)
-        });
-    }
-    *texts
+pub(super) fn use_texts() -> &'static Texts {
+    let spoken = SPOKEN.with(|(spoken, _)| spoken.clone());
+    use_field(&spoken)
 }

@@ -7,7 +7,7 @@ use super::field::{Field, use_field};
 use super::house::use_texts;
 use super::link::Link;
 use super::rows::{Space, numbered, use_growth, use_rows};
-use super::search::SearchBox;
+use super::search::search_box;
 use super::tape::Tape;
 use super::time;
 use crate::number::grouped;
@@ -88,12 +88,7 @@ pub(super) fn Messages(props: &MessagesProps) -> Html {
             <header class="page-head">
                 <h2 class="page-heading" id="messages-heading">{ texts.messages }</h2>
                 <p class="page-note" data-role="count">{ count(&messages, texts) }</p>
-                <SearchBox
-                    label={texts.search_messages}
-                    hint={texts.search_messages_hint}
-                    value={(*search).clone()}
-                    {on_search}
-                />
+                { search_box(texts.search_messages, texts.search_messages_hint, (*search).clone(), on_search) }
                 <button type="button" class="button" data-role="pause"
                     aria-pressed={is_held.to_string()} onclick={toggle}>
                     { if is_held { texts.go_on } else { texts.pause } }

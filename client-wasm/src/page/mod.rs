@@ -36,6 +36,7 @@ mod settings;
 mod sheet;
 mod shelf;
 mod shell;
+mod sign_in;
 mod sparkline;
 mod startup;
 mod status;
@@ -51,23 +52,15 @@ use std::rc::Rc;
 
 use yew::prelude::*;
 
+use self::field::use_field;
 use self::hub::{Hub, Started};
 use self::link::Link;
+use self::look::use_texts;
 use self::rooms::Rooms;
 use self::shell::Shell;
 use crate::protocol;
 use crate::texts::{self, Texts, WidgetTexts};
 use crate::worker::{self, Remote};
-
-/// The texts in a form that components get from their context.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Language(&'static Texts);
-
-/// The texts in the page's language.
-#[hook]
-fn use_texts() -> &'static Texts {
-    use_context::<Language>().map_or(texts::choose([]).1, |language| language.0)
-}
 
 /// What charts and widgets say in the page's language.
 #[hook]
@@ -80,19 +73,21 @@ fn use_widget_texts() -> &'static WidgetTexts {
 pub struct AppProps {
     /// The connections that are open.
     pub hub: Hub,
-    /// What the page speaks.
-    pub texts: &'static Texts,
 }
 
 /// The whole page.
 #[component]
 pub fn App(props: &AppProps) -> Html {
-    let texts = look::use_language(props.texts);
-    html! {
-        <ContextProvider<Language> context={Language(texts)}>
-            <Shell hub={props.hub.clone()} />
-        </ContextProvider<Language>>
+    let shown = use_field(props.hub.shown());
+    match shown {
+        Some(opened) => html! { <Shell hub={props.hub.clone()} {opened} /> },
+        None => Html::default(),
     }
+}
+
+/// Has the program speak a language, until a person chooses another.
+pub fn speak(texts: &'static Texts) {
+    look::speak(texts);
 }
 
 /// Shows the page, and starts the engine beside it. `glue` is the address of the JavaScript that
@@ -103,6 +98,7 @@ pub fn start(glue: &str) {
     let Some(window) = web_sys::window() else { return };
     let Some(document) = window.document() else { return };
     let (tag, texts) = look::language();
+    speak(texts);
     look::apply();
     if let Some(root) = document.document_element() {
         // An attribute that the page has already can be changed.
@@ -113,7 +109,7 @@ pub fn start(glue: &str) {
     for opening in startup::openings(&document, &window.location()) {
         hub.open(opening);
     }
-    yew::Renderer::<App>::with_props(AppProps { hub, texts }).render();
+    yew::Renderer::<App>::with_props(AppProps { hub }).render();
 }
 
 /// What the page of this window speaks.

@@ -29,6 +29,9 @@ pub(super) const PALETTE: &str = "palette";
 /// The place of the list of keys, from when it is first asked for.
 pub(super) const KEYS: &str = "keys";
 
+/// The place of the form for who has to sign in.
+pub(super) const SIGN_IN: &str = "sign-in";
+
 /// The place of the widgets on the board; what the browser keeps of them is called alike.
 pub(super) const WIDGETS: &str = "board";
 

@@ -5,32 +5,26 @@ use yew::prelude::*;
 
 use crate::limits::SEARCH_CHARS_MAX;
 
-#[derive(PartialEq, Properties)]
-pub(super) struct SearchBoxProps {
-    pub(super) label: AttrValue,
-    pub(super) hint: AttrValue,
-    pub(super) value: AttrValue,
-    pub(super) on_search: Callback<AttrValue>,
-}
-
-#[component]
-pub(super) fn SearchBox(props: &SearchBoxProps) -> Html {
-    let oninput = {
-        let on_search = props.on_search.clone();
-        Callback::from(move |event: InputEvent| {
-            if let Some(input) = event.target_dyn_into::<HtmlInputElement>() {
-                on_search.emit(input.value().into());
-            }
-        })
+/// The box, with what it is called and a hint of what can be searched for.
+pub(super) fn search_box(
+    label: &'static str,
+    hint: &'static str,
+    value: AttrValue,
+    on_search: Callback<AttrValue>,
+) -> Html {
+    let oninput = move |event: InputEvent| {
+        if let Some(input) = event.target_dyn_into::<HtmlInputElement>() {
+            on_search.emit(input.value().into());
+        }
     };
     html! {
         <input
             class="search"
             type="search"
             data-role="search"
-            aria-label={props.label.clone()}
-            placeholder={props.hint.clone()}
-            value={props.value.clone()}
+            aria-label={label}
+            placeholder={hint}
+            {value}
             autocomplete="off"
             autocapitalize="off"
             spellcheck="false"

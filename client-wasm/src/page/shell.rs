@@ -6,7 +6,6 @@ use yew::prelude::*;
 
 use super::awake;
 use super::board::Board;
-use super::field::use_field;
 use super::figures::Figures;
 use super::hub::{Hub, Opened, Switcher};
 use super::icon::{Icon, icon};
@@ -21,29 +20,14 @@ use crate::texts::{Texts, fill};
 #[derive(PartialEq, Properties)]
 pub(super) struct ShellProps {
     pub(super) hub: Hub,
+    /// The connection that is shown.
+    pub(super) opened: Opened,
 }
 
-/// The whole window.
+/// The whole window: what stands around every page of a connection.
 #[component]
 pub(super) fn Shell(props: &ShellProps) -> Html {
-    let shown = use_field(props.hub.shown());
-    match shown {
-        Some(opened) => html! { <Around hub={props.hub.clone()} {opened} /> },
-        None => Html::default(),
-    }
-}
-
-#[derive(PartialEq, Properties)]
-struct AroundProps {
-    hub: Hub,
-    /// The connection that is shown.
-    opened: Opened,
-}
-
-/// What stands around every page of a connection.
-#[component]
-fn Around(props: &AroundProps) -> Html {
-    let AroundProps { hub, opened } = props;
+    let ShellProps { hub, opened } = props;
     let Opened { id, title, host, link, rooms, .. } = opened;
     let texts = use_texts();
     let route = use_route();
@@ -101,7 +85,7 @@ fn Around(props: &AroundProps) -> Html {
                         <span class="brand-mark" aria-hidden="true"></span>
                         <h1 class="brand-name"><bdi>{ title.clone() }</bdi></h1>
                     </div>
-                    <Status link={link.clone()} host={host.clone()} />
+                    <Status link={link.clone()} />
                     <Switcher hub={hub.clone()} label={texts.connections} />
                     <div class="places">
                         { place(&Route::Connections, Icon::Connections, &route, rooms, texts) }
@@ -128,7 +112,8 @@ fn Around(props: &AroundProps) -> Html {
                 </div>
             </header>
             <div class="stage">
-                <Trouble key={&**id} link={link.clone()} host={host.clone()} />
+                <Trouble key={&**id} link={link.clone()} rooms={rooms.clone()}
+                    host={host.clone()} />
                 <main class="main" id="main" ref={main} tabindex="-1">
                     // With another connection the page begins anew.
                     if route == Route::Board {

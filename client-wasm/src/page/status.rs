@@ -1,20 +1,17 @@
 //! The connection, always in sight: its state, why there is none, and when the next try is.
 
-use wasm_bindgen::JsCast;
-use web_sys::{FormData, HtmlElement, HtmlFormElement, HtmlInputElement};
 use yew::prelude::*;
 
 use super::field::use_field;
 use super::link::Link;
+use super::rooms::{Rooms, SIGN_IN, Slot};
 use super::use_texts;
-use crate::protocol::{Answer, Command, Connection, Problem, SignIn, Subscribed};
+use crate::protocol::{Answer, Command, Connection, Problem, Subscribed};
 use crate::texts::{Texts, fill};
 
 #[derive(PartialEq, Properties)]
 pub(super) struct StatusProps {
     pub(super) link: Link,
-    /// Where the broker is.
-    pub(super) host: AttrValue,
 }
 
 /// The state in the header.
@@ -44,9 +41,17 @@ pub(super) fn Status(props: &StatusProps) -> Html {
     }
 }
 
+#[derive(PartialEq, Properties)]
+pub(super) struct TroubleProps {
+    pub(super) link: Link,
+    pub(super) rooms: Rooms,
+    /// Where the broker is.
+    pub(super) host: AttrValue,
+}
+
 /// The sentence below the header, where something is wrong.
 #[component]
-pub(super) fn Trouble(props: &StatusProps) -> Html {
+pub(super) fn Trouble(props: &TroubleProps) -> Html {
     let texts = use_texts();
     let connection = use_field(props.link.connection());
     let failure = use_field(props.link.engine_failure());
@@ -65,12 +70,9 @@ pub(super) fn Trouble(props: &StatusProps) -> Html {
         (None, _, Some(problem)) => Some(sentence(problem, &props.host, texts)),
         (None, _, None) => None,
     };
-    let asks_for = match &problem {
-        Some(Problem::SignIn { name }) if failure.is_none() => Some(name),
-        _ => None,
-    };
+    let asks_for_name = failure.is_none() && matches!(problem, Some(Problem::SignIn { .. }));
     let can_try =
-        failure.is_none() && asks_for.is_none() && !matches!(connection, Connection::Online { .. });
+        failure.is_none() && !asks_for_name && !matches!(connection, Connection::Online { .. });
     let has_values = use_field(props.link.board()).is_some_and(|board| !board.groups.is_empty());
     let no_retry = matches!(connection, Connection::Offline { retry_at_ms: None, .. });
     let try_now = {
@@ -91,73 +93,12 @@ pub(super) fn Trouble(props: &StatusProps) -> Html {
                             { texts.try_now }
                         </button>
                     }
-                    if let Some(name) = asks_for {
-                        <SignInForm link={props.link.clone()} name={name.clone()} />
+                    if asks_for_name {
+                        <Slot rooms={props.rooms.clone()} place={SIGN_IN} />
                     }
                 </div>
             }
         </div>
-    }
-}
-
-#[derive(PartialEq, Properties)]
-struct SignInProps {
-    link: Link,
-    /// The name that the broker was told, to begin with.
-    name: AttrValue,
-}
-
-/// Asks for the name that the broker wants. The page keeps neither name nor password; the browser does,
-/// if its owner wants so.
-#[component]
-fn SignInForm(props: &SignInProps) -> Html {
-    let texts = use_texts();
-    let name = use_node_ref();
-    {
-        // What a person is typing meanwhile stays.
-        let name = name.clone();
-        use_effect_with(props.name.clone(), move |told| {
-            let input = name.cast::<HtmlInputElement>().filter(|input| input.value().is_empty());
-            if let Some(input) = input {
-                input.set_value(told);
-            }
-        });
-    }
-    // Who has signed in goes on at the page, as the form goes.
-    use_effect_with((), |()| {
-        || {
-            let main = web_sys::window().and_then(|w| w.document()?.get_element_by_id("main"));
-            if let Some(main) = main.and_then(|main| main.dyn_into::<HtmlElement>().ok()) {
-                let _focused = main.focus();
-            }
-        }
-    });
-    let onsubmit = {
-        let link = props.link.clone();
-        Callback::from(move |event: SubmitEvent| {
-            event.prevent_default();
-            let form = event.target().and_then(|target| target.dyn_into::<HtmlFormElement>().ok());
-            if let Some(data) = form.and_then(|form| FormData::new_with_form(&form).ok()) {
-                let text = |name: &str| data.get(name).as_string().unwrap_or_default();
-                let (username, password) = (text("username"), text("password"));
-                link.send(Command::SignIn(SignIn { username, password }));
-            }
-        })
-    };
-    html! {
-        <form class="sign-in" data-role="sign-in" {onsubmit}>
-            <label class="form-field">
-                <span class="label">{ texts.user_name }</span>
-                <input ref={name} class="input" name="username" required=true autocomplete="username"
-                    autocapitalize="off" spellcheck="false" />
-            </label>
-            <label class="form-field">
-                <span class="label">{ texts.password }</span>
-                <input class="input" name="password" type="password"
-                    autocomplete="current-password" />
-            </label>
-            <button class="button is-primary" type="submit">{ texts.sign_in }</button>
-        </form>
     }
 }
 

@@ -16,7 +16,7 @@ use super::house::{unreadable, use_texts};
 use super::link::Link;
 use crate::limits::{RECORDING_READ_BYTES, RECORDING_WRONG_SHOWN, REPLAY_WAITING_LOW};
 use crate::number::{at_a_glance, grouped};
-use crate::protocol::{Command, ReplayStep, Replaying, Tape as Told};
+use crate::protocol::{Command, ReplayStep, Replaying};
 use crate::recording::{Reader, Wrong};
 use crate::texts::{RoomsTexts, fill};
 
@@ -54,7 +54,7 @@ struct Inner {
     is_reading: Cell<bool>,
     /// Counts the files and their beginnings, so that what was read for one is not taken for another.
     round: Cell<u32>,
-    follows: RefCell<Option<Listening<Told>>>,
+    follows: RefCell<Option<Listening>>,
 }
 
 thread_local! {

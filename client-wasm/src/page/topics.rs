@@ -12,7 +12,7 @@ use super::field::use_field;
 use super::house::use_texts;
 use super::link::Link;
 use super::rows::{Rows, Space, numbered, use_growth, use_rows};
-use super::search::SearchBox;
+use super::search::search_box;
 use crate::number::grouped;
 use crate::protocol::{Command, Connection, Row, Sort, Step, TopicsView, Tree};
 use crate::route::Route;
@@ -112,12 +112,7 @@ pub(super) fn Topics(props: &TopicsProps) -> Html {
             <header class="page-head">
                 <h2 class="page-heading" id="topics-heading">{ texts.topics }</h2>
                 <p class="page-note" data-role="count">{ count }</p>
-                <SearchBox
-                    label={texts.search_topics}
-                    hint={texts.search_topics_hint}
-                    value={(*search).clone()}
-                    {on_search}
-                />
+                { search_box(texts.search_topics, texts.search_topics_hint, (*search).clone(), on_search) }
                 <label class="inline-field">
                     <span class="label">{ texts.sort }</span>
                     <select class="input" data-role="sort" onchange={on_sort}>

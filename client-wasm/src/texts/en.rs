@@ -73,9 +73,6 @@ pub(super) static TEXTS: Texts = Texts {
     fault_busy: "too much waits for the broker’s answer already",
     problem_sign_in: "{} lets nobody in without a user name. Sign in with one that the broker knows.",
     problem_signed_in: "The broker does not know this user name with this password.",
-    user_name: "User name",
-    password: "Password",
-    sign_in: "Sign in",
     problem_subscription: "The broker does not let this page subscribe to {}: {}.",
     values_are_old: "The values below are the last ones that came.",
     messages: "Messages",
@@ -120,6 +117,9 @@ pub(super) static TEXTS: Texts = Texts {
 
 pub(super) static ROOMS: RoomsTexts = RoomsTexts {
     common: &TEXTS,
+    user_name: "User name",
+    password: "Password",
+    sign_in: "Sign in",
     keys_on: "Single-key shortcuts are on",
     keys_pages: "Go to a page",
     keys_search: "Search on this page",

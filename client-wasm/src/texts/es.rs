@@ -73,9 +73,6 @@ pub(super) static TEXTS: Texts = Texts {
     fault_busy: "ya hay demasiadas peticiones a la espera de respuesta del bróker",
     problem_sign_in: "{} no deja entrar a nadie sin usuario. Entra con uno que el bróker conozca.",
     problem_signed_in: "El bróker no conoce este usuario con esta contraseña.",
-    user_name: "Usuario",
-    password: "Contraseña",
-    sign_in: "Entrar",
     problem_subscription: "El bróker no permite que esta página se suscriba a {}: {}.",
     values_are_old: "Los valores de abajo son los últimos que llegaron.",
     messages: "Mensajes",
@@ -120,6 +117,9 @@ pub(super) static TEXTS: Texts = Texts {
 
 pub(super) static ROOMS: RoomsTexts = RoomsTexts {
     common: &TEXTS,
+    user_name: "Usuario",
+    password: "Contraseña",
+    sign_in: "Entrar",
     keys_on: "Atajos de una sola tecla activados",
     keys_pages: "Ir a una página",
     keys_search: "Buscar en esta página",

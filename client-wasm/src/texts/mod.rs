@@ -234,12 +234,6 @@ Texts {
     problem_sign_in,
     /// The broker does not take the name and password that were given.
     problem_signed_in,
-    /// A field of the form that signs in.
-    user_name,
-    /// A field of the form that signs in.
-    password,
-    /// Connects with the name.
-    sign_in,
     /// Connected, but not subscribed; the filter, and the broker's reason.
     problem_subscription,
     /// Of a connection that stays away: what is on the screen is old.
@@ -326,6 +320,12 @@ Texts {
 texts! {
 /// Every text of the pages that are not part of the first load, in one language.
 RoomsTexts on Texts {
+    /// A field of the form that signs in.
+    user_name,
+    /// A field of the form that signs in.
+    password,
+    /// Connects with the name.
+    sign_in,
     /// Turns single keys on and off.
     keys_on,
     /// What keys do.

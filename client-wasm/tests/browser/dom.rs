@@ -227,7 +227,8 @@ impl Page {
         });
         let first = engines.borrow()[0].clone();
         let (link, commands) = (first.link.unwrap(), first.commands);
-        let app = yew::Renderer::<App>::with_root_and_props(app_root, AppProps { hub, texts });
+        client_wasm::page::speak(texts);
+        let app = yew::Renderer::<App>::with_root_and_props(app_root, AppProps { hub });
         OPEN.set(Some((root.clone(), app.render())));
         Self { link, commands, engines, root }
     }

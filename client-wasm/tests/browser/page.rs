@@ -240,8 +240,13 @@ async fn a_broker_that_wants_a_name_is_told_one() {
 async fn a_name_that_the_broker_was_told_need_not_be_typed_again() {
     let page = Page::open("en");
     let refused = Problem::SignIn { name: "ann".into() };
-    page.receive(Frame { connection: offline(refused, None), ..Frame::default() });
+    let frame = Frame { connection: offline(refused, None), ..Frame::default() };
+    page.receive(frame.clone());
     page.has("form[data-role=sign-in]").await;
+    // The form is the second program's, to which the engine says it once more.
+    page.sent("once more", |command| (*command == Command::Again).then_some(())).await;
+    page.receive(frame);
+    page.holds("[name=username]", "ann").await;
     fill(&page.find("[name=password]").unwrap(), "right this time");
     let sent = signed_in(&page).await;
     assert_eq!(sent, SignIn { username: "ann".into(), password: "right this time".into() });

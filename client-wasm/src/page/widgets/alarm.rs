@@ -18,13 +18,12 @@ use crate::limits::SOURCES_PER_LOOK_MAX;
 use crate::number;
 use crate::protocol::{Look, Sight, Source, Value};
 use crate::texts::{WidgetTexts, fill};
-use crate::widgets::edit::Editor;
 use crate::widgets::level::Watch;
 use crate::widgets::{Board, Id, Level, Shown, Widget};
 
 /// Follows the values that somebody wants to be told of, as long as it lives.
 pub(in crate::page) struct Alarms {
-    _saved: Listening<Editor>,
+    _saved: Listening,
 }
 
 /// One value that is followed.
@@ -46,7 +45,7 @@ type Watches = Rc<RefCell<HashMap<Key, Watch>>>;
 #[derive(Default)]
 struct Following {
     all: Vec<Followed>,
-    parts: Vec<(Looking, Listening<Option<Rc<Sight>>>)>,
+    parts: Vec<(Looking, Listening)>,
 }
 
 impl Alarms {
@@ -94,7 +93,7 @@ fn part_of(
     part: &[Followed],
     watches: &Watches,
     words: &'static WidgetTexts,
-) -> (Looking, Listening<Option<Rc<Sight>>>) {
+) -> (Looking, Listening) {
     let looking = link.slot();
     let (seen, part, watches) = (looking.seen().clone(), part.to_vec(), Rc::clone(watches));
     looking.look(Look::Values(part.iter().map(|followed| followed.source.clone()).collect()));
