@@ -728,6 +728,8 @@ fn a_person_makes_a_board_of_their_own_and_it_is_there_again() {
     page.browser.open("about:blank");
     page.browser.open(&format!("http://127.0.0.1:{}/", broker.ports.ws));
     page.browser.wait_for("it was kept", &format!("!!({IN_WIDGET})"), &["Porch", "[role=switch]"]);
+    // The board is there before the connection, and what nobody keeps comes to nobody before that.
+    page.wait_for_value("home/porch/lamp", "on");
     publish(&broker, Version::V5, &["-t", kitchen, "-m", "19.0"]);
     shows("Temperature", ".chart-value", "19.0");
 
