@@ -650,7 +650,7 @@ pub(super) static WIDGETS: WidgetTexts = WidgetTexts {
     step: "Step",
     span_min: "Minutes shown (0 for all)",
     levels: "Colours by value",
-    level_from: "From (empty: from the lowest)",
+    level_from: "From (empty: lowest)",
     tone: "Colour",
     tone_plain: "None",
     tone_good: "Green",

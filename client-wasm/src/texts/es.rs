@@ -28,7 +28,7 @@ pub(super) static TEXTS: Texts = Texts {
     online: "En línea",
     connecting: "Conectando…",
     offline: "Sin conexión",
-    retry_in: "Sin conexión · nuevo intento en {} s",
+    retry_in: "Reintento en {} s",
     try_now: "Reintentar ya",
     no_retry: "No habrá más intentos automáticos.",
     engine_failed: "La parte de esta página que habla con el bróker no arrancó: {}. Recarga la página; \
@@ -650,7 +650,7 @@ pub(super) static WIDGETS: WidgetTexts = WidgetTexts {
     step: "Paso",
     span_min: "Minutos mostrados (0 para todo)",
     levels: "Colores por valor",
-    level_from: "Desde (vacío: desde el mínimo)",
+    level_from: "Desde (vacío: mínimo)",
     tone: "Color",
     tone_plain: "Ninguno",
     tone_good: "Verde",
