@@ -266,6 +266,9 @@ pub const WIDGET_LEVELS_MAX: usize = 8;
 /// The longest text of a widget, in characters.
 pub const WIDGET_TEXT_CHARS_MAX: usize = 2_000;
 
+/// Forms of widgets that were left and wait for their person; the oldest goes first.
+pub const FORMS_LEFT_MAX: usize = 16;
+
 /// Changes of a board that can be undone.
 pub const UNDO_MAX: usize = 100;
 

@@ -13,6 +13,9 @@ use std::path::PathBuf;
 use tests::mosquitto::publish;
 use tests::{Broker, Browser, Version};
 
+/// The key, as WebDriver writes it.
+const ESCAPE: char = '\u{e00c}';
+
 /// A file for the browser to read, in a folder that goes with the test.
 fn file(folder: &tempfile::TempDir, name: &str, text: &str) -> PathBuf {
     let path = folder.path().join(name);
@@ -88,6 +91,16 @@ fn the_form_of_a_widget_offers_what_is_inside_the_topic() {
     browser.wait_for("the numbers", offered, &["air.temp xyz[0] xyz[1]"]);
     browser.choose("[data-role=kind]", "lamp");
     browser.wait_for("every value", offered, &["air.temp on xyz[0] xyz[1]"]);
+
+    // One key closes it, and loses nothing of what was written up to then.
+    browser.choose("[data-role=kind]", "gauge");
+    browser.fill("[data-role=low]", &format!("5{ESCAPE}"));
+    says(&browser, "[data-role=notice]", "what you wrote is kept");
+    browser.click("[data-role=add-widget]");
+    let holds = "document.querySelector(arguments[0])?.value === arguments[1]";
+    browser.wait_for("the topic", holds, &["[data-role=value-topic]", "room/air"]);
+    browser.wait_for("the number", holds, &["[data-role=low]", "5"]);
+    browser.screenshot("widget-form-again");
 }
 
 #[test]

@@ -4,6 +4,7 @@ pub(super) mod alarm;
 mod control;
 mod face;
 mod form;
+mod left;
 mod saved;
 
 use std::rc::Rc;
@@ -206,8 +207,12 @@ pub(super) fn Widgets(props: &WidgetsProps) -> Html {
         let (saved, notice, form) = (saved.clone(), notice.clone(), form.clone());
         let (selected, want) = (selected.clone(), want.clone());
         Callback::from(move |widget: Option<Widget>| {
+            let is_left = form.as_ref().is_some_and(|widget| left::of(widget).is_some());
             form.set(None);
-            let Some(widget) = widget else { return };
+            let Some(widget) = widget else {
+                let text = is_left.then(|| words.form_left.to_owned());
+                return notice.set(text.map(|text| Notice { text, is_bad: false }));
+            };
             let is_new = widget.id == 0;
             let done = saved.apply(if is_new { Edit::Add(widget) } else { Edit::Change(widget) });
             notice.set(done.err().map(|refused| said(Err(refused), words)));

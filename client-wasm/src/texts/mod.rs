@@ -1050,6 +1050,12 @@ WidgetTexts on Texts {
     new_widget,
     /// Above the form.
     edit_widget,
+    /// Said on the board when a form was closed with something in it.
+    form_left,
+    /// Said in the form when that is there again.
+    form_found,
+    /// The button that takes it away.
+    begin_anew,
     /// A field.
     kind,
     /// A kind of widget.

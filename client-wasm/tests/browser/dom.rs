@@ -188,7 +188,10 @@ impl Page {
         close();
         listen_for_panics();
         keep(kept);
-        web_sys::window().unwrap().location().set_hash(hash).unwrap();
+        // Nobody is told of that: parts of the page before may be there for a moment yet, and would take for theirs
+        // what the address asks for.
+        let history = web_sys::window().unwrap().history().unwrap();
+        history.replace_state_with_url(&JsValue::NULL, "", Some(hash)).unwrap();
         Self::load(language)
     }
 

@@ -3,9 +3,12 @@
 use client_wasm::protocol::{
     Card, Command, Connection, Frame, Look, Problem, Sight, Slot, Source, Value,
 };
+use wasm_bindgen::JsCast;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::dom::{Page, choose_file, eventually, fill, focused, press, storage, tell_of_board};
+use crate::dom::{
+    Page, choose_file, eventually, fill, focused, press, session, storage, tell_of_board,
+};
 
 fn number(text: &str) -> Card {
     Card {
@@ -224,4 +227,62 @@ async fn a_board_comes_from_a_file_where_there_is_none_and_can_be_undone_there()
     eventually("the tools have the focus", || has_focus(&add)).await;
     page.has("[data-role=redo][aria-disabled=false]").await.click();
     page.shows(".widget:nth-child(2) .card-name", "Heat").await;
+}
+
+/// Closes the form as Escape does.
+async fn leave_form(page: &Page) {
+    let form = page.has("dialog.widget-form[open]").await;
+    form.unchecked_into::<web_sys::HtmlDialogElement>().close();
+    eventually("the form is closed", || page.find(".widget-form").is_none().then_some(())).await;
+}
+
+#[test]
+async fn what_was_written_in_a_form_that_was_left_is_there_when_it_is_opened_again() {
+    const TOPIC: &str = "[data-role=widget-form] [data-role=value-topic]";
+    let page = Page::open_at("en", "#/?add");
+    page.has(TOPIC).await;
+    leave_form(&page).await;
+    assert!(page.find("[data-role=notice]").is_none(), "nothing was written");
+
+    page.find("[data-role=add-widget]").unwrap().click();
+    fill(&page.has(TOPIC).await, "plant/power");
+    leave_form(&page).await;
+    let left = "The form is closed, and what you wrote is kept: open it again to go on.";
+    page.shows("[data-role=notice]", left).await;
+    // Whatever became of the page meanwhile.
+    let page = page.reload();
+    page.hears_keys().await;
+    page.go("#/?add");
+    page.holds(TOPIC, "plant/power").await;
+    // No key that is pressed without looking takes it away.
+    focused("[data-role=kind]").await;
+    page.find("[data-role=begin-anew]").unwrap().click();
+    page.holds(TOPIC, "").await;
+    focused("[data-role=kind]").await;
+    assert!(page.find("[data-role=begin-anew]").is_none());
+    fill(&page.find(TOPIC).unwrap(), "plant/heat");
+    page.find("[data-role=save-widget]").unwrap().click();
+    page.shows(".widget .card-name", "Heat").await;
+
+    // Each widget has its own, and one that was saved or given up is done.
+    page.find("[data-role=edit-widget]").unwrap().click();
+    page.holds(TOPIC, "plant/heat").await;
+    assert!(page.find("[data-role=begin-anew]").is_none());
+    fill(&page.find(TOPIC).unwrap(), "plant/cold");
+    leave_form(&page).await;
+    page.find("[data-role=add-widget]").unwrap().click();
+    page.holds(TOPIC, "").await;
+    leave_form(&page).await;
+    // It lies elsewhere by then.
+    page.find(".arranging .tool:nth-child(4)").unwrap().click();
+    page.find("[data-role=edit-widget]").unwrap().click();
+    page.holds(TOPIC, "plant/cold").await;
+    page.find("[data-role=cancel-widget]").unwrap().click();
+    eventually("the form is closed", || page.find(".widget-form").is_none().then_some(())).await;
+    assert!(page.find("[data-role=notice]").is_none());
+    page.find("[data-role=edit-widget]").unwrap().click();
+    page.holds(TOPIC, "plant/heat").await;
+    assert_eq!(session().get_item("widget-forms").unwrap(), None);
+    storage().remove_item("board").unwrap();
+    tell_of_board();
 }

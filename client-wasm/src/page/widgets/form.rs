@@ -9,7 +9,7 @@ use yew::prelude::*;
 use super::super::field::use_field;
 use super::super::link::{Link, use_sight};
 use super::super::use_widget_texts;
-use super::{alarm, fault_words};
+use super::{alarm, fault_words, left};
 use crate::limits::{SOURCES_PER_LOOK_MAX, WIDGET_LEVELS_MAX};
 use crate::protocol::{Command, Look, Sight};
 use crate::texts::{WidgetTexts, fill};
@@ -18,6 +18,12 @@ use crate::widgets::{Kind, Level, Shown, Tone, Widget};
 
 /// The name of the list of topics that are offered while one is written.
 const TOPICS_LIST: &str = "form-topics";
+
+/// The first field, by its role.
+const FIRST_FIELD: &str = "kind";
+
+/// What the dialog is closed with by who wants nothing of what was written.
+const GIVEN_UP: &str = "given-up";
 
 /// A field for a path, which offers those of the topic's last message: the numbers where just a number can
 /// be shown, else every value.
@@ -75,7 +81,8 @@ type Change = Rc<dyn Fn(&dyn Fn(&mut Widget))>;
 #[component]
 pub(super) fn Form(props: &FormProps) -> Html {
     let words = use_widget_texts();
-    let draft = use_state(|| begun(&props.widget));
+    let found_again = use_state(|| left::of(&props.widget));
+    let draft = use_state(|| (*found_again).clone().unwrap_or_else(|| begun(&props.widget)));
     let fault = use_state(|| None::<Fault>);
     let dialog = use_node_ref();
     let found = use_field(props.link.found());
@@ -89,10 +96,11 @@ pub(super) fn Form(props: &FormProps) -> Html {
         });
     }
     let change: Change = {
-        let draft = draft.clone();
+        let (draft, widget) = (draft.clone(), props.widget.clone());
         Rc::new(move |change: &dyn Fn(&mut Widget)| {
             let mut next = (*draft).clone();
             change(&mut next);
+            left::keep(&widget, (next != begun(&widget)).then_some(&next));
             draft.set(next);
         })
     };
@@ -110,17 +118,54 @@ pub(super) fn Form(props: &FormProps) -> Html {
         }
     };
     let cancel = {
-        let close = close.clone();
-        Callback::from(move |_: MouseEvent| close())
+        let dialog = dialog.clone();
+        Callback::from(move |_: MouseEvent| {
+            if let Some(dialog) = dialog.cast::<HtmlDialogElement>() {
+                dialog.close_with_return_value(GIVEN_UP);
+            }
+        })
     };
-    let onclose = props.on_done.reform(|_: Event| None);
+    // A field for a number tells it when it is left.
+    let oncancel = Callback::from(|_: Event| {
+        let active = web_sys::window().and_then(|window| window.document()?.active_element());
+        if let Some(field) = active.and_then(|active| active.dyn_into::<HtmlElement>().ok()) {
+            // What has the focus can lose it.
+            let _left = field.blur();
+        }
+    });
+    // Whatever else closes it, such as Escape, leaves what was written for the next time.
+    let onclose = {
+        let (dialog, widget, on_done) =
+            (dialog.clone(), props.widget.clone(), props.on_done.clone());
+        Callback::from(move |_: Event| {
+            let dialog = dialog.cast::<HtmlDialogElement>();
+            if dialog.is_some_and(|dialog| dialog.return_value() == GIVEN_UP) {
+                left::keep(&widget, None);
+            }
+            on_done.emit(None);
+        })
+    };
+    let begin_anew = {
+        let (draft, found_again, fault) = (draft.clone(), found_again.clone(), fault.clone());
+        let (dialog, widget) = (dialog.clone(), props.widget.clone());
+        Callback::from(move |_: MouseEvent| {
+            left::keep(&widget, None);
+            draft.set(begun(&widget));
+            found_again.set(None);
+            fault.set(None);
+            // The button that was pressed goes.
+            focus_last(&dialog, FIRST_FIELD);
+        })
+    };
     let onsubmit = {
         let (draft, fault, on_done) = (draft.clone(), fault.clone(), props.on_done.clone());
+        let before = props.widget.clone();
         Callback::from(move |event: SubmitEvent| {
             event.prevent_default();
             let widget = finished((*draft).clone());
             match file::check(&widget) {
                 Ok(()) => {
+                    left::keep(&before, None);
                     close();
                     on_done.emit(Some(widget));
                 }
@@ -134,9 +179,16 @@ pub(super) fn Form(props: &FormProps) -> Html {
     use_focus_on_change(&dialog, "level-from", "add-level", (kind, widget.levels.len()));
     let heading = if props.widget.id == 0 { words.new_widget } else { words.edit_widget };
     html! {
-        <dialog ref={dialog} class="sheet widget-form" aria-labelledby="form-heading" {onclose}>
+        <dialog ref={dialog} class="sheet widget-form" aria-labelledby="form-heading" {oncancel} {onclose}>
             <h2 class="panel-heading" id="form-heading">{ heading }</h2>
             <form class="form" {onsubmit} data-role="widget-form" novalidate={true}>
+                if found_again.is_some() {
+                    <div class="form-row">
+                        <p class="page-note" role="status">{ words.form_found }</p>
+                        <button type="button" class="small-button" data-role="begin-anew"
+                            onclick={begin_anew}>{ words.begin_anew }</button>
+                    </div>
+                }
                 <div class="form-row">
                     { kinds(kind, &change, words) }
                     { field(words.title, "title", &widget.title, Help::Hint(words.title_hint), &change,
@@ -187,7 +239,9 @@ pub(super) fn Form(props: &FormProps) -> Html {
                     <button type="submit" class="button is-primary" data-role="save-widget">
                         { words.save }
                     </button>
-                    <button type="button" class="button" onclick={cancel}>{ words.cancel }</button>
+                    <button type="button" class="button" data-role="cancel-widget" onclick={cancel}>
+                        { words.cancel }
+                    </button>
                 </div>
             </form>
         </dialog>
@@ -212,14 +266,19 @@ fn use_focus_on_change(
         if kind != now.0 || count == now.1 {
             return;
         }
-        let place = dialog.cast::<web_sys::Element>();
-        let all = place.and_then(|it| it.query_selector_all(&format!("[data-role={role}]")).ok());
-        let last = all.and_then(|all| all.item(all.length().saturating_sub(1)));
-        if let Some(field) = last.and_then(|node| node.dyn_into::<HtmlElement>().ok()) {
-            // A field that is shown takes it.
-            let _focused = field.focus();
-        }
+        focus_last(&dialog, role);
     });
+}
+
+/// Puts the focus onto the last element of the form with this role.
+fn focus_last(dialog: &NodeRef, role: &str) {
+    let place = dialog.cast::<web_sys::Element>();
+    let all = place.and_then(|it| it.query_selector_all(&format!("[data-role={role}]")).ok());
+    let last = all.and_then(|all| all.item(all.length().saturating_sub(1)));
+    if let Some(field) = last.and_then(|node| node.dyn_into::<HtmlElement>().ok()) {
+        // A field that is shown takes it.
+        let _focused = field.focus();
+    }
 }
 
 /// A widget with all that the form has fields for.
@@ -316,7 +375,7 @@ fn kinds(kind: Kind, change: &Change, words: &WidgetTexts) -> Html {
     html! {
         <label class="form-field">
             <span>{ words.kind }</span>
-            <select class="input" data-role="kind" {onchange}>
+            <select class="input" data-role={FIRST_FIELD} autofocus=true {onchange}>
                 { for Kind::ALL.into_iter().map(|other| html! {
                     <option value={other.word()} selected={other == kind}>
                         { kind_name(other, words) }
