@@ -6,7 +6,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlDialogElement, HtmlElement, HtmlInputElement, KeyboardEvent};
 use yew::prelude::*;
 
-use super::connections::Switchboard;
+use super::connections::{self, Switchboard};
 use super::field::use_field;
 use super::house::use_texts;
 use super::keys;
@@ -14,11 +14,12 @@ use super::link::Link;
 use super::look::{self, Look};
 use super::messages;
 use super::shell::name;
+use super::tape;
 use super::widgets;
 use crate::protocol::{Command, Connection, FileKind};
 use crate::route::{Ask, Route};
 use crate::switchboard::{Ask as Asked, Told};
-use crate::texts::{RoomsTexts, fill};
+use crate::texts::{self, RoomsTexts, WidgetTexts, fill};
 
 /// What a line of the palette does.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +29,9 @@ enum Act {
     Pause(bool),
     Board(Ask),
     ExportBoard,
+    CopyBoard(&'static WidgetTexts),
+    NewConnection,
+    Replay,
     Ask(Asked),
     Look(Look, &'static str),
     Wall,
@@ -217,7 +221,11 @@ fn entries(
     }
     if widgets::has_some() {
         action(texts.palette_export_board.to_owned(), Act::ExportBoard);
+        let words = texts::of_widgets(texts);
+        action(texts.palette_copy_board.to_owned(), Act::CopyBoard(words));
     }
+    action(texts.replay_file.to_owned(), Act::Replay);
+    action(texts::connections(texts).new.to_owned(), Act::NewConnection);
     for other in told.iter().filter(|told| !told.is_shown) {
         let name = fill(texts.palette_show, &[&other.title]);
         action(name, Act::Ask(Asked::Show { id: other.id.clone() }));
@@ -281,6 +289,18 @@ fn go(href: &str) {
 fn act(link: &Link, ask: &Callback<Asked>, act: &Act) {
     match act {
         Act::ExportBoard => widgets::export(),
+        Act::CopyBoard(words) => {
+            widgets::copy_link(words);
+            go(&Route::Board.href());
+        }
+        Act::NewConnection => {
+            connections::ask_for_new();
+            go(&Route::Connections.href());
+        }
+        Act::Replay => {
+            tape::ask_for_file();
+            go(&Route::Messages.href());
+        }
         Act::Ask(asked) => ask.emit(asked.clone()),
         Act::Go(route) => go(&route.href()),
         Act::Board(ask) => go(&ask.href()),

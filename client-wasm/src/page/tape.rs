@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use js_sys::Uint8Array;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{File, HtmlInputElement, HtmlSelectElement};
+use web_sys::{File, HtmlElement, HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
 use super::field::{Field, Listening, use_field};
@@ -58,8 +58,16 @@ struct Inner {
 }
 
 thread_local! {
+    /// Whether somebody elsewhere wants to choose a file to replay.
+    static FILE_WANTED: Field<bool> = Field::new(false);
+
     /// It outlives the page that shows it.
     static PLAYER: RefCell<Option<Player>> = const { RefCell::new(None) };
+}
+
+/// Asks for a file to replay, as soon as there is where to choose it.
+pub(super) fn ask_for_file() {
+    FILE_WANTED.with(|wanted| wanted.set(true));
 }
 
 impl Player {
@@ -214,6 +222,20 @@ pub(super) fn Tape(props: &TapeProps) -> Html {
     let tape = use_field(link.tape());
     let player = use_memo(link.clone(), Player::of);
     let shown = use_field(&player.0.shown);
+    let field = use_node_ref();
+    {
+        let (field, wanted) = (field.clone(), FILE_WANTED.with(Field::clone));
+        let is_wanted = use_field(&wanted);
+        use_effect_with(is_wanted, move |is_wanted| {
+            if let (true, Some(field)) = (*is_wanted, field.cast::<HtmlElement>()) {
+                wanted.set(false);
+                // The browser asks for the file only for somebody who has just asked for it; everybody else
+                // presses what has the focus.
+                let _focused = field.focus();
+                field.click();
+            }
+        });
+    }
     let record = {
         let (link, search, is_on) = (link.clone(), search.clone(), tape.recording.is_some());
         Callback::from(move |_: MouseEvent| {
@@ -244,7 +266,7 @@ pub(super) fn Tape(props: &TapeProps) -> Html {
             </button>
             <label class="button tape-file" title={texts.replay_file}>
                 { texts.replay_file }
-                <input type="file" accept=".jsonl,.ndjson,.json,.txt" data-role="replay-file"
+                <input ref={field} type="file" accept=".jsonl,.ndjson,.json,.txt" data-role="replay-file"
                     onchange={choose} />
             </label>
             <p class="tape-note" role="status" data-role="recording">

@@ -48,6 +48,11 @@ struct Notice {
     is_bad: bool,
 }
 
+thread_local! {
+    /// It may be said by who comes from another page.
+    static NOTICE: Field<Option<Notice>> = Field::new(None);
+}
+
 /// A widget on its way by the pointer: where it would lie, and from which cell it was taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Drag {
@@ -75,7 +80,8 @@ pub(super) fn Widgets(props: &WidgetsProps) -> Html {
     let is_editing = use_state(|| false);
     let selected = use_state(|| None::<Id>);
     let form = use_state(|| None::<Widget>);
-    let notice = use_state(|| None::<Notice>);
+    let notice = NOTICE.with(Field::clone);
+    let said_now = use_field(&notice);
     let offer = use_state(|| None::<Rc<Board>>);
     let drag = use_state(|| None::<Drag>);
     let grid = use_node_ref();
@@ -115,7 +121,10 @@ pub(super) fn Widgets(props: &WidgetsProps) -> Html {
             ask();
             let listener = web_sys::window()
                 .map(|window| EventListener::new(&window, "hashchange", move |_| ask()));
-            move || drop(listener)
+            move || {
+                drop(listener);
+                NOTICE.with(|notice| notice.set(None));
+            }
         });
     }
     let want = {
@@ -249,7 +258,7 @@ pub(super) fn Widgets(props: &WidgetsProps) -> Html {
                     </button>
                 </div>
             }
-            if let Some(notice) = &*notice {
+            if let Some(notice) = said_now {
                 <p class={classes!("notice", notice.is_bad.then_some("is-bad"))} role="status"
                     data-role="notice">{ &notice.text }</p>
             }
@@ -370,7 +379,7 @@ fn said(done: Result<String, Refused>, words: &WidgetTexts) -> Notice {
     }
 }
 
-fn step(saved: &Saved, notice: &UseStateHandle<Option<Notice>>, go: fn(&Saved)) -> Callback<()> {
+fn step(saved: &Saved, notice: &Field<Option<Notice>>, go: fn(&Saved)) -> Callback<()> {
     let (saved, notice) = (saved.clone(), notice.clone());
     Callback::from(move |()| {
         go(&saved);
@@ -387,7 +396,7 @@ fn tools(
     undo: &Callback<()>,
     redo: &Callback<()>,
     apply: &Callback<Edit>,
-    notice: &UseStateHandle<Option<Notice>>,
+    notice: &Field<Option<Notice>>,
     words: &'static WidgetTexts,
 ) -> Html {
     let toggle = {
@@ -471,6 +480,12 @@ pub(super) fn has_some() -> bool {
 /// Hands the board to the browser as a file.
 pub(super) fn export() {
     save(file::write(Saved::here().editor().get().board()).as_bytes(), FILE_NAME);
+}
+
+/// Copies the link of the board, and has the board say so.
+pub(super) fn copy_link(words: &WidgetTexts) {
+    let said = share(Saved::here().editor().get().board(), words);
+    NOTICE.with(|notice| notice.set(Some(said)));
 }
 
 /// Copies the link of a board.

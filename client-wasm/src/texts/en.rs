@@ -150,6 +150,7 @@ pub(super) static ROOMS: RoomsTexts = RoomsTexts {
     keys_siblings: "Open all branches beside it",
     keys_send: "Publish, from any field",
     palette_export_board: "Export my board",
+    palette_copy_board: "Copy the link of my board",
     palette_show: "Show the connection {}",
     replay_nothing: "There was no message in this file: choose one that “Record” has saved.",
     search_topics: "Search topics",

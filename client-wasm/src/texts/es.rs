@@ -150,6 +150,7 @@ pub(super) static ROOMS: RoomsTexts = RoomsTexts {
     keys_siblings: "Abrir todas las ramas a su lado",
     keys_send: "Publicar, desde cualquier campo",
     palette_export_board: "Exportar mi panel",
+    palette_copy_board: "Copiar el enlace de mi panel",
     palette_show: "Mostrar la conexión {}",
     replay_nothing: "En este archivo no había ningún mensaje: elige uno guardado con «Grabar».",
     search_topics: "Buscar temas",

@@ -386,6 +386,8 @@ RoomsTexts on Texts {
     keys_send,
     /// A command.
     palette_export_board,
+    /// A line of the palette.
+    palette_copy_board,
     /// A command; the name of a connection.
     palette_show,
     /// A file without a message that can be replayed.

@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use client_wasm::protocol::Command;
 
-use crate::dom::{Page, eventually, focused, press};
+use crate::dom::{Page, eventually, fill, focused, press, press_with, storage, tell_of_board};
 
 fn title() -> String {
     web_sys::window().unwrap().document().unwrap().title()
@@ -171,4 +171,53 @@ async fn single_keys_can_be_turned_off() {
     switch.click();
     press(&body, "4");
     page.has(".nav-link[href='#/publish'][aria-current=page]").await;
+}
+
+/// Does what the palette finds by these words.
+async fn run(page: &Page, words: &str, entry: &str) {
+    let body = web_sys::window().unwrap().document().unwrap().body().unwrap();
+    press_with(&body, "k", true);
+    let input = page.has("dialog.palette[open] .palette-input").await;
+    fill(&input, words);
+    page.shows(".palette-row.is-active bdi", entry).await;
+    press(&input, "Enter");
+}
+
+#[test]
+async fn the_palette_does_from_any_page_what_belongs_to_another() {
+    let board = r#"{"format":"mqtt-board","version":1,"widgets":[{"values":[{"topic":"a/one"}]}]}"#;
+    let page = Page::open_with("en", "#/broker", &[("board", board)]);
+    page.hears_keys().await;
+    run(&page, "new connection", "New connection").await;
+    focused("[data-role=connection-form] [name=name]").await;
+    fill(&page.find("[name=name]").unwrap(), "Plant");
+    page.find("[name=url]").unwrap().focus().unwrap();
+    // Asked for once more where it is, what was written stays.
+    run(&page, "new connection", "New connection").await;
+    focused("[name=name]").await;
+    page.holds("[name=name]", "Plant").await;
+
+    run(&page, "replay", "Replay a file…").await;
+    focused("[data-role=replay-file]").await;
+    assert_eq!(hash(), "#/messages");
+
+    run(&page, "copy link", "Copy the link of my board").await;
+    let said = page.has("[data-role=notice]").await;
+    let text = said.text_content().unwrap();
+    assert!(text.contains("link"), "{text}");
+    assert_eq!(hash(), "#/");
+    // It is said once.
+    page.go("#/broker");
+    eventually("elsewhere", || page.find(".widgets").is_none().then_some(())).await;
+    page.go("#/");
+    page.has(".widgets").await;
+    assert!(page.find("[data-role=notice]").is_none());
+
+    // Where nothing is on the board, there is nothing to be copied.
+    storage().remove_item("board").unwrap();
+    tell_of_board();
+    let body = web_sys::window().unwrap().document().unwrap().body().unwrap();
+    press_with(&body, "k", true);
+    fill(&page.has("dialog.palette[open] .palette-input").await, "link of my");
+    page.has(".palette-nothing").await;
 }

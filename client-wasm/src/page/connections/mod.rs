@@ -52,6 +52,16 @@ pub struct Switchboard {
     pub written: Field<Option<(Draft, bool)>>,
 }
 
+thread_local! {
+    /// Whether somebody elsewhere has asked for the form of a new connection.
+    static NEW_WANTED: Field<bool> = Field::new(false);
+}
+
+/// Has the page of connections begin a new one, as soon as it is on the screen.
+pub(super) fn ask_for_new() {
+    NEW_WANTED.with(|wanted| wanted.set(true));
+}
+
 #[derive(PartialEq, Properties)]
 pub(super) struct ConnectionsProps {
     pub(super) link: Link,
@@ -115,6 +125,16 @@ impl View {
     /// Goes on at what can be done with a connection.
     fn go_to_actions(&mut self, id: &str) {
         self.go(format!("[data-connection='{id}'] .connection-actions button"));
+    }
+
+    /// Begins a new connection.
+    fn begin(&mut self) {
+        // One that is open already may have been filled in.
+        if !matches!(self.draft, Some((_, true))) {
+            self.draft = Some((Draft::of(&Profile::new(shelf::new_id(), "")), true));
+        }
+        (self.wrong, self.notice) = (Vec::new(), Notice::None);
+        self.go(FIRST_FIELD);
     }
 
     fn save(&mut self) {
@@ -211,6 +231,16 @@ pub(super) fn Connections(props: &ConnectionsProps) -> Html {
         let hands = hands.clone();
         use_effect_with((), move |()| listen(hands));
     }
+    {
+        let (hands, wanted) = (hands.clone(), NEW_WANTED.with(Field::clone));
+        let is_wanted = use_field(&wanted);
+        use_effect_with(is_wanted, move |is_wanted| {
+            if *is_wanted {
+                wanted.set(false);
+                hands.edit(View::begin);
+            }
+        });
+    }
     let place = use_node_ref();
     {
         let place = place.clone();
@@ -292,14 +322,7 @@ fn listen(hands: Hands) -> impl FnOnce() {
 
 fn head(view: &View, hands: &Hands) -> Html {
     let texts = hands.texts;
-    let new = hands.editing(|view: &mut View| {
-        // One that is open already may have been filled in.
-        if !matches!(view.draft, Some((_, true))) {
-            view.draft = Some((Draft::of(&Profile::new(shelf::new_id(), "")), true));
-        }
-        (view.wrong, view.notice) = (Vec::new(), Notice::None);
-        view.go(FIRST_FIELD);
-    });
+    let new = hands.editing(View::begin);
     let export = {
         let profiles = view.profiles.clone();
         Callback::from(move |event: SubmitEvent| {
