@@ -44,14 +44,14 @@ impl<K: Ord, V> Sorted<K, V> {
 
     /// Adds an entry, in the place of one that has the same key.
     pub(crate) fn insert(&mut self, key: K, value: V) {
-        let place = match self.place(&key) {
+        match self.place(&key) {
             Ok(place) => {
-                self.0.remove(place);
-                place
+                if let Some((_, there)) = self.0.get_mut(place) {
+                    *there = value;
+                }
             }
-            Err(place) => place,
-        };
-        self.0.insert(place, (key, value));
+            Err(place) => self.0.insert(place, (key, value)),
+        }
     }
 
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
