@@ -68,6 +68,7 @@ pub struct Desk {
     board_sent_ms: f64,
     topics_at_board: usize,
     board_wanted: bool,
+    is_board_held: bool,
     watched: Vec<Watched>,
     width: u16,
     tree: Tree,
@@ -145,6 +146,7 @@ impl Desk {
             board_sent_ms: f64::NEG_INFINITY,
             topics_at_board: 0,
             board_wanted: true,
+            is_board_held: false,
             watched: Vec::new(),
             width: 1,
             tree: Tree::default(),
@@ -239,9 +241,19 @@ impl Desk {
         self.board_wanted = true;
     }
 
+    /// Whether the board stays as it is; where it does not, it gets at once what has waited.
+    pub fn hold_board(&mut self, is_held: bool) {
+        self.is_board_held = is_held;
+        if !is_held {
+            self.board_wanted = true;
+            self.counters_sent_ms = f64::NEG_INFINITY;
+        }
+    }
+
     /// The page does not look at its board any more.
     pub fn close_board(&mut self) {
         self.is_board_open = false;
+        self.is_board_held = false;
         self.board_sent = None;
         self.watched.clear();
     }
@@ -376,8 +388,6 @@ impl Desk {
         self.subscriptions_sent = false;
         self.counters_sent = Counters::default();
         self.counters_sent_ms = f64::NEG_INFINITY;
-        self.board_sent = None;
-        self.board_wanted = true;
         for watched in &mut self.watched {
             (watched.count_sent, watched.line_sent_ms) = (0, f64::NEG_INFINITY);
         }
@@ -413,11 +423,13 @@ impl Desk {
             return None;
         }
         let (tree, detail) = self.changed_topics(now_ms);
+        // Before the counters: what it has got does not wait any more.
+        let board = self.changed_board(now_ms);
         let frame = Frame {
             connection: (!self.connection_sent).then(|| self.connection.clone()),
             subscriptions: (!self.subscriptions_sent).then(|| self.subscriptions.clone()),
             counters: self.changed_counters(now_ms),
-            board: self.changed_board(now_ms),
+            board,
             cards: self.changed_cards(),
             lines: self.changed_lines(now_ms),
             tree,
@@ -453,6 +465,7 @@ impl Desk {
             messages: counts.messages,
             per_second: self.rate.per_second,
             topics: u32::try_from(self.store.topics_len()).unwrap_or(u32::MAX),
+            newcomers: self.newcomers(),
             messages_not_kept: counts.messages_not_kept,
             payloads_cut: counts.payloads_cut,
             points_dropped: counts.points_dropped,
@@ -469,11 +482,18 @@ impl Desk {
         Some(counters)
     }
 
+    /// How many more match than when the board was sent, as long as it holds still.
+    fn newcomers(&mut self) -> u32 {
+        let sent = self.board_sent.as_ref().filter(|_| self.is_board_held);
+        let sent = sent.map(|board| board.matching);
+        sent.map_or(0, |sent| self.board().matching.saturating_sub(sent))
+    }
+
     fn changed_board(&mut self, now_ms: f64) -> Option<Board> {
         if !self.is_board_open {
             return None;
         }
-        let grown = self.topics_at_board != self.store.topics_len();
+        let grown = self.topics_at_board != self.store.topics_len() && !self.is_board_held;
         // The first cards come at once: there is nothing yet that they could move.
         let is_empty = self.board_sent.as_ref().is_none_or(|board| board.matching == 0);
         let due = grown && (is_empty || now_ms - self.board_sent_ms >= BOARD_INTERVAL_MS);
@@ -692,10 +712,11 @@ mod tests {
         let first = next(&mut desk, START_MS);
         assert_eq!(desk.frame(START_MS), None);
         desk.again();
+        // The board is not among it: only the first program shows it.
         let again = next(&mut desk, START_MS);
         let (subscriptions, repeating) = (Some(Vec::new()), Some(None));
         let tape = Some(Tape::default());
-        assert_eq!(again, Frame { subscriptions, repeating, tape, ..first });
+        assert_eq!(again, Frame { board: None, subscriptions, repeating, tape, ..first });
         assert_eq!(desk.frame(START_MS), None, "and once");
     }
 
@@ -853,6 +874,39 @@ mod tests {
         assert_eq!(shown(&mut desk, 20.0), None);
         take(&mut desk, "c", b"1", START_MS + 30.0);
         assert_eq!(shown(&mut desk, 260.0), Some(3));
+    }
+
+    #[test]
+    fn a_board_that_is_held_stays_as_it_is_and_says_how_many_wait() {
+        let mut desk = desk();
+        let mut now_ms = START_MS;
+        take(&mut desk, "m/one", b"1", now_ms);
+        desk.show_board("m/", 100);
+        assert_eq!(topics(&next(&mut desk, now_ms).board.unwrap()), ["m/one"]);
+        desk.hold_board(true);
+        for topic in ["m/early", "elsewhere", "m/two"] {
+            take(&mut desk, topic, b"1", now_ms);
+        }
+        now_ms += 1_000.0;
+        let frame = next(&mut desk, now_ms);
+        assert_eq!((frame.board, frame.counters.unwrap().newcomers), (None, 2));
+        // Who asks is shown them, and the board holds still again.
+        desk.hold_board(false);
+        desk.hold_board(true);
+        let frame = next(&mut desk, now_ms);
+        assert_eq!(topics(&frame.board.unwrap()), ["m/early", "m/one", "m/two"]);
+        assert_eq!(frame.counters.unwrap().newcomers, 0);
+        take(&mut desk, "m/three", b"1", now_ms);
+        now_ms += 1_000.0;
+        let frame = next(&mut desk, now_ms);
+        assert_eq!((frame.board, frame.counters.unwrap().newcomers), (None, 1));
+        desk.hold_board(false);
+        now_ms += 1_000.0;
+        let frame = next(&mut desk, now_ms);
+        assert_eq!(
+            (topics(&frame.board.unwrap()).len(), frame.counters.unwrap().newcomers),
+            (4, 0)
+        );
     }
 
     #[test]

@@ -113,6 +113,7 @@ impl Engine {
             Command::Board { search, cards_max } => {
                 self.0.desk.borrow_mut().show_board(&search, cards_max);
             }
+            Command::HoldBoard(is_held) => self.0.desk.borrow_mut().hold_board(is_held),
             Command::CloseBoard => self.0.desk.borrow_mut().close_board(),
             Command::Watch { ids, width } => self.0.desk.borrow_mut().watch(&ids, width),
             Command::Topics(view) => self.0.desk.borrow_mut().show_topics(view),

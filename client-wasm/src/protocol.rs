@@ -40,6 +40,9 @@ pub enum Command {
         /// How many cards at most.
         cards_max: u32,
     },
+    /// Whether somebody is among the cards of the board, which holds still then: what comes meanwhile is counted
+    /// and waits.
+    HoldBoard(bool),
     /// The board is not on the screen any more.
     CloseBoard,
     /// Send the changes of these cards, and of no others.
@@ -536,6 +539,8 @@ pub struct Counters {
     pub per_second: u32,
     /// Topics that are kept.
     pub topics: u32,
+    /// Topics that match what the board is searched for and wait, as it holds still.
+    pub newcomers: u32,
     /// Messages of topics for which there was no room.
     pub messages_not_kept: u64,
     /// Payloads of which just the beginning is kept.

@@ -54,10 +54,14 @@ pub const CONNECTION_STATE: &str =
 
 /// What a card shows: the text of an element of it, with the card brought into sight, because a card out
 /// of sight is not kept up to date, and one that came far down the board is not made before somebody is near.
+/// Where somebody has scrolled down the board holds still, and what has come since is asked for.
 /// Topic and `data-role` are its arguments. `null` while there is no such card, or nothing on it.
 pub const ON_CARD: &str = r#"((topic, role) => {
     const card = document.querySelector(`[data-topic="${CSS.escape(topic)}"]`);
-    if (!card) return null;
+    if (!card) {
+        document.querySelector("[data-role=newcomers]")?.click();
+        return null;
+    }
     const box = card.getBoundingClientRect();
     if (box.top < 0 || box.bottom > innerHeight) card.scrollIntoView({ block: "center" });
     return card.querySelector(`[data-role="${role}"]`)?.innerText.trim() || null;

@@ -279,6 +279,28 @@ fn a_payload_is_shown_as_what_it_is() {
 }
 
 #[test]
+fn a_board_that_somebody_has_scrolled_stays_where_it_is() {
+    let broker = Broker::start();
+    for n in 10..40 {
+        let topic = format!("m{n}/level");
+        publish(&broker, Version::V311, &["-t", &topic, "-m", "1", "-r", "-q", "1"]);
+    }
+    let page = Page::open(&broker);
+    page.wait_for_value("m39/level", "1");
+    let top = "Math.round(document.querySelector('[data-topic=\"m39/level\"]') \
+               .getBoundingClientRect().top)";
+    let before = page.browser.value(top, &[]);
+    publish(&broker, Version::V311, &["-t", "a/first", "-m", "2"]);
+    let waits = "document.querySelector('[data-role=newcomers]')?.innerText === arguments[0]";
+    page.browser.wait_for("that it waits", waits, &["Show new topics: 1"]);
+    assert_eq!(page.browser.value(top, &[]), before);
+    page.picture("newcomers");
+    page.wait_for_value("a/first", "2");
+    let is_gone = "document.querySelector('[data-role=newcomers]') === null";
+    page.browser.wait_for("nobody waits", is_gone, &[]);
+}
+
+#[test]
 fn what_the_page_publishes_reaches_a_subscriber() {
     const FORM: &str = r#"form[data-role="publish"]"#;
     let broker = Broker::start();

@@ -1,8 +1,10 @@
 //! The board: every sensor as a card, in groups that stay where they are; or what to do next.
 
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use gloo_events::EventListener;
+use gloo_timers::callback::Timeout;
 use yew::prelude::*;
 
 use super::card::Card;
@@ -21,6 +23,9 @@ use crate::number::grouped;
 use crate::protocol::{Board as Cards, Command, Connection, Group, Title};
 use crate::route::{Ask, Route};
 use crate::texts::{Texts, fill};
+
+/// Who has not moved the pointer for so long, in milliseconds, is not about to press anything.
+const STILL_MS: u32 = 2_000;
 
 #[derive(PartialEq, Properties)]
 pub(super) struct BoardProps {
@@ -49,7 +54,7 @@ pub(super) fn Board(props: &BoardProps) -> Html {
     }
     {
         let link = props.link.clone();
-        use_effect_with((), move |()| move || link.send(Command::CloseBoard));
+        use_effect_with((), move |()| hold_and_close(link));
     }
     let on_search = {
         let search = search.clone();
@@ -163,6 +168,14 @@ fn BoardHead(props: &BoardHeadProps) -> Html {
     } else {
         fill(texts.showing, &[&grouped(shown), &grouped(all)])
     };
+    let show = {
+        let link = props.link.clone();
+        Callback::from(move |_: MouseEvent| {
+            // Once, and then it holds still as before.
+            link.send(Command::HoldBoard(false));
+            link.send(Command::HoldBoard(true));
+        })
+    };
     html! {
         <header class="page-head">
             <h2 class="page-heading" id="board-heading">{ texts.sensors }</h2>
@@ -178,7 +191,53 @@ fn BoardHead(props: &BoardHeadProps) -> Html {
                     { texts.import_board }
                 </a>
             }
+            if counters.newcomers > 0 {
+                <button type="button" class="button is-primary newcomers" data-role="newcomers"
+                    onclick={show}>
+                    { fill(texts.newcomers, &[&grouped(counters.newcomers.into())]) }
+                </button>
+            }
         </header>
+    }
+}
+
+/// Has the board hold still while somebody scrolls or points, and where somebody has scrolled down: what is looked
+/// at, or about to be pressed, stays where it is.
+struct Hold {
+    link: Link,
+    is_held: Cell<bool>,
+    ends: RefCell<Option<Timeout>>,
+}
+
+impl Hold {
+    fn begin(self: Rc<Self>) {
+        if !self.is_held.replace(true) {
+            self.link.send(Command::HoldBoard(true));
+        }
+        let hold = Rc::clone(&self);
+        let ends = Timeout::new(STILL_MS, move || {
+            let window = web_sys::window();
+            if window.is_some_and(|window| window.scroll_y() == Ok(0.0)) {
+                hold.is_held.set(false);
+                hold.link.send(Command::HoldBoard(false));
+            }
+        });
+        self.ends.replace(Some(ends));
+    }
+}
+
+/// Holds the board of this link until the page leaves it.
+fn hold_and_close(link: Link) -> impl FnOnce() {
+    let hold = Rc::new(Hold { link, is_held: Cell::default(), ends: RefCell::default() });
+    let listeners = web_sys::window().map(|window| {
+        ["scroll", "pointermove", "pointerdown"].map(|event| {
+            let hold = Rc::clone(&hold);
+            EventListener::new(&window, event, move |_| Rc::clone(&hold).begin())
+        })
+    });
+    move || {
+        drop((listeners, hold.ends.take()));
+        hold.link.send(Command::CloseBoard);
     }
 }
 

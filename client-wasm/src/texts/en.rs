@@ -109,6 +109,7 @@ pub(super) static TEXTS: Texts = Texts {
     clear_search: "Clear search",
     showing: "{} of {}",
     show_more: "Show more",
+    newcomers: "Show new topics: {}",
     rooms_failed: "This page could not be loaded",
     rooms_failed_advice: "The browser says: {}. The broker may have been upgraded since you opened this tab, or there is no way to it.",
     reload: "Reload",

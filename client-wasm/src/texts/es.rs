@@ -109,6 +109,7 @@ pub(super) static TEXTS: Texts = Texts {
     clear_search: "Borrar la búsqueda",
     showing: "{} de {}",
     show_more: "Mostrar más",
+    newcomers: "Mostrar temas nuevos: {}",
     rooms_failed: "No se ha podido cargar esta página",
     rooms_failed_advice: "El navegador dice: {}. Puede que el bróker se haya actualizado desde que abriste esta pestaña, o que no haya conexión con él.",
     reload: "Recargar",

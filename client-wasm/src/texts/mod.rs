@@ -306,6 +306,8 @@ Texts {
     showing,
     /// Shows more cards.
     show_more,
+    /// A button; how many topics wait.
+    newcomers,
     /// A page whose program can't be had.
     rooms_failed,
     /// With the browser's words.

@@ -491,3 +491,36 @@ async fn a_line_is_drawn() {
     assert!(around.width() > 50.0 && line.width() > 0.8 * around.width());
     assert!(line.height() > 0.8 * around.height() && line.bottom() <= around.bottom());
 }
+
+#[test]
+async fn the_board_holds_still_while_a_pointer_is_among_its_cards() {
+    let page = Page::open("en");
+    page.receive(Frame { connection: online(), board: Some(board(&["b"])), ..Frame::default() });
+    let card = page.has("[data-topic=b]").await;
+    let held = |is_held: bool| {
+        let commands = page.commands.borrow();
+        let last = commands.iter().rev().find_map(|command| match command {
+            Command::HoldBoard(is_held) => Some(*is_held),
+            _ => None,
+        });
+        (last == Some(is_held)).then_some(())
+    };
+    let init = web_sys::PointerEventInit::new();
+    init.set_bubbles(true);
+    let moved = web_sys::PointerEvent::new_with_event_init_dict("pointermove", &init).unwrap();
+    card.dispatch_event(&moved).unwrap();
+    eventually("it holds still", || held(true)).await;
+    page.receive(Frame {
+        counters: Some(Counters { newcomers: 1_200, ..Counters::default() }),
+        ..Frame::default()
+    });
+    page.shows("[data-role=newcomers]", "Show new topics: 1\u{202f}200").await;
+    let told = page.commands.borrow().len();
+    page.find("[data-role=newcomers]").unwrap().click();
+    let once = [Command::HoldBoard(false), Command::HoldBoard(true)];
+    assert_eq!(page.commands.borrow()[told..], once);
+    // Nobody has moved for a while.
+    eventually("it moves freely again", || held(false)).await;
+    page.receive(Frame { counters: Some(Counters::default()), ..Frame::default() });
+    eventually("none wait", || page.find("[data-role=newcomers]").is_none().then_some(())).await;
+}
