@@ -189,7 +189,7 @@ async fn without_a_connection_the_page_says_why_counts_down_and_lets_one_try() {
     });
     page.has("[data-role=connection][data-state=offline]").await;
     let state = page.text("[data-role=connection]").unwrap();
-    assert!(state.starts_with("Sin conexión") && state.ends_with(" s"), "{state}");
+    assert!(state.starts_with("Reintento en ") && state.ends_with(" s"), "{state}");
     assert!(page.text(".trouble-text").unwrap().starts_with("broker.lan:9001 no responde."));
     page.has("[data-role=try-now]").await.click();
     page.sent("try now", |command| (*command == Command::TryNow).then_some(())).await;
