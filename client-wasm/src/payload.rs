@@ -48,9 +48,14 @@ pub struct Member<'a> {
     pub value: Cow<'a, str>,
 }
 
-const ON: &[&str] = &["on", "true", "yes", "open", "online", "connected", "enabled", "active"];
-const OFF: &[&str] =
-    &["off", "false", "no", "closed", "offline", "disconnected", "disabled", "inactive"];
+/// What devices say in English and Spanish.
+const ON: &str = "on true yes open online connected enabled active sí SÍ encendido encendida abierto abierta \
+    conectado conectada activado activada activo activa";
+const OFF: &str = "off false no closed offline disconnected disabled inactive apagado apagada cerrado cerrada \
+    desconectado desconectada desactivado desactivada inactivo inactiva";
+
+/// No word of those is longer, in bytes.
+const FLAG_BYTES_MAX: usize = 12;
 
 /// Looks at a whole payload. `whole` says that nothing of it was cut off before.
 pub fn look(bytes: &[u8], whole: bool) -> Payload<'_> {
@@ -117,7 +122,10 @@ fn flag(text: &str) -> Option<Payload<'_>> {
     let trimmed = text.trim_ascii();
     let unquoted = trimmed.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     let text = unquoted.unwrap_or(trimmed);
-    let is_one_of = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+    if text.len() > FLAG_BYTES_MAX {
+        return None;
+    }
+    let is_one_of = |words: &str| words.split(' ').any(|word| text.eq_ignore_ascii_case(word));
     if is_one_of(ON) {
         Some(Payload::Flag { on: true, text })
     } else if is_one_of(OFF) {
@@ -232,6 +240,10 @@ mod tests {
             (b"true", "on"),
             (b"\"open\"", "on"),
             (b"offline", "off"),
+            ("sí".as_bytes(), "on"),
+            (b"Abierta", "on"),
+            (b"apagado", "off"),
+            (b"DESCONECTADA", "off"),
             (b"on fire", "text"),
             (b"{\"value\":1.0,\"unit\":\"V\"}", "number"),
             (b"{\"temperature\":21.5,\"humidity\":40}", "json"),
@@ -246,6 +258,12 @@ mod tests {
         ] {
             assert_eq!(kind(bytes), expected, "{:?}", String::from_utf8_lossy(bytes));
         }
+    }
+
+    #[test]
+    fn no_word_for_on_or_off_is_longer_than_is_looked_at() {
+        let longest = ON.split(' ').chain(OFF.split(' ')).map(str::len).max();
+        assert_eq!(longest, Some(FLAG_BYTES_MAX));
     }
 
     #[test]

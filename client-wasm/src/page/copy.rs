@@ -1,33 +1,34 @@
 //! Copying text, also where the page came without TLS and the browser has no clipboard for it.
 
 use wasm_bindgen::JsCast;
-use web_sys::{HtmlDocument, HtmlTextAreaElement};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{HtmlDocument, HtmlTextAreaElement, Window};
 use yew::prelude::*;
 
 use super::house::use_texts;
 
-/// Puts text on the clipboard; says whether the browser did it.
-pub(super) fn copy(text: &str) -> bool {
-    let Some(window) = web_sys::window() else { return false };
+/// Puts text on the clipboard, and then says whether the browser did it: a person may have forbidden it.
+pub(super) fn copy(text: &str, done: impl FnOnce(bool) + 'static) {
+    let Some(window) = web_sys::window() else { return done(false) };
     if window.is_secure_context() {
-        // It tells its end by a promise, which a click from a person always keeps.
-        let _kept = window.navigator().clipboard().write_text(text);
-        return true;
+        let written = window.navigator().clipboard().write_text(text);
+        spawn_local(async move { done(JsFuture::from(written).await.is_ok()) });
+    } else {
+        done(copy_selected(&window, text).unwrap_or(false));
     }
-    // The old way: what is selected in the document.
-    let copied = || {
-        let document = window.document()?.dyn_into::<HtmlDocument>().ok()?;
-        let field: HtmlTextAreaElement =
-            document.create_element("textarea").ok()?.dyn_into().ok()?;
-        field.set_value(text);
-        let body = document.body()?;
-        body.append_child(&field).ok()?;
-        field.select();
-        let copied = document.exec_command("copy").ok();
-        field.remove();
-        copied
-    };
-    copied().unwrap_or(false)
+}
+
+/// The old way: what is selected in the document.
+fn copy_selected(window: &Window, text: &str) -> Option<bool> {
+    let document = window.document()?.dyn_into::<HtmlDocument>().ok()?;
+    let field: HtmlTextAreaElement = document.create_element("textarea").ok()?.dyn_into().ok()?;
+    field.set_value(text);
+    let body = document.body()?;
+    body.append_child(&field).ok()?;
+    field.select();
+    let copied = document.exec_command("copy").ok();
+    field.remove();
+    copied
 }
 
 #[derive(PartialEq, Properties)]
@@ -38,23 +39,26 @@ pub(super) struct CopyProps {
     pub(super) name: AttrValue,
 }
 
-/// The button that copies something, and says so.
+/// The button that copies something, and says whether it did.
 #[component]
 pub(super) fn Copy(props: &CopyProps) -> Html {
     let texts = use_texts();
-    let copied = use_state(|| None::<AttrValue>);
+    let tried = use_state(|| None::<(AttrValue, bool)>);
     let onclick = {
-        let (text, copied) = (props.text.clone(), copied.clone());
+        let (text, tried) = (props.text.clone(), tried.setter());
         Callback::from(move |_: MouseEvent| {
-            copied.set(copy(&text).then(|| text.clone()));
+            let (of, tried) = (text.clone(), tried.clone());
+            copy(&text, move |is_copied| tried.set(Some((of, is_copied))));
         })
     };
-    let is_copied = copied.as_ref() == Some(&props.text);
+    let said = match &*tried {
+        Some((of, true)) if *of == props.text => AttrValue::from(texts.copied),
+        Some((of, false)) if *of == props.text => AttrValue::from(texts.not_copied),
+        _ => props.name.clone(),
+    };
     html! {
         <button type="button" class="small-button" {onclick}>
-            <span role="status">
-                { if is_copied { AttrValue::from(texts.copied) } else { props.name.clone() } }
-            </span>
+            <span role="status">{ said }</span>
         </button>
     }
 }

@@ -411,7 +411,10 @@ fn tools(
     let on_save = Callback::from(|_: MouseEvent| export());
     let on_share = {
         let (board, notice) = (Rc::clone(editor.board()), notice.clone());
-        Callback::from(move |_: MouseEvent| notice.set(Some(share(&board, words))))
+        Callback::from(move |_: MouseEvent| {
+            let notice = notice.clone();
+            share(&board, words, move |said| notice.set(Some(said)));
+        })
     };
     let on_file = {
         let (apply, notice) = (apply.clone(), notice.clone());
@@ -484,27 +487,32 @@ pub(super) fn export() {
 
 /// Copies the link of the board, and has the board say so.
 pub(super) fn copy_link(words: &WidgetTexts) {
-    let said = share(Saved::here().editor().get().board(), words);
-    NOTICE.with(|notice| notice.set(Some(said)));
+    share(Saved::here().editor().get().board(), words, |said| {
+        NOTICE.with(|notice| notice.set(Some(said)));
+    });
 }
 
-/// Copies the link of a board.
-fn share(board: &Board, words: &WidgetTexts) -> Notice {
+/// Copies the link of a board, and says what came of it.
+fn share(board: &Board, words: &WidgetTexts, say: impl FnOnce(Notice) + 'static) {
     let letters = match file::to_link(board) {
         Ok(letters) => letters,
         Err(Wrong::TooLarge(most)) => {
-            return bad(fill(words.link_too_long, &[&most.to_string()]));
+            return say(bad(fill(words.link_too_long, &[&most.to_string()])));
         }
-        Err(wrong) => return bad(wrong_words(&wrong, words)),
+        Err(wrong) => return say(bad(wrong_words(&wrong, words))),
     };
     let here = web_sys::window().and_then(|window| window.location().href().ok());
     let here = here.unwrap_or_default();
     let page = here.split('#').next().unwrap_or_default();
     let link = format!("{page}{}", Ask::Board(letters).href());
-    match super::copy::copy(&link) {
-        true => Notice { text: words.link_copied.to_owned(), is_bad: false },
-        false => bad(fill(words.link_not_copied, &[&link])),
-    }
+    let (copied, not_copied) = (words.link_copied, words.link_not_copied);
+    let shown = link.clone();
+    super::copy::copy(&link, move |is_copied| {
+        say(match is_copied {
+            true => Notice { text: copied.to_owned(), is_bad: false },
+            false => bad(fill(not_copied, &[&shown])),
+        });
+    });
 }
 
 /// What is wrong with a file or a link, in a sentence.

@@ -181,6 +181,7 @@ pub(super) static ROOMS: RoomsTexts = RoomsTexts {
     copy_topic: "Copy topic",
     copy_value: "Copy",
     copied: "Copied",
+    not_copied: "Not copied",
     publish_here: "Publish here",
     delete_retained: "Delete retained…",
     put_back_file: "Restore retained…",

@@ -181,6 +181,7 @@ pub(super) static ROOMS: RoomsTexts = RoomsTexts {
     copy_topic: "Copiar tema",
     copy_value: "Copiar",
     copied: "Copiado",
+    not_copied: "No copiado",
     publish_here: "Publicar aquí",
     delete_retained: "Borrar retenidos…",
     put_back_file: "Restaurar retenidos…",

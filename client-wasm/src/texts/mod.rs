@@ -448,6 +448,8 @@ RoomsTexts on Texts {
     copy_value,
     /// Said by the button.
     copied,
+    /// Said by the button where the browser did not do it.
+    not_copied,
     /// A link.
     publish_here,
     /// A button, of a topic or a branch.
