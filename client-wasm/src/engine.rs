@@ -629,7 +629,7 @@ impl Inner {
     fn published(&self, token: Token, failure: Option<Failure>) {
         let mut tickets = self.tickets.borrow_mut();
         let place = tickets.iter().position(|(other, _)| *other == token);
-        let ticket = place.map(|place| tickets.swap_remove(place).1);
+        let ticket = place.map(|place| tickets.remove(place).1);
         drop(tickets);
         if let Some((REPLAY_TICKET, _)) = ticket {
             // Answers come with what the socket says, and not while messages are handed to it.
