@@ -2,6 +2,9 @@
 //!
 //! Nothing here is done for a message. While a page looks, the figures of all branches are added up now
 //! and then in one walk over an array: a node always stands behind its parent.
+//!
+//! A branch that leads to nothing but another has no row of its own: `kitchen/climate/temperature` is one
+//! row where nothing else is in the kitchen, and three once something is.
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
@@ -200,8 +203,12 @@ impl Tree {
 
     /// The levels from the top to a node, joined.
     pub fn path(&self, node: NodeId) -> String {
-        let mut levels: Vec<&str> = self
-            .up_from(node)
+        self.levels(self.up_from(node))
+    }
+
+    /// The names of nodes that are given from below, joined from above.
+    fn levels(&self, from_below: impl Iterator<Item = NodeId>) -> String {
+        let mut levels: Vec<&str> = from_below
             .filter_map(|node| Some(self.nodes.get(node as usize)?.name.as_ref()))
             .collect();
         levels.reverse();
@@ -242,7 +249,7 @@ impl Tree {
         let mut below = if is_few {
             self.nodes_of_topics(node)
         } else {
-            parent.children.iter().map(|child| self.first_of_all(*child)).collect()
+            parent.children.iter().map(|child| self.shown_by(*child)).collect()
         };
         below.retain(|id| *id != node);
         let below = self.sorted(below, Sort::Name, is_few);
@@ -256,16 +263,41 @@ impl Tree {
         (rows.collect(), below.len() as u32)
     }
 
-    /// The first node from here down at which a topic ends or more than one branch begins: what is above it
-    /// says nothing.
-    fn first_of_all(&self, mut id: NodeId) -> NodeId {
-        while let Some(node) = self.nodes.get(id as usize)
-            && node.topic.is_none()
-            && let [child] = *node.children
-        {
-            id = child;
+    /// The only branch of a node at which no topic ends. Such a node says nothing by itself, and what it has
+    /// in common with that branch is all there is.
+    fn leads_to(&self, id: NodeId) -> Option<NodeId> {
+        let node = self.nodes.get(id as usize).filter(|node| node.topic.is_none() && id != ROOT)?;
+        match *node.children {
+            [child] => Some(child),
+            _ => None,
         }
-        id
+    }
+
+    /// The node whose row shows this one: the first from here down at which a topic ends or more than one
+    /// branch begins.
+    fn shown_by(&self, id: NodeId) -> NodeId {
+        std::iter::successors(Some(id), |id| self.leads_to(*id)).last().unwrap_or(id)
+    }
+
+    /// The nodes above this one that its row shows, from here up.
+    fn shown_with(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
+        self.up_from(id).skip(1).take_while(|above| self.leads_to(*above).is_some())
+    }
+
+    /// The node of the row below which the row of this one stands.
+    fn row_above(&self, id: NodeId) -> NodeId {
+        let first = self.shown_with(id).last().unwrap_or(id);
+        self.nodes.get(first as usize).map_or(ROOT, |node| node.parent)
+    }
+
+    /// What the row of a node says: in a list the whole topic, in a tree its level behind those above it that
+    /// have no row.
+    fn label(&self, id: NodeId, is_flat: bool) -> String {
+        if is_flat {
+            return self.path(id);
+        }
+        let above = self.row_above(id);
+        self.levels(self.up_from(id).take_while(|node| *node != above))
     }
 
     /// Does a step of a person through the tree.
@@ -316,7 +348,7 @@ impl Tree {
 
     /// Opens what is closed, and goes to the first child of what is open.
     fn step_in(&mut self, at: Option<usize>) -> Option<usize> {
-        let (at, active) = (at?, self.active?);
+        let (at, active) = (at?, self.active_shown()?);
         if self.nodes.get(active as usize)?.children.is_empty() || self.is_flat() {
             return None;
         }
@@ -329,7 +361,7 @@ impl Tree {
 
     /// Closes what is open, and goes to the parent of what is closed.
     fn step_out(&mut self, at: Option<usize>) -> Option<usize> {
-        let (at, active) = (at?, self.active?);
+        let (at, active) = (at?, self.active_shown()?);
         let has_children = !self.nodes.get(active as usize)?.children.is_empty();
         if has_children && self.is_open(active) && !self.is_flat() {
             self.set_open(active, false);
@@ -340,20 +372,18 @@ impl Tree {
     }
 
     fn open_siblings(&mut self) {
-        let parent = self.active.and_then(|node| self.nodes.get(node as usize)).map(|n| n.parent);
-        let siblings = parent.and_then(|parent| self.nodes.get(parent as usize));
-        for node in siblings.map(|parent| parent.children.clone()).unwrap_or_default() {
-            self.set_open(node, true);
+        let above = self.active_shown().map(|node| self.row_above(node));
+        let above = above.and_then(|node| self.nodes.get(node as usize));
+        for node in above.map(|above| above.children.clone()).unwrap_or_default() {
+            self.set_open(self.shown_by(node), true);
         }
     }
 
     /// The next row that begins with what was typed.
     fn typed(&self, text: &str, at: usize) -> Option<usize> {
-        let text = case::lower(text);
-        let begins = |place: &Place| {
-            let name = self.nodes.get(place.node as usize).map_or("", |node| &node.name);
-            case::lower(name).starts_with(&text)
-        };
+        let (text, is_flat) = (case::lower(text), self.is_flat());
+        let begins =
+            |place: &Place| case::lower(&self.label(place.node, is_flat)).starts_with(&text);
         let (before, after) = self.rows.split_at_checked(at.saturating_add(1))?;
         after
             .iter()
@@ -368,18 +398,29 @@ impl Tree {
 
     /// What nobody has opened or closed is open where there are so few topics that all can be seen, and
     /// at the top, so that one sees what there is.
-    fn is_open(&self, node: NodeId) -> bool {
-        self.nodes.get(node as usize).is_some_and(|node| {
+    fn is_open(&self, id: NodeId) -> bool {
+        self.nodes.get(id as usize).is_some_and(|node| {
             if !self.search.is_all() {
                 return !node.is_shut;
             }
-            node.is_open.unwrap_or(node.parent == ROOT || self.built <= TREE_OPEN_TOPICS_MAX)
+            node.is_open
+                .unwrap_or_else(|| self.built <= TREE_OPEN_TOPICS_MAX || self.row_above(id) == ROOT)
         })
     }
 
     fn set_open(&mut self, node: NodeId, is_open: bool) {
+        let mut nodes = vec![node];
+        if is_open {
+            // It stays in sight when a branch above it gets a row of its own.
+            nodes.extend(self.shown_with(node));
+        }
+        self.set_all_open(nodes, is_open);
+    }
+
+    fn set_all_open(&mut self, nodes: Vec<NodeId>, is_open: bool) {
         let is_search = !self.search.is_all();
-        if let Some(node) = self.nodes.get_mut(node as usize) {
+        for node in nodes {
+            let Some(node) = self.nodes.get_mut(node as usize) else { continue };
             if is_search {
                 node.is_shut = !is_open;
             } else {
@@ -407,11 +448,7 @@ impl Tree {
         };
         self.wanted = None;
         self.active = Some(node);
-        let above: Vec<NodeId> = self.up_from(node).skip(1).collect();
-        for node in above {
-            self.set_open(node, true);
-        }
-        self.is_stale = true;
+        self.set_all_open(self.up_from(node).skip(1).collect(), true);
         self.steps = self.steps.wrapping_add(1);
     }
 
@@ -422,8 +459,13 @@ impl Tree {
             .try_fold(ROOT, |parent, name| self.ids.get(&KeyRef { parent, name }).copied())
     }
 
+    /// The node whose row a person is at.
+    fn active_shown(&self) -> Option<NodeId> {
+        self.active.map(|node| if self.is_flat() { node } else { self.shown_by(node) })
+    }
+
     fn active_row(&self) -> Option<usize> {
-        let active = self.active?;
+        let active = self.active_shown()?;
         self.rows.iter().position(|place| place.node == active)
     }
 
@@ -581,7 +623,8 @@ impl Tree {
             let shown: Vec<_> = shown.filter(|child| self.figures(*child).matches).collect();
             let siblings = shown.len() as u32;
             let sorted = self.sorted(shown, sort, false);
-            let places = (1..).zip(sorted).map(|(at, child)| (child, below, at, siblings));
+            let places = (1..).zip(sorted);
+            let places = places.map(|(at, child)| (self.shown_by(child), below, at, siblings));
             let mut places: Vec<_> = places.collect();
             places.reverse();
             left.append(&mut places);
@@ -640,7 +683,7 @@ impl Tree {
             matching: self.matching,
             topics: self.built,
             rows: places.filter_map(|place| self.row(place, self.is_flat(), store)).collect(),
-            active: self.active,
+            active: self.active_shown(),
             active_row: self.active_row().map(|row| row as u32),
             active_path: self.active.map(|node| self.path(node)),
             steps: self.steps,
@@ -663,7 +706,7 @@ impl Tree {
             depth: place.depth,
             position: place.position,
             siblings: place.siblings,
-            name: if is_flat { self.path(place.node) } else { node.name.to_string() },
+            name: self.label(place.node, is_flat),
             is_open: has_children.then(|| self.is_open(place.node)),
             topics: if has_children { figures.topics } else { 0 },
             messages,
@@ -733,8 +776,9 @@ mod tests {
         fn closed(topics: &[&str]) -> Self {
             let mut scene = Self::new(topics);
             scene.after(0.0);
-            for node in &mut scene.tree.nodes {
-                node.is_open = Some(node.parent == ROOT);
+            for id in 0..scene.tree.nodes.len() {
+                let is_top = scene.tree.row_above(id as NodeId) == ROOT;
+                scene.tree.nodes[id].is_open = Some(is_top);
             }
             scene.tree.is_stale = true;
             scene.tree.sent_ms = f64::NEG_INFINITY;
@@ -785,15 +829,12 @@ mod tests {
     #[test]
     fn levels_stand_below_each_other_in_natural_order() {
         let mut scene = Scene::closed(HOUSE);
-        assert_eq!(scene.outline(), ["-a", " +", "-home", " +attic", " +cellar", "x"]);
-        let home = scene.after(0.0).rows[2].clone();
+        assert_eq!(scene.outline(), ["a//b", "-home", " attic/t", " +cellar", "x"]);
+        let home = scene.after(0.0).rows[1].clone();
         assert_eq!((home.topics, home.messages, home.value.as_deref()), (4, 4, Some("1")));
-        let cellar = scene.after(0.0).rows[4].node;
+        let cellar = scene.after(0.0).rows[3].node;
         scene.step(Step::Toggle(cellar));
-        assert_eq!(
-            scene.outline(),
-            ["-a", " +", "-home", " +attic", " -cellar", "  2", "  10", "x"]
-        );
+        assert_eq!(scene.outline(), ["a//b", "-home", " attic/t", " -cellar", "  2", "  10", "x"]);
     }
 
     #[test]
@@ -827,23 +868,28 @@ mod tests {
 
     #[test]
     fn keys_walk_as_in_any_tree() {
-        let mut scene = Scene::closed(&["a/b", "a/c/d", "e"]);
+        let mut scene = Scene::closed(&["a/b", "a/c", "a/c/d", "e", "f/g/h", "f/g/i"]);
         let walk: &[(Step, &[&str])] = &[
-            (Step::First, &["*-a", " b", " +c", "e"]),
-            (Step::In, &["-a", " *b", " +c", "e"]),
-            (Step::In, &["-a", " *b", " +c", "e"]),
-            (Step::Rows(1), &["-a", " b", " *+c", "e"]),
-            (Step::In, &["-a", " b", " *-c", "  d", "e"]),
-            (Step::In, &["-a", " b", " -c", "  *d", "e"]),
-            (Step::Out, &["-a", " b", " *-c", "  d", "e"]),
-            (Step::Out, &["-a", " b", " *+c", "e"]),
-            (Step::Out, &["*-a", " b", " +c", "e"]),
-            (Step::Out, &["*+a", "e"]),
-            (Step::Rows(-10), &["*+a", "e"]),
-            (Step::Rows(10), &["+a", "*e"]),
-            (Step::Typed("A".into()), &["*+a", "e"]),
-            (Step::OpenSiblings, &["*-a", " b", " +c", "e"]),
-            (Step::Last, &["-a", " b", " +c", "*e"]),
+            (Step::Toggle(scene.tree.find("f/g").unwrap()), &["-a", " b", " +c", "e", "+f/g"]),
+            (Step::First, &["*-a", " b", " +c", "e", "+f/g"]),
+            (Step::In, &["-a", " *b", " +c", "e", "+f/g"]),
+            (Step::In, &["-a", " *b", " +c", "e", "+f/g"]),
+            (Step::Rows(1), &["-a", " b", " *+c", "e", "+f/g"]),
+            (Step::In, &["-a", " b", " *-c", "  d", "e", "+f/g"]),
+            (Step::In, &["-a", " b", " -c", "  *d", "e", "+f/g"]),
+            (Step::Out, &["-a", " b", " *-c", "  d", "e", "+f/g"]),
+            (Step::Out, &["-a", " b", " *+c", "e", "+f/g"]),
+            (Step::Out, &["*-a", " b", " +c", "e", "+f/g"]),
+            (Step::Out, &["*+a", "e", "+f/g"]),
+            (Step::Rows(-10), &["*+a", "e", "+f/g"]),
+            (Step::Rows(10), &["+a", "e", "*+f/g"]),
+            (Step::In, &["+a", "e", "*-f/g", " h", " i"]),
+            (Step::Last, &["+a", "e", "-f/g", " h", " *i"]),
+            (Step::Out, &["+a", "e", "*-f/g", " h", " i"]),
+            (Step::Out, &["+a", "e", "*+f/g"]),
+            (Step::Typed("A".into()), &["*+a", "e", "+f/g"]),
+            (Step::OpenSiblings, &["*-a", " b", " +c", "e", "-f/g", " h", " i"]),
+            (Step::Last, &["-a", " b", " +c", "e", "-f/g", " h", " *i"]),
         ];
         for (step, outline) in walk {
             scene.step(step.clone());
@@ -856,28 +902,54 @@ mod tests {
         let mut scene = Scene::new(&["a/b/c"]);
         scene.step(Step::Topic("a/b".into()));
         assert_eq!(scene.after(200.0).active_path.as_deref(), Some("a/b"));
+        assert_eq!(scene.outline(), ["*a/b/c"], "the row that stands for it");
         scene.step(Step::Topic("x/y/z".into()));
         assert_eq!(scene.after(1.0).active, None);
         scene.take("x/y/z", "1", false);
         assert_eq!(scene.after(200.0).active_path.as_deref(), Some("x/y/z"));
-        assert_eq!(scene.outline(), ["-a", " -b", "  c", "-x", " -y", "  *z"]);
+        assert_eq!(scene.outline(), ["a/b/c", "*x/y/z"]);
     }
 
     #[test]
     fn a_few_topics_are_all_in_sight_and_many_are_not() {
-        let mut scene = Scene::new(&["a/b/c", "a/d/e", "f/g/h"]);
-        let all = ["-a", " -b", "  c", " -d", "  e", "-f", " -g", "  h"];
+        let mut scene = Scene::new(&["a/b/c", "a/b/d", "a/e/f", "a/e/g", "h/i/j", "h/i/k"]);
+        let all = ["-a", " -b", "  c", "  d", " -e", "  f", "  g", "-h/i", " j", " k"];
         assert_eq!(scene.outline(), all);
-        let closed = scene.after(0.0).rows[3].node;
+        let closed = scene.after(0.0).rows[4].node;
         scene.step(Step::Toggle(closed));
         scene.step(Step::Topic("a/b/c".into()));
-        assert_eq!(scene.outline(), ["-a", " -b", "  *c", " +d", "-f", " -g", "  h"]);
+        let some = ["-a", " -b", "  *c", "  d", " +e", "-h/i", " j", " k"];
+        assert_eq!(scene.outline(), some);
         for n in 0..TREE_OPEN_TOPICS_MAX {
-            scene.take(&format!("many/more/{n}"), "1", false);
+            scene.take(&format!("many/{}/{n}", n % 2), "1", false);
         }
         scene.after(1_000.0);
-        let outline = ["-a", " -b", "  *c", " +d", "-f", " +g", "-many", " +more"];
+        let outline =
+            ["-a", " -b", "  *c", "  d", " +e", "-h/i", " j", " k", "-many", " +0", " +1"];
         assert_eq!(scene.outline(), outline, "where the person is stays in sight");
+    }
+
+    #[test]
+    fn a_branch_that_leads_to_one_other_has_no_row_until_something_else_comes() {
+        let mut scene = Scene::new(&["shed/door", "home/hall/lamp/on", "home/hall/lamp/watts"]);
+        scene.tree.build(&scene.store);
+        scene.tree.nodes.iter_mut().for_each(|node| node.is_open = Some(false));
+        let lamp = scene.tree.find("home/hall/lamp").unwrap();
+        scene.step(Step::Toggle(lamp));
+        assert_eq!(scene.outline(), ["-home/hall/lamp", " on", " watts", "shed/door"]);
+        // What is open stays open, and the person stays where they are.
+        scene.step(Step::Topic("home/hall/lamp/on".into()));
+        scene.take("home/attic", "1", false);
+        scene.after(1_000.0);
+        let outline = ["-home", " attic", " -hall/lamp", "  *on", "  watts", "shed/door"];
+        assert_eq!(scene.outline(), outline);
+        // A topic that ends in between has a value to show.
+        scene.take("home/hall", "1", false);
+        scene.after(1_000.0);
+        let outline = ["-home", " attic", " -hall", "  -lamp", "   *on", "   watts", "shed/door"];
+        assert_eq!(scene.outline(), outline);
+        let names: Vec<_> = scene.after(0.0).rows.iter().map(|row| row.topics).collect();
+        assert_eq!(names, [4, 0, 3, 2, 0, 0, 0]);
     }
 
     #[test]
@@ -886,7 +958,7 @@ mod tests {
         scene.take("home/attic/t", "twenty-one", false);
         for (search, outline) in [
             ("cellar", &["-home", " -cellar", "  2", "  10"][..]),
-            ("twenty", &["-home", " -attic", "  t"]),
+            ("twenty", &["-home", " attic/t"]),
             ("home/+/2", &["-home", " -cellar", "  2"]),
             ("nowhere", &[]),
         ] {
@@ -912,7 +984,7 @@ mod tests {
             shown.rows.iter().map(|row| (row.name.as_str(), row.rate_tenths)).collect();
         assert_eq!(rates, [("busy/a", Some(500)), ("calm", Some(10)), ("once", Some(0))]);
         scene.look("", Sort::Messages, false);
-        assert_eq!(scene.outline(), ["-busy", " a", "calm", "once"]);
+        assert_eq!(scene.outline(), ["busy/a", "calm", "once"]);
     }
 
     #[test]
