@@ -359,8 +359,8 @@ fn TreeRow(props: &TreeRowProps) -> Html {
     }
 }
 
-/// A level of the tree; in a list a whole topic, which is cut at its beginning. That takes an element of its own,
-/// or signs at its ends would change sides.
+/// A level of the tree, or several; in a list a whole topic, which is cut at its beginning. That takes an element
+/// of its own, or signs at its ends would change sides.
 fn named(name: &str, texts: &RoomsTexts) -> Html {
     if name.contains('/') {
         return html! { <span class="tree-level is-path"><bdi>{ name.to_owned() }</bdi></span> };
