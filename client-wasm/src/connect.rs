@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use session::Options;
 
 use crate::fault::Fault;
-use crate::limits::PACKET_SIZE_MAX;
+use crate::limits::{PACKET_SIZE_CAUTIOUS, PACKET_SIZE_MAX};
 use crate::protocol::Properties;
 
 /// A version of the protocol.
@@ -155,6 +155,7 @@ impl Connect {
         let client_id = text("Client Identifier", own)?;
         let mut options = Options::new(self.version.in_codec(), client_id);
         options.packet_size_max = PACKET_SIZE_MAX;
+        options.packet_size_cautious = PACKET_SIZE_CAUTIOUS;
         // An alias would save some bytes of a message, and cost more than all else that is done for it.
         options.topic_alias_maximum = 0;
         options.clean_start = self.clean_start;

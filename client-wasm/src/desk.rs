@@ -667,7 +667,7 @@ mod tests {
     }
 
     fn online(since_ms: f64) -> Connection {
-        Connection::Online { since_ms }
+        Connection::Online { since_ms, large: None }
     }
 
     /// The next frame, painted at once.

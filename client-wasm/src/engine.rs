@@ -16,11 +16,12 @@ use crate::desk::Desk;
 use crate::export;
 use crate::fault::{self, Fault, Reason};
 use crate::limits::{
-    PUBLISHES_WAITING_MAX, REPEAT_MS_MIN, REPLAY_INTERVAL_MS, REPLAY_TOLD_MS, SUBSCRIPTIONS_MAX,
+    LARGE_PATIENCE_MS, PACKET_SIZE_CAUTIOUS, PUBLISHES_WAITING_MAX, REPEAT_MS_MIN,
+    REPLAY_INTERVAL_MS, REPLAY_TOLD_MS, SUBSCRIPTIONS_MAX,
 };
 use crate::placeholder::{Filler, Piece};
 use crate::protocol::{
-    Answer, Command, Connection as Shown, Failure, File, FileKind, Frame, Outcome, Problem,
+    Answer, Command, Connection as Shown, Failure, File, FileKind, Frame, Large, Outcome, Problem,
     Publish, Published, Repeating, ReplayStep, SignIn, Subscribed,
 };
 use crate::replay::{Replay, Sent};
@@ -44,6 +45,9 @@ struct Inner {
     connection: RefCell<Option<Connection>>,
     /// How to connect; none before the page has said so.
     connect: RefCell<Option<Box<Connect>>>,
+    /// Whether a person wants very large messages waited for, as long as they may take, or left out; none where
+    /// that shows by itself.
+    waits_for_large: Cell<Option<bool>>,
     /// What looks for the reason why a broker can't be reached.
     probe: RefCell<Option<Probe>>,
     /// What is subscribed to by each SUBSCRIBE that is on its way.
@@ -69,6 +73,7 @@ impl Engine {
             desk: RefCell::new(Desk::new(limits, clock::now_ms())),
             connection: RefCell::default(),
             connect: RefCell::default(),
+            waits_for_large: Cell::new(None),
             probe: RefCell::default(),
             subscribing: RefCell::default(),
             tickets: RefCell::default(),
@@ -88,6 +93,7 @@ impl Engine {
         match command {
             Command::Open(connect) => {
                 self.0.connect.replace(Some(connect));
+                self.0.waits_for_large.set(None);
                 self.open();
             }
             Command::Memory(bytes) => {
@@ -131,7 +137,14 @@ impl Engine {
                 }
             }
             Command::CloseSys => self.0.desk.borrow_mut().sys().close(),
-            Command::Reconnect => self.open(),
+            Command::Reconnect => {
+                self.0.waits_for_large.set(None);
+                self.open();
+            }
+            Command::WaitForLarge(waits) => {
+                self.0.waits_for_large.set(Some(waits));
+                self.open();
+            }
             Command::Wire(view) => {
                 self.0.is_tapped.set(true);
                 let level = self.0.level();
@@ -180,7 +193,15 @@ impl Engine {
         }
         let drawn = format!("dashboard-{:08x}", clock::seed() as u32);
         let owner = Owner(Rc::downgrade(&self.0));
-        let made = connect.options(&drawn).and_then(|options| {
+        let made = connect.options(&drawn).and_then(|mut options| {
+            match self.0.waits_for_large.get() {
+                Some(true) => {
+                    options.packet_size_cautious = options.packet_size_max;
+                    options.ping_timeout_ms = LARGE_PATIENCE_MS;
+                }
+                Some(false) => options.packet_size_max = options.packet_size_cautious,
+                None => {}
+            }
             Connection::new(connect.url.clone(), options, owner)
                 .map_err(|error| Fault::from(&error))
         });
@@ -497,9 +518,10 @@ impl Inner {
                 };
                 self.message(message, clock::now_ms());
             }
-            Event::Connected(_) => {
+            Event::Connected(connected) => {
                 self.probe.take();
-                self.set_connection(Shown::Online { since_ms: clock::now_ms() });
+                let large = self.large(connected.is_cautious);
+                self.set_connection(Shown::Online { since_ms: clock::now_ms(), large });
             }
             Event::Subscribed { token, results } => self.subscribed(token, &results),
             Event::Unsubscribed { .. } => {}
@@ -533,6 +555,21 @@ impl Inner {
             Version::V31 => 3,
             Version::V311 => 4,
             Version::V5 => 5,
+        }
+    }
+
+    /// What is done about very large messages, where the broker may have fallen silent behind one.
+    fn large(&self, was_silent: bool) -> Option<Large> {
+        let large = match self.level() {
+            5 => Large::LeftOut(PACKET_SIZE_CAUTIOUS),
+            _ => Large::NoMeans,
+        };
+        match self.waits_for_large.get() {
+            Some(true) => {
+                Some(Large::WaitedFor { ms: LARGE_PATIENCE_MS, has_means: self.level() == 5 })
+            }
+            Some(false) => Some(large),
+            None => was_silent.then_some(large),
         }
     }
 

@@ -62,6 +62,14 @@ pub const SEARCH_CHARS_MAX: usize = 256;
 /// The largest packet that is taken from the broker, in bytes.
 pub const PACKET_SIZE_MAX: u32 = 64 * 1024 * 1024;
 
+/// The largest packet that the broker is asked for once one may have stood in the way of all others, in bytes:
+/// a payload that is kept as a whole, and room for its topic and properties.
+pub const PACKET_SIZE_CAUTIOUS: u32 = 1024 * 1024 + 128 * 1024;
+
+/// How long the broker may be silent where a person wants very large messages waited for, in milliseconds: 50 MB
+/// over a line of one megabit a second take seven minutes. Mosquitto 2.0.11 itself gives up after five.
+pub const LARGE_PATIENCE_MS: u64 = 10 * 60 * 1_000;
+
 /// Bytes that may wait in the browser's WebSocket to be sent; more are refused, and the caller told.
 pub const SEND_BUFFER_BYTES_MAX: u32 = 16 * 1024 * 1024;
 

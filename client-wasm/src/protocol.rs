@@ -70,6 +70,9 @@ pub enum Command {
     CloseSys,
     /// Say goodbye to the broker and connect again.
     Reconnect,
+    /// The same, and either wait for messages that are so large that nothing comes through beside them, or have
+    /// them left out.
+    WaitForLarge(bool),
     /// Record the packets of the connection, and show these.
     Wire(WireView),
     /// The packets are not on the screen any more.
@@ -464,6 +467,8 @@ pub enum Connection {
     Online {
         /// Since when.
         since_ms: f64,
+        /// What is done about very large messages, where there may be one.
+        large: Option<Large>,
     },
     /// Not connected.
     Offline {
@@ -471,6 +476,23 @@ pub enum Connection {
         problem: Problem,
         /// When the next attempt begins; none where another would end alike.
         retry_at_ms: Option<f64>,
+    },
+}
+
+/// What is done about messages that are so large that nothing comes through beside them: a browser hands over
+/// nothing of a WebSocket message before all of it is there, so a broker that sends one looks dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Large {
+    /// The broker was asked to leave out what is larger than this, in bytes.
+    LeftOut(u32),
+    /// Nothing, as this version of the protocol has no means for it.
+    NoMeans,
+    /// They are waited for.
+    WaitedFor {
+        /// For how many milliseconds at most.
+        ms: u64,
+        /// Whether they could be left out.
+        has_means: bool,
     },
 }
 

@@ -123,6 +123,10 @@ pub struct Client {
     /// whole: behind a very large one on a slow way a server looks dead. One that had no answer is given
     /// twice as long on the next connection.
     ping_patience: u64,
+    /// Whether a PINGREQ was answered on this connection.
+    was_ping_answered: bool,
+    /// Whether a connection was given up on which none was: from then on only small packets are asked for.
+    is_cautious: bool,
 }
 
 impl Client {
@@ -132,7 +136,7 @@ impl Client {
     /// # Errors
     /// The options make no CONNECT, a password of more than 65,535 bytes for instance.
     pub fn new(options: Options, seed: u64) -> Result<Self, EncodeError> {
-        let connect = options.connect(options.clean_start)?;
+        let connect = options.connect(options.clean_start, options.packet_size_max)?;
         Packet::Connect(Box::new(connect)).encode(options.version, &mut BytesMut::new())?;
         Ok(Self {
             state: State::Idle,
@@ -158,6 +162,8 @@ impl Client {
             last_received: Millis::default(),
             ping_since: None,
             ping_patience: 1,
+            was_ping_answered: false,
+            is_cautious: false,
             options,
         })
     }
@@ -270,7 +276,7 @@ impl Client {
         self.aliases_in = AliasesIn::new(self.options.topic_alias_maximum);
         self.out.clear();
         self.clean_start_sent = self.wants_clean_start();
-        let connect = match self.options.connect(self.clean_start_sent) {
+        let connect = match self.options.connect(self.clean_start_sent, self.packet_size_asked()) {
             Ok(connect) => Packet::Connect(Box::new(connect)),
             Err(error) => return self.lose(DisconnectReason::Connect(error), true),
         };
@@ -430,6 +436,11 @@ impl Client {
         self.actions.push_back(Action::Open);
     }
 
+    fn packet_size_asked(&self) -> u32 {
+        let cautious = if self.is_cautious { self.options.packet_size_cautious } else { u32::MAX };
+        self.options.packet_size_max.min(cautious)
+    }
+
     /// Before MQTT 5.0 the flag also says that the session ends with the connection.
     const fn wants_clean_start(&self) -> bool {
         let goes_on =
@@ -525,6 +536,7 @@ impl Client {
         let Some(silence) = self.silence_max_ms() else { return };
         if self.ping_since.is_some() && self.now >= self.ping_deadline() {
             self.ping_patience = self.ping_patience.saturating_mul(2).min(PING_PATIENCE_MAX);
+            self.is_cautious |= !self.was_ping_answered;
             return self.lose(DisconnectReason::PingTimeout, true);
         }
         let silent = |last: Millis| self.now >= last.after(silence);
@@ -581,6 +593,7 @@ impl Client {
             (State::Connected, Packet::PingResp) => {
                 self.ping_since = None;
                 self.ping_patience = 1;
+                self.was_ping_answered = true;
                 Ok(())
             }
             (State::Connected, Packet::Disconnect(disconnect)) => {
@@ -628,6 +641,7 @@ impl Client {
         self.aliases_out = AliasesOut::new(self.limits.topic_alias_maximum);
         self.state = State::Connected;
         self.connected_at = self.now;
+        self.was_ping_answered = false;
         self.last_sent = self.now;
         self.go_on_with_session(connack.session_present);
         self.had_session = true;
@@ -642,6 +656,7 @@ impl Client {
             keep_alive_s: self.keep_alive_s,
             session_expiry_s,
             limits: self.limits,
+            is_cautious: self.is_cautious,
             properties: connack.properties,
         }));
         Ok(())

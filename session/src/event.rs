@@ -142,6 +142,9 @@ pub struct Connected {
     pub session_expiry_s: u32,
     /// What the server takes.
     pub limits: ServerLimits,
+    /// Whether it was asked for packets of at most [`packet_size_cautious`](crate::Options::packet_size_cautious)
+    /// bytes, or would have been in MQTT 5.0, as it had fallen silent.
+    pub is_cautious: bool,
     /// All properties of the CONNACK.
     pub properties: Properties,
 }

@@ -34,6 +34,10 @@ pub struct Options {
     pub receive_maximum: NonZeroU16,
     /// The largest packet that we take, in bytes.
     pub packet_size_max: u32,
+    /// The largest packet that the server is asked for, in bytes, once a connection was given up on which it
+    /// never answered a PINGREQ: one packet may have been so large that nothing came through behind it, and
+    /// would be so again. What it sends beyond is taken as before. MQTT 5.0 only.
+    pub packet_size_cautious: u32,
     /// How many topic aliases the server may set; MQTT 5.0 only.
     pub topic_alias_maximum: u16,
     /// How many messages of QoS 1 and 2 we have on their way, if the server does not allow fewer.
@@ -90,6 +94,7 @@ impl Options {
             password: None,
             receive_maximum: Self::RECEIVE_MAXIMUM,
             packet_size_max: Self::PACKET_SIZE_MAX,
+            packet_size_cautious: u32::MAX,
             topic_alias_maximum: Self::TOPIC_ALIAS_MAXIMUM,
             inflight_max: Self::INFLIGHT_MAX,
             queue_messages_max: Self::QUEUE_MESSAGES_MAX,
@@ -101,8 +106,12 @@ impl Options {
         }
     }
 
-    /// The CONNECT that says all this (MQTT 5.0 §3.1).
-    pub(crate) fn connect(&self, clean_start: bool) -> Result<Connect, EncodeError> {
+    /// The CONNECT that says all this, with the largest packet that the server is to send (MQTT 5.0 §3.1).
+    pub(crate) fn connect(
+        &self,
+        clean_start: bool,
+        packet_size_max: u32,
+    ) -> Result<Connect, EncodeError> {
         let mut connect = Connect::new(self.version, self.client_id.clone());
         connect.clean_start = clean_start;
         connect.keep_alive_s = self.keep_alive_s;
@@ -110,21 +119,21 @@ impl Options {
         connect.username.clone_from(&self.username);
         connect.password.clone_from(&self.password);
         if self.version.is_v5() {
-            connect.properties = self.connect_properties()?;
+            connect.properties = self.connect_properties(packet_size_max)?;
         }
         Ok(connect)
     }
 
     /// What differs from the defaults of the specification (MQTT 5.0 §3.1.2.11).
-    fn connect_properties(&self) -> Result<Properties, EncodeError> {
+    fn connect_properties(&self, packet_size_max: u32) -> Result<Properties, EncodeError> {
         let receive_maximum = self.receive_maximum.get();
         let session_expiry = Property::SessionExpiryInterval(self.session_expiry_s);
-        let packet_size = Property::MaximumPacketSize(self.packet_size_max.max(1));
+        let packet_size = Property::MaximumPacketSize(packet_size_max.max(1));
         Properties::new(
             [
                 (self.session_expiry_s != 0).then_some(session_expiry),
                 (receive_maximum != u16::MAX).then_some(Property::ReceiveMaximum(receive_maximum)),
-                (self.packet_size_max < PACKET_SIZE_MAX).then_some(packet_size),
+                (packet_size_max < PACKET_SIZE_MAX).then_some(packet_size),
                 (self.topic_alias_maximum != 0)
                     .then_some(Property::TopicAliasMaximum(self.topic_alias_maximum)),
             ]

@@ -279,6 +279,40 @@ fn a_server_behind_a_very_large_message_is_given_more_time_on_each_connection() 
     assert_eq!(wired.lost(), (DisconnectReason::PingTimeout, true));
 }
 
+/// So that whatever comes behind a packet that never comes through is not lost with it, each time anew.
+#[test]
+fn once_a_server_never_answered_it_is_asked_for_small_packets_only() {
+    let silent = |wired: &mut Wired| {
+        wired.after(15_000);
+        wired.sent();
+        wired.after(Options::PING_TIMEOUT_MS * PING_PATIENCE_MAX);
+        assert_eq!(wired.lost(), (DisconnectReason::PingTimeout, true));
+        assert_eq!(wired.client.poll_action(), Some(Action::Close));
+        let asked = wired.open().properties.maximum_packet_size();
+        wired.hear(&accepted(false, &[]));
+        match &wired.events()[..] {
+            [Event::Connected(connected)] => (asked, connected.is_cautious),
+            other => panic!("{other:?}"),
+        }
+    };
+    for (version, cautious) in [(V5, Some(100)), (V311, None)] {
+        let mut asked = options(version);
+        (asked.keep_alive_s, asked.packet_size_max, asked.packet_size_cautious) = (20, 1_000, 100);
+        let mut wired = Wired::connected(asked, &[]);
+        wired.after(15_000);
+        wired.hear(&Packet::PingResp);
+        let whole = version.is_v5().then_some(1_000);
+        assert_eq!(silent(&mut wired), (whole, false), "it was there before it fell silent");
+        for _ in 0..2 {
+            assert_eq!(silent(&mut wired), (cautious, true));
+        }
+        // A server that sends more all the same is understood.
+        let topic = TopicName::new("t").expect("a topic");
+        wired.hear(&Packet::Publish(Publish::new(topic, "x".repeat(500))));
+        assert!(matches!(wired.events()[..], [Event::Message(_)]));
+    }
+}
+
 #[test]
 fn a_client_that_only_sends_still_finds_out_that_nobody_hears_it() {
     let mut asked = options(V311);

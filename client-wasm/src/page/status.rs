@@ -6,8 +6,9 @@ use super::field::use_field;
 use super::link::Link;
 use super::rooms::{Rooms, SIGN_IN, Slot};
 use super::use_texts;
-use crate::protocol::{Answer, Command, Connection, Problem, Subscribed};
-use crate::texts::{Texts, fill};
+use crate::number::grouped;
+use crate::protocol::{Answer, Command, Connection, Large, Problem, Subscribed};
+use crate::texts::{Texts, age, fill};
 
 #[derive(PartialEq, Properties)]
 pub(super) struct StatusProps {
@@ -66,7 +67,9 @@ pub(super) fn Trouble(props: &TroubleProps) -> Html {
     let problem = last.borrow().clone();
     let sentence = match (&failure, &connection, &problem) {
         (Some(words), ..) => Some(fill(texts.engine_failed, &[words])),
-        (None, Connection::Online { .. }, _) => refused(&subscriptions, texts),
+        (None, Connection::Online { large, .. }, _) => {
+            refused(&subscriptions, texts).or_else(|| large.map(|large| behind(large, texts)))
+        }
         (None, _, Some(problem)) => Some(sentence(problem, &props.host, texts)),
         (None, _, None) => None,
     };
@@ -75,9 +78,17 @@ pub(super) fn Trouble(props: &TroubleProps) -> Html {
         failure.is_none() && !asks_for_name && !matches!(connection, Connection::Online { .. });
     let has_values = use_field(props.link.board()).is_some_and(|board| !board.groups.is_empty());
     let no_retry = matches!(connection, Connection::Offline { retry_at_ms: None, .. });
-    let try_now = {
+    // Either can be had in place of the other.
+    let other_way = match &connection {
+        Connection::Online { large: Some(Large::WaitedFor { has_means, .. }), .. } => {
+            has_means.then_some((false, texts.leave_out_large))
+        }
+        Connection::Online { large: Some(_), .. } => Some((true, texts.wait_for_large)),
+        _ => None,
+    };
+    let send = |command: Command| {
         let link = props.link.clone();
-        Callback::from(move |_: MouseEvent| link.send(Command::TryNow))
+        Callback::from(move |_: MouseEvent| link.send(command.clone()))
     };
     html! {
         <div class="trouble-place" role="status">
@@ -89,8 +100,15 @@ pub(super) fn Trouble(props: &TroubleProps) -> Html {
                         if no_retry && can_try { { " " }{ texts.no_retry } }
                     </p>
                     if can_try {
-                        <button type="button" class="button" data-role="try-now" onclick={try_now}>
+                        <button type="button" class="button" data-role="try-now"
+                            onclick={send(Command::TryNow)}>
                             { texts.try_now }
+                        </button>
+                    }
+                    if let Some((waits, words)) = other_way {
+                        <button type="button" class="button" data-role="wait-for-large"
+                            onclick={send(Command::WaitForLarge(waits))}>
+                            { words }
                         </button>
                     }
                     if asks_for_name {
@@ -111,6 +129,15 @@ fn refused(subscriptions: &[Subscribed], texts: &Texts) -> Option<String> {
         }
         _ => None,
     })
+}
+
+/// What is done where one message may stand in the way of all others.
+fn behind(large: Large, texts: &Texts) -> String {
+    match large {
+        Large::LeftOut(bytes) => fill(texts.large_left_out, &[&grouped(bytes.into())]),
+        Large::NoMeans => texts.large_no_means.to_owned(),
+        Large::WaitedFor { ms, .. } => fill(texts.large_waited_for, &[&age(ms as f64)]),
+    }
 }
 
 fn sentence(problem: &Problem, host: &str, texts: &Texts) -> String {

@@ -162,6 +162,16 @@ Texts {
     problem_unreachable,
     /// Of a connection.
     problem_silent,
+    /// Of very large messages, which the broker was asked to leave out; beyond how many bytes.
+    large_left_out,
+    /// The same, where there are no means to.
+    large_no_means,
+    /// The same, where they are waited for; how long.
+    large_waited_for,
+    /// To do.
+    wait_for_large,
+    /// The other way.
+    leave_out_large,
     /// Of a connection.
     problem_lost,
     /// Why there is no connection.

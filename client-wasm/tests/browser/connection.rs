@@ -6,8 +6,9 @@ use std::rc::Rc;
 use client_wasm::connect::{Connect, Subscription, Version, Will};
 use client_wasm::engine::Engine;
 use client_wasm::fault::Reason;
+use client_wasm::limits::{PACKET_SIZE_CAUTIOUS, PACKET_SIZE_MAX};
 use client_wasm::protocol::{
-    Answer, Command, Connection, Failure, Frame, Outcome, Problem, Publish, SignIn, Value,
+    Answer, Command, Connection, Failure, Frame, Large, Outcome, Problem, Publish, SignIn, Value,
 };
 use client_wasm::store::Limits;
 use codec::{
@@ -136,6 +137,28 @@ async fn a_lost_connection_is_said_and_made_again() {
         .await;
     again.answer_subscribe(ReasonCode::Success).await;
     assert_eq!(network.sockets(), 2);
+}
+
+#[test]
+async fn large_messages_are_waited_for_or_left_out_on_a_connection_of_their_own() {
+    let network = Network::new();
+    let bench = Bench::open();
+    let _broker = Broker::accepted(&network, 0).await;
+    let large = |frame: &Frame| match frame.connection {
+        Some(Connection::Online { large, .. }) => Some(large),
+        _ => None,
+    };
+    assert_eq!(bench.sees("online", large).await, None);
+    for (index, waits, asked) in [(1, true, PACKET_SIZE_MAX), (2, false, PACKET_SIZE_CAUTIOUS)] {
+        bench.engine.command(Command::WaitForLarge(waits));
+        let mut broker = network.broker(index).await;
+        let Packet::Connect(connect) = broker.next().await else { panic!("CONNECT comes first") };
+        assert_eq!(connect.properties.maximum_packet_size(), Some(asked));
+        broker.send(&[connack()]);
+        let told = bench.sees("online", large).await;
+        assert_eq!(matches!(told, Some(Large::WaitedFor { .. })), waits);
+        assert_eq!(told == Some(Large::LeftOut(asked)), !waits);
+    }
 }
 
 #[test]

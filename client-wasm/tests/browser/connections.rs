@@ -29,7 +29,7 @@ fn profile(id: &str, url: &str) -> Profile {
 }
 
 fn online() -> Option<Connection> {
-    Some(Connection::Online { since_ms: 0.0 })
+    Some(Connection::Online { since_ms: 0.0, large: None })
 }
 
 /// Changes a box or a list, as a click does.

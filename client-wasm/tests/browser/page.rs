@@ -4,8 +4,8 @@ use client_wasm::connect::Subscription;
 use client_wasm::fault::Reason;
 use client_wasm::history::{Column, Sparkline};
 use client_wasm::protocol::{
-    Board, Card, Command, Connection, Counters, Course, Failure, Frame, Group, Line, Outcome,
-    Problem, Properties, Published, Repeating, SignIn, Subscribed, Title, Value,
+    Board, Card, Command, Connection, Counters, Course, Failure, Frame, Group, Large, Line,
+    Outcome, Problem, Properties, Published, Repeating, SignIn, Subscribed, Title, Value,
 };
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -32,7 +32,7 @@ fn number(text: &str) -> Value {
 
 fn online() -> Option<Connection> {
     // Before every value of these tests.
-    Some(Connection::Online { since_ms: 0.0 })
+    Some(Connection::Online { since_ms: 0.0, large: None })
 }
 
 fn offline(problem: Problem, retry_in_ms: Option<f64>) -> Option<Connection> {
@@ -172,7 +172,7 @@ async fn a_value_is_stale_without_a_connection_and_until_it_comes_again() {
     page.receive(Frame { connection: offline(Problem::Lost, Some(60_000.0)), ..Frame::default() });
     page.has(".card.is-stale").await;
     let since_ms = js_sys::Date::now() + 1.0;
-    let connection = Some(Connection::Online { since_ms });
+    let connection = Some(Connection::Online { since_ms, large: None });
     page.receive(Frame { connection, ..Frame::default() });
     page.has(".card.is-stale .mark-stale").await;
     let fresh = Card { at_ms: since_ms + 1.0, ..card(0, number("2")) };
@@ -200,6 +200,29 @@ async fn without_a_connection_the_page_says_why_counts_down_and_lets_one_try() {
     page.receive(Frame { connection: online(), ..Frame::default() });
     page.has("[data-state=online]").await;
     assert!(page.find(".trouble-text").is_none());
+}
+
+#[test]
+async fn where_a_large_message_was_in_the_way_it_is_left_out_and_can_be_waited_for() {
+    let page = Page::open("en");
+    let online = |large| Some(Connection::Online { since_ms: 0.0, large });
+    let left_out = Some(Large::LeftOut(1_179_648));
+    page.receive(Frame { connection: online(left_out), ..Frame::default() });
+    let wait = page.has("[data-role=wait-for-large]").await;
+    let said = page.text(".trouble-text").unwrap();
+    assert!(
+        said.ends_with("leave out what has more than 1\u{202f}179\u{202f}648 bytes."),
+        "{said}"
+    );
+    wait.click();
+    page.sent("wait", |command| (*command == Command::WaitForLarge(true)).then_some(())).await;
+    let waited_for = Some(Large::WaitedFor { ms: 1_200_000, has_means: true });
+    page.receive(Frame { connection: online(waited_for), ..Frame::default() });
+    let waits = || page.text(".trouble-text").filter(|text| text.ends_with("for up to 20 min."));
+    eventually("a sentence", waits).await;
+    page.find("[data-role=wait-for-large]").unwrap().click();
+    let left_out = |command: &Command| (*command == Command::WaitForLarge(false)).then_some(());
+    page.sent("leave out", left_out).await;
 }
 
 /// Signs in with what the form says, and returns what the engine is told.

@@ -91,7 +91,7 @@ async fn each_value_of_a_table_is_stale_by_itself() {
     let now_ms = js_sys::Date::now();
     let silent = Card { at_ms: now_ms - 60_000.0, stale_after_ms: Some(5_000.0), ..number("2") };
     page.receive(Frame {
-        connection: Some(Connection::Online { since_ms: now_ms - 90_000.0 }),
+        connection: Some(Connection::Online { since_ms: now_ms - 90_000.0, large: None }),
         sights: vec![(slot, Sight::Values(vec![Some(number("1")), Some(silent)]))],
         ..Frame::default()
     });
