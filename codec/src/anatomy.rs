@@ -366,7 +366,8 @@ impl<'a> Walk<'a> {
         let name = self.either("Connect Reason Code", "Connect Return code");
         self.number(name, 1, self.either("3.2.2.2", "3.2.2.3"), |code| {
             let byte = u8::try_from(code).unwrap_or(u8::MAX);
-            named(code, ReasonCode::from_connack_byte(byte, version).map(ReasonCode::name))
+            let name = || ReasonCode::from_connack_byte(byte, version).map(ReasonCode::name);
+            named(code, if version.is_v5() { name() } else { connect_return_code(code) })
         })?;
         self.properties(PropertyOwner::Packet(PacketType::ConnAck))?;
         self.end();
@@ -427,7 +428,8 @@ impl<'a> Walk<'a> {
         while !self.is_at_end() {
             self.text("Topic Filter", part(kind, 3))?;
             if kind == PacketType::Subscribe {
-                self.begin("Subscription Options", self.either("3.8.3.1", "3.8.3"));
+                let name = self.either("Subscription Options", "Requested QoS");
+                self.begin(name, self.either("3.8.3.1", "3.8.3"));
                 self.byte(subscription_options)?;
                 self.end();
             }
@@ -445,7 +447,11 @@ impl<'a> Walk<'a> {
         self.begin("Payload", part(kind, 3));
         let name = self.either("Reason Code", "Return Code");
         while !self.is_at_end() {
-            self.number(name, 1, part(kind, 3), |code| reason(code, kind))?;
+            let is_v5 = self.version.is_v5();
+            self.number(name, 1, part(kind, 3), |code| match is_v5 {
+                true => reason(code, kind),
+                false => named(code, granted(code)),
+            })?;
         }
         self.end();
         Some(())
@@ -537,6 +543,30 @@ fn reason(code: u32, kind: PacketType) -> String {
     )
 }
 
+/// What a code of a CONNACK is called before MQTT 5.0 (MQTT 3.1.1 §3.2.2.3).
+fn connect_return_code(code: u32) -> Option<&'static str> {
+    const NAMES: [&str; 6] = [
+        "Connection Accepted",
+        "Connection Refused, unacceptable protocol version",
+        "Connection Refused, identifier rejected",
+        "Connection Refused, Server unavailable",
+        "Connection Refused, bad user name or password",
+        "Connection Refused, not authorized",
+    ];
+    NAMES.get(usize::try_from(code).ok()?).copied()
+}
+
+/// What a code of a SUBACK is called before MQTT 5.0 (MQTT 3.1.1 §3.9.3).
+const fn granted(code: u32) -> Option<&'static str> {
+    match code {
+        0 => Some("Success - Maximum QoS 0"),
+        1 => Some("Success - Maximum QoS 1"),
+        2 => Some("Success - Maximum QoS 2"),
+        0x80 => Some("Failure"),
+        _ => None,
+    }
+}
+
 /// The Variable Header of a packet is the second part of its section, its payload the third.
 fn part(kind: PacketType, part: u8) -> String {
     format!("3.{}.{part}", kind as u8)
@@ -586,7 +616,7 @@ fn subscription_options(byte: u8, version: ProtocolVersion) -> Vec<Part> {
     if !version.is_v5() {
         return alloc::vec![
             ("Reserved", 0xfc, "3.8.3", (byte >> 2).to_string()),
-            ("Requested QoS", 0x03, "3.8.3", qos(byte)),
+            ("QoS", 0x03, "3.8.3", qos(byte)),
         ];
     }
     let retain = match byte >> 4 & 0b11 {
