@@ -45,6 +45,10 @@ Connections on Texts {
     copy_link,
     /// The name of a duplicate.
     copy_of,
+    /// What was written in the form of another connection is not lost; its name.
+    put_aside,
+    /// To do with that.
+    go_on_writing,
     /// A connection was deleted; its name.
     deleted,
     /// A button.

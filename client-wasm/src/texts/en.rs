@@ -436,6 +436,8 @@ pub(super) static CONNECTIONS: Connections = Connections {
     delete: "Delete",
     copy_link: "Copy link",
     copy_of: "{} (copy)",
+    put_aside: "What you had written for “{}” was put aside and is not saved.",
+    go_on_writing: "Go on with it",
     deleted: "“{}” was deleted.",
     undo: "Undo",
     new: "New connection",

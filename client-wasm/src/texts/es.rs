@@ -436,6 +436,8 @@ pub(super) static CONNECTIONS: Connections = Connections {
     delete: "Eliminar",
     copy_link: "Copiar enlace",
     copy_of: "{} (copia)",
+    put_aside: "Lo que habías escrito para «{}» quedó aparte, sin guardar.",
+    go_on_writing: "Seguir con ello",
     deleted: "Se eliminó «{}».",
     undo: "Deshacer",
     new: "Nueva conexión",

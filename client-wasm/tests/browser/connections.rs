@@ -119,6 +119,33 @@ async fn who_works_by_the_keyboard_goes_on_where_something_has_come_or_gone() {
 }
 
 #[test]
+async fn what_was_written_in_one_form_is_put_aside_for_another() {
+    let page = open_with("en", &[profile("a", "ws://a"), profile("b", "ws://b")]);
+    page.has("[data-connection=a] [data-role=edit]").await.click();
+    fill(&page.has("[data-connection=a] [name=name]").await, "Plant");
+    page.find("[data-connection=b] [data-role=edit]").unwrap().click();
+    page.holds("[data-connection=b] [name=name]", "Name of b").await;
+    let said = page.text("[data-role=notice]").unwrap();
+    assert!(said.starts_with("What you had written for “Plant” was put aside"), "{said}");
+    // Of a form in which nothing was written nothing need be said.
+    page.find("[data-role=go-on]").unwrap().click();
+    page.holds("[data-connection=a] [name=name]", "Plant").await;
+    assert_eq!(page.text("[data-role=notice]").unwrap_or_default(), "");
+    // A new one takes its place alike, and so it goes with what was written in that.
+    page.find("[data-role=new]").unwrap().click();
+    page.has("[data-role=go-on]").await;
+    fill(&page.has("[name=url]").await, "ws://new");
+    page.find("[data-connection=b] [data-role=edit]").unwrap().click();
+    page.shows(
+        "[data-role=notice] p",
+        "What you had written for “ws://new” was put aside and is not saved.",
+    )
+    .await;
+    page.find("[data-role=go-on]").unwrap().click();
+    page.holds("[name=url]", "ws://new").await;
+}
+
+#[test]
 async fn a_form_is_there_again_after_a_reload_without_the_password() {
     let kept = || session().get_item("connection-form").unwrap();
     let page = open_with("en", &[profile("a", "ws://a")]);

@@ -130,10 +130,25 @@ impl View {
     /// Begins a new connection.
     fn begin(&mut self) {
         // One that is open already may have been filled in.
-        if !matches!(self.draft, Some((_, true))) {
-            self.draft = Some((Draft::of(&Profile::new(shelf::new_id(), "")), true));
+        if matches!(self.draft, Some((_, true))) {
+            self.wrong = Vec::new();
+            self.go(FIRST_FIELD);
+        } else {
+            self.open_form(Draft::of(&Profile::new(shelf::new_id(), "")), true);
         }
-        (self.wrong, self.notice) = (Vec::new(), Notice::None);
+    }
+
+    /// Opens a form. What was written in another one is put aside, and can be gone on with.
+    fn open_form(&mut self, draft: Draft, is_new: bool) {
+        let left = self.draft.take().filter(|(left, _)| left.id() != draft.id());
+        let left = left.filter(|(left, was_new)| {
+            let empty = was_new.then(|| Profile::new(left.id().to_owned(), ""));
+            let kept = self.profiles.iter().find(|profile| profile.id == left.id());
+            // What is as it was need not be gone on with, nor what was deleted meanwhile.
+            empty.as_ref().or(kept).is_some_and(|before| Draft::of(before) != *left)
+        });
+        self.notice = left.map_or(Notice::None, |left| Notice::Left(Box::new(left)));
+        (self.draft, self.wrong) = (Some((draft, is_new)), Vec::new());
         self.go(FIRST_FIELD);
     }
 
@@ -427,9 +442,7 @@ fn own_actions(profile: &Profile, hands: &Hands) -> Html {
     let edit = {
         let profile = profile.clone();
         hands.editing(move |view: &mut View| {
-            view.draft = Some((Draft::of(&profile), false));
-            (view.wrong, view.notice) = (Vec::new(), Notice::None);
-            view.go(FIRST_FIELD);
+            view.open_form(Draft::of(&profile), false);
         })
     };
     let duplicate = {

@@ -7,6 +7,7 @@ use crate::limits::{
     CONNECTIONS_OPEN_MAX, IMPORT_BYTES_MAX, NOTES_SHOWN, PROFILES_MAX, SUBSCRIPTIONS_MAX,
 };
 use crate::number::grouped;
+use crate::profile::draft::Draft;
 use crate::profile::file::Broken;
 use crate::profile::{IDENTIFIER_MAX, Note, Profile, What, Wrong};
 use crate::texts::{Connections as Texts, fill};
@@ -19,6 +20,8 @@ pub(super) enum Notice {
     None,
     /// A connection was deleted, from this place.
     Deleted(usize, Box<Profile>),
+    /// What was written in this form was put aside for another one; with whether its connection is new.
+    Left(Box<(Draft, bool)>),
     /// A connection can't be made like this.
     NotConnected(String, Vec<Wrong>),
     /// Too many are open.
@@ -60,6 +63,7 @@ pub(super) fn notice(view: &View, hands: &Hands) -> Html {
             { match &view.notice {
                 Notice::None => Html::default(),
                 Notice::Deleted(at, profile) => deleted(*at, profile, hands),
+                Notice::Left(left) => aside(left, hands),
                 Notice::NotConnected(title, wrong) => {
                     let lines = wrong.iter().map(|wrong| sentence(wrong, texts));
                     listed(fill(texts.not_connected, &[title]), lines, 0, texts)
@@ -100,6 +104,24 @@ fn listed(
                     <li>{ fill(texts.import_more, &[&grouped(more as u64)]) }</li>
                 }
             </ul>
+        </div>
+    }
+}
+
+/// What was written in another form, which can be gone on with.
+fn aside(left: &(Draft, bool), hands: &Hands) -> Html {
+    let texts = hands.texts;
+    let (draft, is_new) = left.clone();
+    let title = [draft.get("name"), draft.get("url"), texts.new];
+    let title = title.into_iter().find(|title| !title.is_empty()).unwrap_or_default();
+    let sentence = fill(texts.put_aside, &[title]);
+    let go_on = { hands.editing(move |view: &mut View| view.open_form(draft.clone(), is_new)) };
+    html! {
+        <div class="notice">
+            <p>{ sentence }</p>
+            <button type="button" class="small-button" data-role="go-on" onclick={go_on}>
+                { texts.go_on_writing }
+            </button>
         </div>
     }
 }
