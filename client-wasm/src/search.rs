@@ -6,6 +6,9 @@ use crate::case;
 use crate::limits::SEARCH_CHARS_MAX;
 use crate::name;
 
+/// Before a topic that is searched for alone, as its letters stand also in others.
+const EXACTLY: char = '=';
+
 /// What is searched for.
 #[derive(Debug, Default)]
 pub enum Search {
@@ -16,12 +19,24 @@ pub enum Search {
     Words(Vec<String>),
     /// A topic filter with `+` or `#` (MQTT 5.0 §4.7).
     Filter(TopicFilter),
+    /// One topic and no other.
+    Topic(String),
 }
 
 impl Search {
+    /// What is typed for one topic and no other; none where it is too long, or ends in blanks.
+    pub fn exactly(topic: &str) -> Option<String> {
+        let search = format!("{EXACTLY}{topic}");
+        let fits = search.chars().count() <= SEARCH_CHARS_MAX && search.trim_end() == search;
+        fits.then_some(search)
+    }
+
     /// Reads what was typed.
     pub fn new(text: &str) -> Self {
         let text: String = text.trim().chars().take(SEARCH_CHARS_MAX).collect();
+        if let Some(topic) = text.strip_prefix(EXACTLY).filter(|topic| !topic.is_empty()) {
+            return Self::Topic(topic.to_owned());
+        }
         if text.contains(['+', '#'])
             && let Ok(filter) = TopicFilter::new(&text)
         {
@@ -56,6 +71,7 @@ impl Search {
                 text.push_str(&case::lower(payload));
                 words.iter().all(|word| text.contains(word.as_str()))
             }
+            Self::Topic(exactly) => exactly == topic,
             Self::Filter(filter) => TopicName::new(topic).is_ok_and(|topic| filter.matches(&topic)),
         }
     }
@@ -81,6 +97,19 @@ mod tests {
         ] {
             assert_eq!(Search::new(search).matches_with(topic, || payload), found, "{search}");
         }
+    }
+
+    #[test]
+    fn one_topic_is_found_alone() {
+        let search = Search::exactly("home/lamp").expect("it is short");
+        for (topic, found) in
+            [("home/lamp", true), ("home/lamp/power", false), ("home/Lamp", false), ("lamp", false)]
+        {
+            assert_eq!(Search::new(&search).matches_with(topic, || Some("=home/lamp")), found);
+        }
+        assert!(Search::new("=").matches("a=b") && !Search::new("=").matches("a"));
+        assert_eq!(Search::exactly("a "), None);
+        assert_eq!(Search::exactly(&"a".repeat(SEARCH_CHARS_MAX)), None);
     }
 
     #[test]

@@ -18,13 +18,14 @@ use super::time;
 use super::topics::rate;
 use crate::decode::{self, Form, Looked, Question};
 use crate::format::{Format, Formatted};
-use crate::limits::{BRANCH_ROWS_MAX, BRANCH_ROWS_STEP, HISTORY_STEP, SEARCH_CHARS_MAX};
+use crate::limits::{BRANCH_ROWS_MAX, BRANCH_ROWS_STEP, HISTORY_STEP};
 use crate::number::grouped;
 use crate::protocol::{
     Command, Detail as Shown, DetailView, Difference, FileKind, HistoryRow, MessageInFull,
     MessagesView, Range, Row, Source, TopicInFull,
 };
 use crate::route::{Ask, Route};
+use crate::search::Search;
 use crate::texts::{RoomsTexts, age, fill};
 
 /// Bytes of a text that is set in large letters, as a reading is.
@@ -640,8 +641,8 @@ fn History(props: &HistoryProps) -> Html {
     }
 }
 
-/// The button that saves the messages of a topic. It looks through the log as the page of messages does, by the
-/// filter of this topic; nothing where the topic is too long for one.
+/// The button that saves the messages of a topic. It looks through the log as the page of messages does, for this
+/// topic alone; nothing where the topic is too long for that.
 fn export(
     link: &Link,
     topic: &str,
@@ -649,10 +650,7 @@ fn export(
     (name, role): (&str, &'static str),
     texts: &RoomsTexts,
 ) -> Html {
-    let search = format!("{topic}/#");
-    if search.chars().count() > SEARCH_CHARS_MAX || search.trim() != search {
-        return Html::default();
-    }
+    let Some(search) = Search::exactly(topic) else { return Html::default() };
     let link = link.clone();
     let onclick = Callback::from(move |_: MouseEvent| {
         let search = search.clone();

@@ -310,7 +310,7 @@ async fn a_topic_shows_its_value_its_properties_its_chart_and_what_changed() {
     looked(&page, "the newest message", |view| view.seq.is_none()).await;
     page.commands.borrow_mut().clear();
     page.find("[data-role=export-json]").unwrap().click();
-    let search = "home/attic/#".to_owned();
+    let search = "=home/attic".to_owned();
     let of_the_topic = MessagesView { search, ..MessagesView::default() };
     let is_of_the_log = |command: &&Command| {
         matches!(command, Command::Messages(_) | Command::Export(_) | Command::CloseMessages)
