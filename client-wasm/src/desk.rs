@@ -493,10 +493,12 @@ impl Desk {
         if !self.is_board_open {
             return None;
         }
-        let grown = self.topics_at_board != self.store.topics_len() && !self.is_board_held;
         // The first cards come at once: there is nothing yet that they could move.
         let is_empty = self.board_sent.as_ref().is_none_or(|board| board.matching == 0);
-        let due = grown && (is_empty || now_ms - self.board_sent_ms >= BOARD_INTERVAL_MS);
+        let may_move = is_empty || !self.is_board_held;
+        let grown = self.topics_at_board != self.store.topics_len();
+        let due =
+            grown && may_move && (is_empty || now_ms - self.board_sent_ms >= BOARD_INTERVAL_MS);
         if !self.board_wanted && !due {
             return None;
         }
@@ -880,10 +882,12 @@ mod tests {
     fn a_board_that_is_held_stays_as_it_is_and_says_how_many_wait() {
         let mut desk = desk();
         let mut now_ms = START_MS;
-        take(&mut desk, "m/one", b"1", now_ms);
         desk.show_board("m/", 100);
-        assert_eq!(topics(&next(&mut desk, now_ms).board.unwrap()), ["m/one"]);
+        assert!(topics(&next(&mut desk, now_ms).board.unwrap()).is_empty());
         desk.hold_board(true);
+        // The first one moves nothing.
+        take(&mut desk, "m/one", b"1", now_ms);
+        assert_eq!(topics(&next(&mut desk, now_ms).board.unwrap()), ["m/one"]);
         for topic in ["m/early", "elsewhere", "m/two"] {
             take(&mut desk, topic, b"1", now_ms);
         }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use fantoccini::actions::{InputSource, MouseActions, PointerAction};
 use fantoccini::elements::Element;
 use fantoccini::error::{CmdError, NewSessionError};
 use fantoccini::{Client, ClientBuilder, Locator};
@@ -84,6 +85,20 @@ impl Browser {
     #[must_use]
     #[track_caller]
     pub fn start() -> Self {
+        Self::start_as(&json!({}))
+    }
+
+    /// Starts a browser that is a phone of this size, in CSS pixels.
+    #[must_use]
+    #[track_caller]
+    pub fn start_as_phone(width: u32, height: u32) -> Self {
+        let screen = json!({ "width": width, "height": height, "pixelRatio": 2.0, "touch": true });
+        Self::start_as(&json!({ "mobileEmulation": { "deviceMetrics": screen } }))
+    }
+
+    /// Starts a browser with these options of chromedriver beside those that all have.
+    #[track_caller]
+    fn start_as(options: &Value) -> Self {
         let port = ports::free_port();
         let path = std::env::var_os(CHROMEDRIVER_VARIABLE).unwrap_or_else(|| "chromedriver".into());
         // In a process group of its own, so that no part of the browser outlives the test.
@@ -98,7 +113,7 @@ impl Browser {
             .expect("a runtime for the driver's client");
         let downloads = tempfile::tempdir().expect("a folder for downloads");
         let client = runtime
-            .block_on(connect(port, downloads.path()))
+            .block_on(connect(port, downloads.path(), options))
             .unwrap_or_else(|error| panic!("chromedriver starts no browser: {error}"));
         Self { client, runtime, driver, downloads }
     }
@@ -108,10 +123,16 @@ impl Browser {
     #[track_caller]
     pub fn at(broker: &Broker, address: &str) -> Self {
         let browser = Self::start();
-        browser.open(&format!("http://127.0.0.1:{}/{address}", broker.ports.ws));
-        let online = "document.querySelector('[data-role=connection]')?.dataset.state === 'online'";
-        browser.wait_for("the connection", online, &[]);
+        browser.go_online(broker, address);
         browser
+    }
+
+    /// Opens one of the addresses of the page that a broker serves, and waits until it is connected.
+    #[track_caller]
+    pub fn go_online(&self, broker: &Broker, address: &str) {
+        self.open(&format!("http://127.0.0.1:{}/{address}", broker.ports.ws));
+        let online = "document.querySelector('[data-role=connection]')?.dataset.state === 'online'";
+        self.wait_for("the connection", online, &[]);
     }
 
     /// Opens a page.
@@ -184,6 +205,16 @@ impl Browser {
         self.run(async { self.find(selector).await?.click().await });
     }
 
+    /// Moves the mouse to what the CSS selector names.
+    #[track_caller]
+    pub fn point_at(&self, selector: &str) {
+        self.run(async {
+            let element = self.find(selector).await?;
+            let there = PointerAction::MoveToElement { element, duration: None, x: 0.0, y: 0.0 };
+            self.client.perform_actions(MouseActions::new("mouse".to_owned()).then(there)).await
+        });
+    }
+
     /// Waits for what the CSS selector names: a page that somebody has gone to may have to be fetched.
     async fn find(&self, selector: &str) -> Result<Element, CmdError> {
         self.client.wait().every(PAGE_POLL_INTERVAL).for_element(Locator::Css(selector)).await
@@ -248,11 +279,14 @@ impl Drop for Browser {
     }
 }
 
-async fn connect(port: u16, downloads: &Path) -> Result<Client, NewSessionError> {
-    let options = json!({
+async fn connect(port: u16, downloads: &Path, further: &Value) -> Result<Client, NewSessionError> {
+    let mut options = json!({
         "args": ARGUMENTS,
         "prefs": { "download.default_directory": downloads, "download.prompt_for_download": false },
     });
+    if let (Some(options), Some(further)) = (options.as_object_mut(), further.as_object()) {
+        options.extend(further.clone());
+    }
     let capabilities = [("goog:chromeOptions".to_owned(), options)].into_iter().collect();
     ClientBuilder::new(HttpConnector::new())
         .capabilities(capabilities)

@@ -9,6 +9,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tests::broker::Ports;
 use tests::browser::{CONNECTION_STATE, ON_CARD};
@@ -299,6 +300,26 @@ fn a_board_that_somebody_has_scrolled_stays_where_it_is() {
     page.wait_for_value("a/first", "2");
     let is_gone = "document.querySelector('[data-role=newcomers]') === null";
     page.browser.wait_for("nobody waits", is_gone, &[]);
+}
+
+/// However long the mouse has been still: what is under it is what somebody is about to press.
+#[test]
+fn a_card_stays_under_the_mouse_that_rests_on_it() {
+    let broker = Broker::start();
+    publish(&broker, Version::V311, &["-t", "m/level", "-m", "1", "-r", "-q", "1"]);
+    let page = Page::open(&broker);
+    page.wait_for_value("m/level", "1");
+    page.browser.point_at("[data-topic=\"m/level\"]");
+    // Longer than the page waits for a mouse that rests somewhere else.
+    std::thread::sleep(Duration::from_millis(2_500));
+    publish(&broker, Version::V311, &["-t", "a/first", "-m", "2"]);
+    let waits = "document.querySelector('[data-role=newcomers]')?.innerText === arguments[0]";
+    page.browser.wait_for("that it waits", waits, &["Show new topics: 1"]);
+    let is_under = "document.querySelector('[data-topic=\"m/level\"]').matches(':hover')";
+    assert_eq!(page.browser.value(is_under, &[]), true);
+    // Once it has left the cards, they come by themselves.
+    page.browser.point_at("h1");
+    page.wait_for_value("a/first", "2");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use gloo_events::EventListener;
 use gloo_timers::callback::Timeout;
+use wasm_bindgen::JsCast;
 use yew::prelude::*;
 
 use super::card::Card;
@@ -26,6 +27,12 @@ use crate::texts::{Texts, fill};
 
 /// Who has not moved the pointer for so long, in milliseconds, is not about to press anything.
 const STILL_MS: u32 = 2_000;
+
+/// Where the cards are, with the focus on one of them.
+const FOCUS_AT_CARDS: &str = ".groups:focus-within";
+
+/// The same, or with the mouse.
+const AT_CARDS: &str = ".groups:is(:hover, :focus-within)";
 
 #[derive(PartialEq, Properties)]
 pub(super) struct BoardProps {
@@ -201,11 +208,13 @@ fn BoardHead(props: &BoardHeadProps) -> Html {
     }
 }
 
-/// Has the board hold still while somebody scrolls or points, and where somebody has scrolled down: what is looked
-/// at, or about to be pressed, stays where it is.
+/// Has the board hold still while somebody scrolls or points, as long as the mouse rests on a card or the focus is
+/// on one, and where somebody has scrolled down: what is looked at, or about to be pressed, stays where it is.
 struct Hold {
     link: Link,
     is_held: Cell<bool>,
+    /// Whether a mouse pointed last: what a finger has touched stays hovered when the finger has gone.
+    is_mouse: Cell<bool>,
     ends: RefCell<Option<Timeout>>,
 }
 
@@ -216,6 +225,10 @@ impl Hold {
         }
         let hold = Rc::clone(&self);
         let ends = Timeout::new(STILL_MS, move || {
+            // A mouse that leaves the page, and a card that goes, say nothing of it: it is looked at again.
+            if hold.is_at_cards() {
+                return hold.begin();
+            }
             let window = web_sys::window();
             if window.is_some_and(|window| window.scroll_y() == Ok(0.0)) {
                 hold.is_held.set(false);
@@ -224,15 +237,33 @@ impl Hold {
         });
         self.ends.replace(Some(ends));
     }
+
+    /// Whether the mouse rests on the cards, or the focus.
+    fn is_at_cards(&self) -> bool {
+        let there = if self.is_mouse.get() { AT_CARDS } else { FOCUS_AT_CARDS };
+        let document = web_sys::window().and_then(|window| window.document());
+        document.is_some_and(|document| matches!(document.query_selector(there), Ok(Some(_))))
+    }
+
+    fn happened(self: Rc<Self>, event: &web_sys::Event) {
+        if let Some(event) = event.dyn_ref::<web_sys::PointerEvent>() {
+            self.is_mouse.set(event.pointer_type() == "mouse");
+        }
+        // The focus elsewhere is about no card.
+        if event.type_() != "focusin" || self.is_at_cards() {
+            self.begin();
+        }
+    }
 }
 
 /// Holds the board of this link until the page leaves it.
 fn hold_and_close(link: Link) -> impl FnOnce() {
-    let hold = Rc::new(Hold { link, is_held: Cell::default(), ends: RefCell::default() });
+    let (is_held, is_mouse) = Default::default();
+    let hold = Rc::new(Hold { link, is_held, is_mouse, ends: RefCell::default() });
     let listeners = web_sys::window().map(|window| {
-        ["scroll", "pointermove", "pointerdown"].map(|event| {
+        ["scroll", "pointermove", "pointerdown", "focusin"].map(|event| {
             let hold = Rc::clone(&hold);
-            EventListener::new(&window, event, move |_| Rc::clone(&hold).begin())
+            EventListener::new(&window, event, move |event| Rc::clone(&hold).happened(event))
         })
     });
     move || {

@@ -517,6 +517,8 @@ async fn a_line_is_drawn() {
 
 #[test]
 async fn the_board_holds_still_while_a_pointer_is_among_its_cards() {
+    /// After so long without the pointer, the board moves again.
+    const STILL_MS: u32 = 2_000;
     let page = Page::open("en");
     page.receive(Frame { connection: online(), board: Some(board(&["b"])), ..Frame::default() });
     let card = page.has("[data-topic=b]").await;
@@ -544,6 +546,14 @@ async fn the_board_holds_still_while_a_pointer_is_among_its_cards() {
     assert_eq!(page.commands.borrow()[told..], once);
     // Nobody has moved for a while.
     eventually("it moves freely again", || held(false)).await;
+    // Who is on a card by the keyboard stays on it, however long.
+    page.find(".card-link").unwrap().focus().unwrap();
+    eventually("it holds still", || held(true)).await;
+    let later_ms = js_sys::Date::now() + f64::from(STILL_MS) + 500.0;
+    eventually("time", || (js_sys::Date::now() > later_ms).then_some(())).await;
+    assert_eq!(held(true), Some(()));
+    page.find(".card-link").unwrap().blur().unwrap();
+    eventually("it moves freely once more", || held(false)).await;
     page.receive(Frame { counters: Some(Counters::default()), ..Frame::default() });
     eventually("none wait", || page.find("[data-role=newcomers]").is_none().then_some(())).await;
 }
