@@ -5,8 +5,8 @@ use std::rc::Rc;
 use yew::prelude::*;
 
 use super::field::use_field;
-use super::image::Image;
 use super::link::Link;
+use super::picture::Picture;
 use super::sparkline::Sparkline;
 use super::use_texts;
 use super::watch::Watch;
@@ -182,7 +182,7 @@ pub(super) fn value(value: &Value, name: &str, line: Option<&Rc<Line>>, texts: &
             </>
         },
         Value::Image { media_type, bytes } => html! {
-            <Image media_type={media_type.clone()} bytes={bytes.clone()} name={name.to_owned()} />
+            <Picture media_type={media_type.clone()} bytes={bytes.clone()} name={name.to_owned()} />
         },
         Value::Binary { hex, len } => html! {
             <>

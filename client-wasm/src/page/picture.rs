@@ -4,8 +4,8 @@ use gloo_events::{EventListener, EventListenerOptions};
 use web_sys::Element;
 use yew::prelude::*;
 
-use super::house::use_texts;
 use super::image::{Image, ImageProps};
+use super::use_texts;
 
 /// A picture, or a sentence where the browser can't show it.
 #[component]

@@ -6,6 +6,7 @@ use super::{RoomsTexts, Texts, WidgetTexts};
 pub(super) static TEXTS: Texts = Texts {
     add_widget: "Add a widget",
     import_board: "Import a board",
+    image_broken: "This begins as a picture does, but the browser can’t show it: it is damaged, or not all of it came.",
     pin: "Pin to board",
     pin_of: "Pin {} to the board",
     title: "{} · {}",
@@ -222,7 +223,6 @@ pub(super) static ROOMS: RoomsTexts = RoomsTexts {
     format: "Format",
     as_text: "Text",
     as_image: "Image",
-    image_broken: "This begins as a picture does, but the browser can’t show it: it is damaged, or not all of it came.",
     older_message: "This is the message of {}.",
     newest_message: "Show the newest",
     shown_of: "These are the first {} of {} bytes.",

@@ -6,6 +6,7 @@ use super::{RoomsTexts, Texts, WidgetTexts};
 pub(super) static TEXTS: Texts = Texts {
     add_widget: "Añadir elemento",
     import_board: "Importar panel",
+    image_broken: "Esto empieza como una imagen, pero el navegador no puede mostrarla: está dañada o no llegó entera.",
     pin: "Fijar en el panel",
     pin_of: "Fijar {} en el panel",
     title: "{} · {}",
@@ -222,7 +223,6 @@ pub(super) static ROOMS: RoomsTexts = RoomsTexts {
     format: "Formato",
     as_text: "Texto",
     as_image: "Imagen",
-    image_broken: "Esto empieza como una imagen, pero el navegador no puede mostrarla: está dañada o no llegó entera.",
     older_message: "Este es el mensaje de las {}.",
     newest_message: "Ver el más reciente",
     shown_of: "Son los primeros {} de {} bytes.",

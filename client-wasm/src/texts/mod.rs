@@ -104,6 +104,8 @@ Texts {
     add_widget,
     /// Leads to a board from a file.
     import_board,
+    /// The browser can't show a picture.
+    image_broken,
     /// Leads to a widget of a sensor.
     pin,
     /// The same, for those who hear the page; the sensor's name.
@@ -530,8 +532,6 @@ RoomsTexts on Texts {
     as_text,
     /// A form of a payload.
     as_image,
-    /// The browser can't show a picture.
-    image_broken,
     /// Not the newest message is shown; its time.
     older_message,
     /// Goes back to the newest.

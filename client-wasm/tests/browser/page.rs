@@ -160,6 +160,20 @@ async fn all_of_a_card_leads_to_its_topic() {
 }
 
 #[test]
+async fn a_card_says_where_a_picture_is_damaged() {
+    let page = Page::open("en");
+    let bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+    let picture = Value::Image { media_type: "image/png".into(), bytes };
+    let (board, cards) = (Some(board(&["door/camera"])), vec![card(0, picture)]);
+    page.receive(Frame { connection: online(), board, cards, ..Frame::default() });
+    let broken = page.has(".card [data-role=broken]").await;
+    assert!(broken.text_content().unwrap().contains("it is damaged"));
+    // The next one may be whole.
+    page.receive(Frame { cards: vec![card(0, number("1"))], ..Frame::default() });
+    page.shows(".card [data-role=value]", "1").await;
+}
+
+#[test]
 async fn a_value_is_stale_without_a_connection_and_until_it_comes_again() {
     let page = Page::open("en");
     page.receive(Frame {
