@@ -230,6 +230,10 @@ impl Engine {
         }
         self.0.probe.take();
         self.0.subscribing.borrow_mut().clear();
+        // Another connection counts its messages anew, and knows nothing of these.
+        for (_, (ticket, qos)) in self.0.tickets.take() {
+            self.0.answered(ticket, qos, Some(Failure::Lost));
+        }
     }
 
     fn disconnect(&self) {
@@ -296,6 +300,10 @@ impl Engine {
     fn replay(&self, step: ReplayStep) {
         let now_ms = clock::now_ms();
         let mut replay = self.0.tape.replay.borrow_mut();
+        if matches!(step, ReplayStep::Start(_) | ReplayStep::Stop) {
+            // What is still to be said of an earlier one is not of this one.
+            self.0.tickets.borrow_mut().retain(|(_, (ticket, _))| *ticket != REPLAY_TICKET);
+        }
         match (step, replay.as_mut()) {
             (ReplayStep::Start(speed), _) => *replay = Some(Replay::new(speed, now_ms)),
             (ReplayStep::Stop, _) => *replay = None,
@@ -305,7 +313,7 @@ impl Engine {
             // What is stopped already needs nothing more.
             (_, None) => {}
         }
-        let is_idle = replay.as_ref().is_none_or(Replay::is_done);
+        let is_idle = replay.as_ref().is_none_or(Replay::is_sent);
         drop(replay);
         self.0.show_tape();
         let mut timer = self.0.tape.timer.borrow_mut();
@@ -343,14 +351,14 @@ impl Engine {
         if let Some(connection) = connection.filter(|_| sent) {
             connection.run();
         }
-        let is_done = self.0.tape.replay.borrow().as_ref().is_none_or(Replay::is_done);
-        if is_done {
+        let is_sent = self.0.tape.replay.borrow().as_ref().is_none_or(Replay::is_sent);
+        if is_sent {
             let inner = Rc::clone(&self.0);
             // Not from within what it calls.
             spawn_local(async move { drop(inner.tape.timer.take()) });
         }
         let now_ms = clock::now_ms();
-        if is_done || now_ms - self.0.tape_shown_ms.get() >= REPLAY_TOLD_MS {
+        if is_sent || now_ms - self.0.tape_shown_ms.get() >= REPLAY_TOLD_MS {
             self.0.tape_shown_ms.set(now_ms);
             self.0.show_tape();
             self.0.show();
@@ -668,14 +676,21 @@ impl Inner {
         let place = tickets.iter().position(|(other, _)| *other == token);
         let ticket = place.map(|place| tickets.remove(place).1);
         drop(tickets);
-        if let Some((REPLAY_TICKET, _)) = ticket {
+        if let Some((ticket, qos)) = ticket {
+            self.answered(ticket, qos, failure);
+        }
+    }
+
+    /// What became of a message that the page wanted published, or of one that is replayed.
+    fn answered(&self, ticket: u32, qos: QoS, failure: Option<Failure>) {
+        if ticket == REPLAY_TICKET {
             // Answers come with what the socket says, and not while messages are handed to it.
-            if let (Some(why), Ok(mut replay)) = (failure, self.tape.replay.try_borrow_mut())
+            if let Ok(mut replay) = self.tape.replay.try_borrow_mut()
                 && let Some(replay) = replay.as_mut()
             {
-                replay.failed(why);
+                replay.answered(failure);
             }
-        } else if let Some((ticket, qos)) = ticket {
+        } else {
             let outcome = match (failure, qos) {
                 (Some(failure), _) => Outcome::Failed(failure),
                 (None, QoS::AtMostOnce) => Outcome::Sent,

@@ -1141,8 +1141,10 @@ pub struct Recording {
 /// How far a recording is replayed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Replaying {
-    /// Messages that were sent.
-    pub sent: u64,
+    /// Messages that the broker has taken: acknowledged, or with QoS 0 handed to the network.
+    pub taken: u64,
+    /// Messages that are on their way to it.
+    pub under_way: u64,
     /// Messages that could not be sent, or were refused.
     pub failed: u64,
     /// Why the last of them was.
@@ -1153,7 +1155,7 @@ pub struct Replaying {
     pub is_paused: bool,
     /// Why it waits by itself, if it does.
     pub held: Option<Failure>,
-    /// Whether all was sent.
+    /// Whether the broker has taken all, but for what failed.
     pub is_done: bool,
 }
 

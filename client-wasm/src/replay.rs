@@ -20,6 +20,39 @@ pub enum Sent {
     Never(Failure),
 }
 
+/// How far in the file the broker is. What is read is told in pieces, with the messages up to its end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// Up to which message and which byte: the last piece that is done with, and those after it.
+    pieces: VecDeque<(u64, f64)>,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self { pieces: VecDeque::from([(0, 0.0)]) }
+    }
+}
+
+impl Progress {
+    /// A piece of so many messages was read.
+    pub fn read(&mut self, messages: u64, bytes: f64) {
+        let (messages_before, bytes_before) = self.pieces.back().copied().unwrap_or_default();
+        self.pieces.push_back((messages_before.saturating_add(messages), bytes_before + bytes));
+    }
+
+    /// The byte up to which the file is done with when so many messages are; it goes on where a file is replayed
+    /// once more.
+    pub fn at(&mut self, messages: u64) -> f64 {
+        while self.pieces.get(1).is_some_and(|(up_to, _)| *up_to <= messages) {
+            self.pieces.pop_front();
+        }
+        let (from, first) = self.pieces.front().copied().unwrap_or_default();
+        let Some((to, last)) = self.pieces.get(1) else { return first };
+        let part = messages.saturating_sub(from) as f64 / to.saturating_sub(from) as f64;
+        first + (last - first) * part
+    }
+}
+
 /// A recording that is replayed.
 #[derive(Debug, Default)]
 pub struct Replay {
@@ -32,7 +65,9 @@ pub struct Replay {
     position_ms: Option<f64>,
     looked_ms: f64,
     is_paused: bool,
-    sent: u64,
+    /// What was sent and not answered.
+    under_way: u64,
+    taken: u64,
     failed: u64,
     failure: Option<Failure>,
     held: Option<Failure>,
@@ -82,7 +117,7 @@ impl Replay {
             let at_ms = next.at_ms;
             self.held = None;
             match send(next) {
-                Sent::Yes => self.sent = self.sent.saturating_add(1),
+                Sent::Yes => self.under_way = self.under_way.saturating_add(1),
                 Sent::Never(why) => self.failed(why),
                 Sent::Later(why) => {
                     // Its time waits with it.
@@ -100,27 +135,37 @@ impl Replay {
         self.position_ms = Some(position);
     }
 
-    /// What was sent was refused after all.
-    pub fn failed(&mut self, why: Failure) {
+    /// What became of a message that was sent: the broker has taken it, or not.
+    pub fn answered(&mut self, failure: Option<Failure>) {
+        self.under_way = self.under_way.saturating_sub(1);
+        match failure {
+            None => self.taken = self.taken.saturating_add(1),
+            Some(why) => self.failed(why),
+        }
+    }
+
+    /// A message is not sent at all.
+    fn failed(&mut self, why: Failure) {
         self.failed = self.failed.saturating_add(1);
         self.failure = Some(why);
     }
 
-    /// Whether all of it was sent.
-    pub fn is_done(&self) -> bool {
+    /// Whether all of it was sent, be it answered or not.
+    pub fn is_sent(&self) -> bool {
         self.is_whole && self.waiting.is_empty()
     }
 
     /// How it is.
     pub fn shown(&self) -> Replaying {
         Replaying {
-            sent: self.sent,
+            taken: self.taken,
+            under_way: self.under_way,
             failed: self.failed,
             failure: self.failure.clone(),
             waiting: u32::try_from(self.waiting.len()).unwrap_or(u32::MAX),
             is_paused: self.is_paused,
-            held: self.held.clone().filter(|_| !self.is_done()),
-            is_done: self.is_done(),
+            held: self.held.clone().filter(|_| !self.is_sent()),
+            is_done: self.is_sent() && self.under_way == 0,
         }
     }
 }
@@ -172,7 +217,36 @@ mod tests {
             sent(&mut replay, &[1_000.0, 1_009.0, 1_010.0, 1_039.0, 1_040.0]),
             [vec!["50"], vec![], vec!["60", "60"], vec![], vec!["90"]]
         );
-        assert!(replay.is_done() && replay.shown().sent == 4);
+        assert!(replay.is_sent());
+        let told = |replay: &Replay| {
+            let shown = replay.shown();
+            (shown.taken, shown.failed, shown.under_way, shown.is_done)
+        };
+        // It is the broker who says when it is done.
+        assert_eq!(told(&replay), (0, 0, 4, false));
+        for _ in 0..3 {
+            replay.answered(None);
+        }
+        assert_eq!(told(&replay), (3, 0, 1, false));
+        replay.answered(Some(Failure::Lost));
+        assert_eq!(told(&replay), (3, 1, 0, true));
+    }
+
+    #[test]
+    fn progress_is_what_is_done_of_the_file_and_not_what_is_read() {
+        let mut progress = Progress::default();
+        assert_eq!(progress.at(0), 0.0);
+        progress.read(10, 1_000.0);
+        // Lines that are no messages are done with when those before them are.
+        progress.read(0, 500.0);
+        progress.read(4, 100.0);
+        for (messages, bytes) in
+            [(0, 0.0), (5, 500.0), (9, 900.0), (10, 1_500.0), (11, 1_525.0), (14, 1_600.0)]
+        {
+            assert_eq!(progress.at(messages), bytes, "{messages}");
+        }
+        progress.read(10, 1_000.0);
+        assert_eq!(progress.at(15), 1_700.0);
     }
 
     #[test]
@@ -207,7 +281,7 @@ mod tests {
         let mut replay = Replay::new(Some(1.0), 0.0);
         replay.add(recording(&[0.0]), false);
         assert_eq!(sent(&mut replay, &[0.0, 500.0]), [vec!["0"], vec![]]);
-        assert!(!replay.is_done());
+        assert!(!replay.is_sent());
         replay.add(recording(&[20.0]), true);
         assert_eq!(sent(&mut replay, &[510.0, 520.0]), [vec![], vec!["20"]]);
     }
@@ -221,7 +295,7 @@ mod tests {
             _ => Sent::Yes,
         });
         let shown = replay.shown();
-        assert_eq!((shown.sent, shown.failed, shown.is_done), (1, 1, true));
+        assert_eq!((shown.under_way, shown.failed, shown.is_done), (1, 1, false));
         assert_eq!(shown.failure, Some(Failure::TopicEmpty));
         let times: Vec<f64> = vec![0.0; REPLAY_WAITING_MAX + 1];
         replay.add(recording(&times), true);

@@ -18,6 +18,7 @@ use crate::limits::{RECORDING_READ_BYTES, RECORDING_WRONG_SHOWN, REPLAY_WAITING_
 use crate::number::{at_a_glance, grouped};
 use crate::protocol::{Command, ReplayStep, Replaying};
 use crate::recording::{Reader, Wrong};
+use crate::replay::Progress;
 use crate::texts::{RoomsTexts, fill};
 
 /// How fast a recording can be replayed; the last is as fast as it goes.
@@ -30,6 +31,7 @@ struct Shown {
     name: String,
     size: f64,
     read: f64,
+    progress: Progress,
     is_started: bool,
     is_looped: bool,
     speed: usize,
@@ -110,7 +112,7 @@ impl Player {
         *self.0.reader.borrow_mut() = Reader::default();
         self.0.is_reading.set(false);
         self.0.shown.update(|shown| {
-            (shown.read, shown.is_started) = (0.0, true);
+            (shown.read, shown.progress, shown.is_started) = (0.0, Progress::default(), true);
             (shown.wrong, shown.wrong_count, shown.messages) = (Vec::new(), 0, 0);
         });
         let speed = SPEEDS.get(self.0.shown.get().speed).and_then(|(_, speed)| *speed);
@@ -184,6 +186,8 @@ impl Player {
         }
         let is_empty = read.messages.is_empty();
         self.0.shown.update(|shown| {
+            let bytes = to.min(shown.size) - shown.read;
+            shown.progress.read(read.messages.len() as u64, bytes);
             shown.read = if is_again { 0.0 } else { to.min(shown.size) };
             shown.messages = if is_again { 0 } else { count };
             shown.wrong_count = shown.wrong_count.saturating_add(read.wrong.len() as u64);
@@ -370,7 +374,7 @@ fn replay(
             </div>
             if let Some(told) = told {
                 <progress class="replay-progress" max={shown.size.to_string()}
-                    value={shown.read.to_string()} aria-label={texts.replay}></progress>
+                    value={progress(shown, told).to_string()} aria-label={texts.replay}></progress>
                 <p class="tape-note" role="status" data-role="replayed">{ state(told, texts) }</p>
             }
             { troubles(shown, texts) }
@@ -378,14 +382,23 @@ fn replay(
     }
 }
 
+/// How many bytes of the file the broker is done with, from its beginning where it is replayed once more.
+fn progress(shown: &Shown, told: &Replaying) -> f64 {
+    let done = shown.progress.clone().at(told.taken.saturating_add(told.failed));
+    if told.is_done || shown.size <= 0.0 { shown.size } else { done % shown.size }
+}
+
 /// How far it is, and what holds it up.
 fn state(told: &Replaying, texts: &RoomsTexts) -> String {
-    let mut parts = vec![fill(texts.replayed, &[&grouped(told.sent)])];
+    let mut parts = vec![fill(texts.replayed, &[&grouped(told.taken)])];
+    if told.under_way > 0 {
+        parts.push(fill(texts.replay_under_way, &[&grouped(told.under_way)]));
+    }
     if let (count @ 1.., Some(why)) = (told.failed, &told.failure) {
         let why = super::publish::reason(why, texts);
         parts.push(fill(texts.replay_failed, &[&grouped(count), &why]));
     }
-    if told.is_done && told.sent == 0 && told.failed == 0 {
+    if told.is_done && told.taken == 0 && told.failed == 0 {
         return texts.replay_nothing.to_owned();
     }
     if told.is_done {

@@ -378,6 +378,7 @@ pub(super) static ROOMS: RoomsTexts = RoomsTexts {
     replay_fastest: "as fast as it goes",
     replay_loop: "Loop",
     replayed: "Sent: {}",
+    replay_under_way: "Not acknowledged yet: {}",
     replay_failed: "Failed: {}. The last one: {}",
     replay_done: "All of it is sent.",
     replay_offline: "Waiting for the connection…",

@@ -378,6 +378,7 @@ pub(super) static ROOMS: RoomsTexts = RoomsTexts {
     replay_fastest: "lo más rápido posible",
     replay_loop: "En bucle",
     replayed: "Enviados: {}",
+    replay_under_way: "Aún sin confirmar: {}",
     replay_failed: "Fallidos: {}. El último: {}",
     replay_done: "Se ha enviado todo.",
     replay_offline: "Esperando la conexión…",

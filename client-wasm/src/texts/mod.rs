@@ -842,6 +842,8 @@ RoomsTexts on Texts {
     replay_loop,
     /// How far a replay is; messages.
     replayed,
+    /// Messages that the broker has not acknowledged; how many.
+    replay_under_way,
     /// Messages of a replay that failed; how many, why the last one.
     replay_failed,
     /// A replay is at its end.
