@@ -51,6 +51,7 @@ pub mod ticks;
 pub mod tree;
 pub mod unit;
 pub mod unreadable;
+pub mod visible;
 pub mod vitals;
 pub mod widgets;
 pub mod wire;

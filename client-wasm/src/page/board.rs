@@ -8,6 +8,7 @@ use gloo_timers::callback::Timeout;
 use wasm_bindgen::JsCast;
 use yew::prelude::*;
 
+use super::bdi;
 use super::card::Card;
 use super::field::use_field;
 use super::figures::span;
@@ -24,6 +25,7 @@ use crate::number::grouped;
 use crate::protocol::{Board as Cards, Command, Connection, Group, Title};
 use crate::route::{Ask, Route};
 use crate::texts::{Texts, fill};
+use crate::visible::visible;
 
 /// Who has not moved the pointer for so long, in milliseconds, is not about to press anything.
 const STILL_MS: u32 = 2_000;
@@ -281,10 +283,10 @@ fn cards(group: &Group, link: &Link, watch: &Watch, made: &Made, texts: &Texts) 
             class="group"
             key={group.prefix.clone()}
             data-size={group.cards.len().to_string()}
-            aria-label={name.to_owned()}
+            aria-label={visible(name)}
         >
             <h3 class="group-heading">
-                <bdi>{ name }</bdi>
+                { bdi(name) }
                 <span class="group-count">{ group.cards.len() }</span>
             </h3>
             <ul class="cards">
@@ -309,7 +311,7 @@ fn place(title: &Title, is_made: bool, link: &Link, watch: &Watch) -> Html {
             data-card={title.id.to_string()}
             data-topic={(!is_made).then(|| title.topic.clone())}
         >
-            { if is_made { card() } else { title.name.as_str().into() } }
+            { if is_made { card() } else { visible(&title.name).into() } }
         </li>
     }
 }

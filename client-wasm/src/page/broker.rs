@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use yew::prelude::*;
 
+use super::bdi;
 use super::chart::{Line, Plot, WIDTH_FIRST};
 use super::field::{Field, use_field};
 use super::house::use_texts;
@@ -290,7 +291,7 @@ fn others(vitals: &Vitals, texts: &RoomsTexts) -> Html {
                 <thead><tr><th scope="col">{ texts.topic }</th><th scope="col">{ texts.value }</th></tr></thead>
                 <tbody>
                     { for others.into_iter().map(|(topic, value)| html! {
-                        <tr><th scope="row"><bdi>{ topic }</bdi></th><td><bdi>{ value }</bdi></td></tr>
+                        <tr><th scope="row">{ bdi(topic) }</th><td>{ bdi(value) }</td></tr>
                     }) }
                 </tbody>
             </table>

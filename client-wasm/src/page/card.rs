@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use yew::prelude::*;
 
+use super::bdi;
 use super::field::use_field;
 use super::link::Link;
 use super::picture::Picture;
@@ -14,6 +15,7 @@ use crate::number;
 use crate::protocol::{Card as Message, Connection, Course, Line, Title, Value};
 use crate::route::{Ask, Route};
 use crate::texts::{Texts, age, fill};
+use crate::visible::visible;
 
 #[derive(PartialEq, Properties)]
 pub(super) struct CardProps {
@@ -61,12 +63,12 @@ pub(super) fn Card(props: &CardProps) -> Html {
         >
             <header class="card-head">
                 <h3 class="card-name" id={heading}>
-                    <a class="card-link" {href} title={title.topic.clone()}><bdi>{ &title.name }</bdi></a>
+                    <a class="card-link" {href} title={visible(&title.topic)}>{ bdi(&title.name) }</a>
                 </h3>
                 { age_of(message, now_ms, texts) }
             </header>
             <div class="card-line">
-                <p class="card-topic"><bdi>{ &title.topic }</bdi></p>
+                <p class="card-topic">{ bdi(&title.topic) }</p>
                 { mark(message, is_stale && is_online, texts) }
                 if let Some(message) = message {
                     { pin(title, &message.value, texts) }
@@ -92,7 +94,7 @@ fn pin(title: &Title, value: &Value, texts: &Texts) -> Html {
     let (topic, path) = (title.topic.clone(), String::new());
     let href = Ask::Pin { kind: kind.to_owned(), topic, path }.href();
     html! {
-        <a class="pin" {href} title={texts.pin} aria-label={fill(texts.pin_of, &[&title.name])}>
+        <a class="pin" {href} title={texts.pin} aria-label={fill(texts.pin_of, &[&visible(&title.name)])}>
             <svg viewBox="0 0 24 24" width="14" height="14" aria-hidden="true" focusable="false">
                 <path d="M9 3h6l-1 7 4 4H6l4-4zM12 14v7" />
             </svg>
@@ -160,7 +162,7 @@ pub(super) fn value(value: &Value, name: &str, line: Option<&Rc<Line>>, texts: &
         },
         Value::Text { text, cut_from } => html! {
             <>
-                <p class="card-text" dir="auto"><span data-role="value">{ text }</span></p>
+                <p class="card-text" dir="auto"><span data-role="value">{ visible(text) }</span></p>
                 if let Some(len) = cut_from {
                     <p class="card-note">{ fill(texts.cut_from, &[&number::grouped(*len)]) }</p>
                 }
@@ -171,8 +173,8 @@ pub(super) fn value(value: &Value, name: &str, line: Option<&Rc<Line>>, texts: &
                 <dl class="card-members" data-role="value">
                     { for members.iter().map(|(path, value)| html! {
                         <div class="member">
-                            <dt><bdi>{ path }</bdi></dt>
-                            <dd>{ member_line(line, path, texts) }<bdi>{ value }</bdi></dd>
+                            <dt>{ bdi(path) }</dt>
+                            <dd>{ member_line(line, path, texts) }{ bdi(value) }</dd>
                         </div>
                     }) }
                 </dl>

@@ -12,6 +12,7 @@ use web_sys::{HtmlCanvasElement, HtmlElement, KeyboardEvent, PointerEvent, Resiz
 use yew::prelude::*;
 
 use self::drawing::{Frame, Scene};
+use super::bdi;
 use super::field::{Field, use_field};
 use super::link::{Link, use_sight};
 use super::look::LOOKS_EVENT;
@@ -429,7 +430,7 @@ fn legend(
                 let is_none = value.is_none();
                 html! {
                     <span class="chart-key" data-hue={(index % drawing::HUES).to_string()}>
-                        <span class="chart-name"><bdi>{ &line.name }</bdi></span>
+                        <span class="chart-name">{ bdi(&line.name) }</span>
                         { " " }
                         <span class={classes!("chart-value", is_none.then_some("is-none"))}>
                             { value.unwrap_or_else(|| more.no_value.to_owned()) }
@@ -499,7 +500,7 @@ fn table(shape: &Shape, lines: &[Line], texts: &Texts, more: &WidgetTexts) -> Ht
                             let unit = unit(line, Some(shape), index).to_owned();
                             html! {
                                 <th colspan="4" scope="colgroup">
-                                    <bdi>{ &line.name }</bdi>{ " " }{ unit }
+                                    { bdi(&line.name) }{ " " }{ unit }
                                 </th>
                             }
                         }) }

@@ -22,6 +22,7 @@ use crate::number::grouped;
 use crate::protocol::{Command, Published, Retained, RetainedPart};
 use crate::texts::{RoomsTexts, fill};
 use crate::tree::NodeId;
+use crate::visible::visible;
 
 /// How far it is.
 #[derive(Debug, Default)]
@@ -398,13 +399,13 @@ fn heading(state: &State, texts: &RoomsTexts) -> String {
         Job::Delete => texts.clearing_heading,
         Job::PutBack => texts.putting_back_heading,
     };
-    fill(text, &[&state.path])
+    fill(text, &[&visible(&state.path)])
 }
 
 /// Each topic on a line of its own, in a field that scrolls, can be searched and copied from.
 fn list(state: &State, texts: &RoomsTexts) -> Html {
     let topics = |messages: &mut dyn Iterator<Item = &Retained>| {
-        messages.map(|message| message.topic.as_str()).collect::<Vec<_>>().join("\n")
+        messages.map(|message| visible(&message.topic)).collect::<Vec<_>>().join("\n")
     };
     let without = || state.messages.iter().filter(|message| message.payload.is_none());
     let count = without().count();

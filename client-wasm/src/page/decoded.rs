@@ -2,6 +2,7 @@
 
 use yew::prelude::*;
 
+use super::bdi;
 use super::copy::Copy;
 use super::time;
 use crate::decode::outline::Outline;
@@ -11,6 +12,7 @@ use crate::export;
 use crate::number::grouped;
 use crate::protocol::MessageInFull;
 use crate::texts::{RoomsTexts, fill};
+use crate::visible::visible;
 
 /// What was decoded.
 pub(super) fn payload(decoded: &Decoded, texts: &'static RoomsTexts) -> Html {
@@ -39,7 +41,7 @@ pub(super) fn trouble(message: &MessageInFull, looked: &Looked, texts: &RoomsTex
 fn outlined(outline: &Outline, texts: &'static RoomsTexts) -> Html {
     html! {
         <>
-            <pre class="payload" tabindex="0" dir="auto" data-role="payload">{ &outline.text }</pre>
+            <pre class="payload" tabindex="0" dir="auto" data-role="payload">{ visible(&outline.text) }</pre>
             if outline.is_cut {
                 <p class="card-note" data-role="cut">{ texts.decoded_more }</p>
             }
@@ -51,7 +53,7 @@ fn outlined(outline: &Outline, texts: &'static RoomsTexts) -> Html {
 fn metrics(payload: &Sparkplug, texts: &'static RoomsTexts) -> Html {
     let now_ms = crate::clock::now_ms();
     let row = |name: &'static str, value: String| {
-        html! { <div class="property"><dt>{ name }</dt><dd><bdi>{ value }</bdi></dd></div> }
+        html! { <div class="property"><dt>{ name }</dt><dd>{ bdi(value) }</dd></div> }
     };
     let at = |ms: u64| time::exact(ms as f64, now_ms);
     html! {
@@ -105,11 +107,11 @@ fn notes(payload: &Sparkplug, texts: &RoomsTexts) -> Vec<String> {
 fn row_of(metric: &Metric, at: Option<String>, texts: &RoomsTexts) -> Html {
     html! {
         <tr>
-            <th scope="row"><bdi>{ name(metric) }</bdi></th>
+            <th scope="row">{ bdi(name(metric)) }</th>
             <td>
-                <bdi class="metric-value">{ &metric.value }</bdi>
+                <bdi class="metric-value">{ visible(&metric.value) }</bdi>
                 { for metric.properties.iter().map(|(name, value)| html! {
-                    <span class="metric-note"><bdi>{ format!("{name}: {value}") }</bdi></span>
+                    <span class="metric-note">{ bdi(format!("{name}: {value}")) }</span>
                 }) }
             </td>
             <td>{ metric.datatype }</td>

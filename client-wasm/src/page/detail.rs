@@ -5,6 +5,7 @@ use std::rc::Rc;
 use web_sys::{HtmlElement, HtmlSelectElement};
 use yew::prelude::*;
 
+use super::bdi;
 use super::chart::{Chart, Line};
 use super::clearing::Clearing;
 use super::copy::Copy;
@@ -27,6 +28,7 @@ use crate::protocol::{
 use crate::route::{Ask, Route};
 use crate::search::Search;
 use crate::texts::{RoomsTexts, age, fill};
+use crate::visible::visible;
 
 /// Bytes of a text that is set in large letters, as a reading is.
 const SHORT_VALUE_BYTES: usize = 24;
@@ -245,7 +247,7 @@ fn Head(props: &HeadProps) -> Html {
 fn levels(path: &str) -> Html {
     let ends: Vec<usize> = path.match_indices('/').map(|(at, _)| at).collect();
     if ends.len() > LEVELS_LINKED_MAX {
-        return html! { <bdi>{ path.to_owned() }</bdi> };
+        return bdi(path);
     }
     let mut from = 0;
     let above = ends.into_iter().map(|end| {
@@ -256,12 +258,12 @@ fn levels(path: &str) -> Html {
         let level = if level.is_empty() {
             html! {}
         } else {
-            html! { <a class="level" href={Route::Topics(Some(branch)).href()}>{ level }</a> }
+            html! { <a class="level" href={Route::Topics(Some(branch)).href()}>{ visible(&level) }</a> }
         };
         html! { <>{ level }{ "/" }<wbr /></> }
     });
     let above: Vec<Html> = above.collect();
-    html! { <bdi>{ for above }{ path.get(from..).unwrap_or_default().to_owned() }</bdi> }
+    html! { <bdi>{ for above }{ visible(path.get(from..).unwrap_or_default()) }</bdi> }
 }
 
 /// What a part of the page is about, and what the person has chosen.
@@ -297,7 +299,7 @@ fn Below(props: &PartProps) -> Html {
             <tr key={number}>
                 <th scope="row">
                     <a {href}><bdi>
-                        { if row.name.is_empty() { texts.empty_level } else { &row.name } }
+                        { if row.name.is_empty() { texts.empty_level.to_owned() } else { visible(&row.name) } }
                     </bdi></a>
                     if row.is_kept {
                         <span class="kept" role="img" title={texts.kept_explained}
@@ -305,7 +307,7 @@ fn Below(props: &PartProps) -> Html {
                     }
                 </th>
                 <td class={if row.value.is_some() { "below-value" } else { "below-topics" }}>
-                    <bdi>{ value }</bdi>
+                    { bdi(value) }
                 </td>
                 <td class="is-number">{ row.rate_tenths.map(rate).unwrap_or_default() }</td>
                 <td class="is-number">
@@ -458,7 +460,7 @@ fn Payload(props: &PayloadProps) -> Html {
         Formatted::Text { text, .. } => html! {
             <>
                 <pre class={classes!("payload", look(text))} tabindex="0" dir="auto"
-                    data-role="payload">{ text }</pre>
+                    data-role="payload">{ visible(text) }</pre>
                 <Copy text={text.clone()} name={texts.copy_value} />
             </>
         },
@@ -487,7 +489,7 @@ fn Payload(props: &PayloadProps) -> Html {
 
 fn properties(message: &MessageInFull, texts: &RoomsTexts) -> Html {
     let row = |name: String, value: String| {
-        html! { <div class="property"><dt>{ name }</dt><dd><bdi>{ value }</bdi></dd></div> }
+        html! { <div class="property"><dt>{ name }</dt><dd>{ bdi(value) }</dd></div> }
     };
     let now_ms = crate::clock::now_ms();
     let size = fill(texts.bytes_count, &[&grouped(message.payload_len)]);
@@ -671,7 +673,7 @@ fn changes(row: &HistoryRow, texts: &RoomsTexts) -> Html {
         return html! { <span class="history-same">{ texts.same }</span> };
     }
     if row.changes.is_empty() {
-        return html! { <span class="history-value"><bdi>{ &row.value }</bdi></span> };
+        return html! { <span class="history-value">{ bdi(&row.value) }</span> };
     }
     html! {
         <span class="history-changes">
@@ -687,13 +689,13 @@ fn change(difference: &Difference) -> Html {
     let Difference { path, from, to } = difference;
     html! {
         <span class="change">
-            <bdi class="change-path">{ path }</bdi>{ " " }
+            <bdi class="change-path">{ visible(path) }</bdi>{ " " }
             if let Some(from) = from {
-                <del><bdi>{ from }</bdi></del>
+                <del>{ bdi(from) }</del>
             }
             if from.is_some() && to.is_some() { { " → " } }
             if let Some(to) = to {
-                <ins><bdi>{ to }</bdi></ins>
+                <ins>{ bdi(to) }</ins>
             }
         </span>
     }

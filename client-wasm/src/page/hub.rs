@@ -18,6 +18,7 @@ use crate::number::grouped;
 use crate::profile::host;
 use crate::protocol::{self, Command, Connection};
 use crate::switchboard::{Ask, Opening, Told};
+use crate::visible::visible;
 
 /// How long an engine has to say goodbye to its broker before it is stopped, in milliseconds.
 const GOODBYE_MS: u32 = 1_000;
@@ -232,7 +233,7 @@ pub(super) fn Switcher(props: &SwitcherProps) -> Html {
                         <button type="button" class="quiet-button switch" {onclick} data-connection={told.id.clone()}
                             aria-current={told.is_shown.then_some("true")}>
                             <span class="lamp" data-state={state(&told.connection)}></span>
-                            <bdi class="switch-name">{ &told.title }</bdi>
+                            <bdi class="switch-name">{ visible(&told.title) }</bdi>
                             <span class="switch-count">{ grouped(told.counters.messages) }</span>
                         </button>
                     </li>

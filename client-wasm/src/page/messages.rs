@@ -2,6 +2,7 @@
 
 use yew::prelude::*;
 
+use super::bdi;
 use super::board::{unsubscribed, use_asks_nothing};
 use super::field::{Field, use_field};
 use super::house::use_texts;
@@ -14,6 +15,7 @@ use crate::number::grouped;
 use crate::protocol::{Command, FileKind, MessageRow, Messages as Shown, MessagesView};
 use crate::route::Route;
 use crate::texts::{RoomsTexts, fill};
+use crate::visible::visible;
 
 thread_local! {
     /// Whether a person has the log hold still.
@@ -173,8 +175,8 @@ fn LogRow(props: &LogRowProps) -> Html {
     html! {
         <div class="log-row" data-seq={row.seq.to_string()}>
             <span class="log-time">{ time::exact(row.at_ms, crate::clock::now_ms()) }</span>
-            <a class="log-topic" {href} title={row.topic.clone()}><bdi>{ &row.topic }</bdi></a>
-            <span class="log-value" data-role="value"><bdi>{ &row.value }</bdi></span>
+            <a class="log-topic" {href} title={visible(&row.topic)}>{ bdi(&row.topic) }</a>
+            <span class="log-value" data-role="value">{ bdi(&row.value) }</span>
             <span class="tree-number">{ grouped(row.len) }</span>
             <span class="log-flags">
                 { row.qos }

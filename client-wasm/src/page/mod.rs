@@ -60,6 +60,7 @@ use self::rooms::Rooms;
 use self::shell::Shell;
 use crate::protocol;
 use crate::texts::{self, Texts, WidgetTexts};
+use crate::visible::visible;
 use crate::worker::{self, Remote};
 
 /// What charts and widgets say in the page's language.
@@ -159,4 +160,10 @@ fn start_engine(glue: &str, hub: &Hub) -> Started {
         Box::pin(fetch::fetch(Rc::clone(&carry), Rc::clone(&ask)))
     });
     Started { link, rooms, stop }
+}
+
+/// A text of others, which may be of any script: apart from what stands beside it, and with all that is in it to be
+/// seen.
+fn bdi(text: impl AsRef<str>) -> Html {
+    html! { <bdi>{ visible(text.as_ref()) }</bdi> }
 }

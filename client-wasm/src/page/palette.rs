@@ -6,6 +6,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlDialogElement, HtmlElement, HtmlInputElement, KeyboardEvent};
 use yew::prelude::*;
 
+use super::bdi;
 use super::connections::{self, Switchboard};
 use super::field::use_field;
 use super::house::use_texts;
@@ -160,7 +161,7 @@ pub(super) fn Palette(props: &PaletteProps) -> Html {
                         <li id={format!("palette-{index}")} role="option"
                             class={classes!("palette-row", is_active.then_some("is-active"))}
                             aria-selected={is_active.to_string()} {onclick}>
-                            <bdi>{ &entry.name }</bdi>
+                            { bdi(&entry.name) }
                             <span class="palette-kind">{ entry.kind }</span>
                         </li>
                     }

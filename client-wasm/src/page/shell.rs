@@ -5,6 +5,7 @@ use web_sys::HtmlElement;
 use yew::prelude::*;
 
 use super::awake;
+use super::bdi;
 use super::board::Board;
 use super::figures::Figures;
 use super::hub::{Hub, Opened, Switcher};
@@ -83,7 +84,7 @@ pub(super) fn Shell(props: &ShellProps) -> Html {
                 <div class="rail-head">
                     <div class="brand">
                         <span class="brand-mark" aria-hidden="true"></span>
-                        <h1 class="brand-name"><bdi>{ title.clone() }</bdi></h1>
+                        <h1 class="brand-name">{ bdi(title.clone()) }</h1>
                     </div>
                     <Status link={link.clone()} />
                     <Switcher hub={hub.clone()} label={texts.connections} />

@@ -11,6 +11,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{File, HtmlElement, HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
+use super::bdi;
 use super::field::{Field, Listening, use_field};
 use super::house::{unreadable, use_texts};
 use super::link::Link;
@@ -339,7 +340,7 @@ fn replay(
     html! {
         <section class="replay" aria-label={texts.replay}>
             <div class="form-row">
-                <strong class="replay-name"><bdi>{ &shown.name }</bdi></strong>
+                <strong class="replay-name">{ bdi(&shown.name) }</strong>
                 <span class="tape-note">{ size(shown.size) }</span>
                 <label class="inline-field">
                     <span class="label">{ texts.replay_speed }</span>

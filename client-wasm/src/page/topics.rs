@@ -5,6 +5,7 @@ use std::rc::Rc;
 use web_sys::{HtmlElement, HtmlSelectElement, KeyboardEvent};
 use yew::prelude::*;
 
+use super::bdi;
 use super::board::{unsubscribed, use_asks_nothing};
 use super::clearing::{ClearingSheet, open_button};
 use super::detail::Detail;
@@ -17,6 +18,7 @@ use crate::number::grouped;
 use crate::protocol::{Command, Connection, Row, Sort, Step, TopicsView, Tree};
 use crate::route::Route;
 use crate::texts::{RoomsTexts, age, fill};
+use crate::visible::visible;
 
 /// The deepest level that is indented further.
 const INDENT_MAX: u16 = 24;
@@ -349,7 +351,7 @@ fn TreeRow(props: &TreeRowProps) -> Html {
                     <span class="kept" title={texts.kept_explained} aria-label={texts.kept}></span>
                 }
             </span>
-            <span class="tree-value"><bdi>{ row.value.clone().unwrap_or_default() }</bdi></span>
+            <span class="tree-value">{ bdi(row.value.clone().unwrap_or_default()) }</span>
             <span class="tree-number">{ grouped(row.messages) }</span>
             <span class="tree-number">{ row.rate_tenths.map(rate).unwrap_or_default() }</span>
             <span class="tree-age">
@@ -363,12 +365,12 @@ fn TreeRow(props: &TreeRowProps) -> Html {
 /// of its own, or signs at its ends would change sides.
 fn named(name: &str, texts: &RoomsTexts) -> Html {
     if name.contains('/') {
-        return html! { <span class="tree-level is-path"><bdi>{ name.to_owned() }</bdi></span> };
+        return html! { <span class="tree-level is-path">{ bdi(name) }</span> };
     }
     let is_empty = name.is_empty();
     html! {
         <bdi class={classes!("tree-level", is_empty.then_some("is-empty"))}>
-            { if is_empty { texts.empty_level } else { name } }
+            { if is_empty { texts.empty_level.to_owned() } else { visible(name) } }
         </bdi>
     }
 }

@@ -19,6 +19,7 @@ use yew::prelude::*;
 use self::face::Face;
 use self::form::Form;
 use self::saved::Saved;
+use super::bdi;
 use super::field::{Field, use_field};
 use super::link::Link;
 use super::saving::save;
@@ -608,7 +609,7 @@ fn arranging(
     };
     html! {
         <div class="arranging" role="toolbar" aria-label={fill(words.arrange, &[&face::title(widget)])}>
-            <strong class="arranging-name"><bdi>{ face::title(widget) }</bdi></strong>
+            <strong class="arranging-name">{ bdi(face::title(widget)) }</strong>
             <span class="arranging-part">
                 { button("←", words.move_left, Edit::Move(id, Direction::Left)) }
                 { button("↑", words.move_up, Edit::Move(id, Direction::Up)) }

@@ -8,6 +8,7 @@ use codec::{PacketType, ProtocolVersion};
 use web_sys::{HtmlElement, HtmlSelectElement, KeyboardEvent};
 use yew::prelude::*;
 
+use super::bdi;
 use super::field::use_field;
 use super::house::use_texts;
 use super::link::Link;
@@ -266,7 +267,7 @@ fn packet_row(
                 { if row.is_sent { "↑" } else { "↓" } }
             </span>
             <span class="wire-kind" data-role="kind-name">{ kind_name(&anatomy) }</span>
-            <span class="log-value"><bdi>{ summary(row, &anatomy, aliases) }</bdi></span>
+            <span class="log-value">{ bdi(summary(row, &anatomy, aliases)) }</span>
             <span class="tree-number">{ grouped(row.len) }</span>
         </div>
     }
@@ -432,7 +433,7 @@ fn Packet(props: &PacketProps) -> Html {
                                 <span class={classes!("wire-name", colour(&anatomy.fields, index))}>
                                     { if field.kind == Kind::Rest { texts.wire_rest } else { field.name } }
                                 </span>
-                                <span class="wire-value"><bdi>{ value }</bdi></span>
+                                <span class="wire-value">{ bdi(value) }</span>
                                 <span class="wire-place">{ place(field) }</span>
                                 <span class="wire-section">
                                     if !field.section.is_empty() {

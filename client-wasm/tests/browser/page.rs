@@ -140,7 +140,7 @@ async fn names_of_usual_sensors_are_not_cut_and_what_pins_them_takes_no_room() {
 #[test]
 async fn a_topic_is_shown_and_never_run() {
     let page = Page::open("en");
-    let topic = "<img src=x onerror=alert(1)>/😀/\u{202e}x";
+    let topic = "<img src=x onerror=alert(1)>/😀/x";
     page.receive(Frame { board: Some(board(&[topic])), ..Frame::default() });
     page.shows(".card-topic", topic).await;
     assert!(page.find("img").is_none());
@@ -157,6 +157,25 @@ async fn all_of_a_card_leads_to_its_topic() {
     let (x, y) = (card.x() + card.width() / 2.0, card.y() + card.height() - 8.0);
     let under = document.element_from_point(x as f32, y as f32).unwrap();
     assert_eq!(under.get_attribute("href").as_deref(), Some("#/topics/home/t%C3%A9"));
+}
+
+#[test]
+async fn what_would_turn_a_name_or_a_text_around_is_seen_and_other_scripts_are_read_as_they_are() {
+    let page = Page::open("en");
+    let text = |text: &str| Value::Text { text: text.into(), cut_from: None };
+    page.receive(Frame {
+        connection: online(),
+        board: Some(board(&["door/\u{202e}desolc", "בית/דלת"])),
+        cards: vec![card(0, text("open \u{202e}ton")), card(1, text("פתוח"))],
+        ..Frame::default()
+    });
+    page.shows("[data-id='0'] .card-topic", "door/‹U+202E›desolc").await;
+    page.shows("[data-id='0'] [data-role=value]", "open ‹U+202E›ton").await;
+    // The link leads to the topic itself.
+    let link = page.find("[data-id='0'] .card-link").unwrap();
+    assert_eq!(link.get_attribute("href").as_deref(), Some("#/topics/door/%E2%80%AEdesolc"));
+    page.shows("[data-id='1'] .card-topic", "בית/דלת").await;
+    page.shows("[data-id='1'] [data-role=value]", "פתוח").await;
 }
 
 #[test]

@@ -16,6 +16,7 @@ use yew::prelude::*;
 use self::form::form;
 use self::sentences::{Notice, notice};
 use self::subscriptions::Subscriptions;
+use super::bdi;
 use super::copy::Copy;
 use super::field::{Field, use_field};
 use super::hub;
@@ -525,12 +526,12 @@ fn summary(title: &str, note: &str, told: Option<&Told>, texts: &Texts) -> Html 
         <div class="connection-summary">
             <h3 class="connection-title">
                 <span class="lamp" data-state={state(told)} aria-hidden="true"></span>
-                <bdi>{ title }</bdi>
+                { bdi(title) }
                 if told.is_some_and(|told| told.is_shown) {
                     <span class="mark">{ texts.open_now }</span>
                 }
             </h3>
-            <p class="connection-note"><bdi>{ note }</bdi></p>
+            <p class="connection-note">{ bdi(note) }</p>
             <p class="connection-note" data-role="state">
                 { words }
                 if let Some(told) = told {

@@ -2,6 +2,7 @@
 
 use yew::prelude::*;
 
+use super::super::bdi;
 use super::sentences::shown;
 use crate::connect::Subscription;
 use crate::page::field::use_field;
@@ -126,7 +127,7 @@ fn line(subscribed: &Subscribed, send: &Callback<Command>, texts: &Texts) -> Htm
     };
     html! {
         <li class="subscription" key={filter.clone()} data-filter={filter.clone()}>
-            <code><bdi>{ &filter }</bdi></code>
+            <code>{ bdi(&filter) }</code>
             <span class={classes!("form-note", is_bad.then_some("is-bad"))}>{ answer }</span>
             <button type="button" class="small-button" {onclick}
                 aria-label={shown(texts.unsubscribe, &[&filter])}>{ "×" }</button>

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use yew::prelude::*;
 
+use super::super::bdi;
 use super::super::chart::{Chart, Level as ChartLevel, Line};
 use super::super::field::{Field, use_field};
 use super::super::link::{Link, use_sight};
@@ -15,6 +16,7 @@ use crate::number;
 use crate::protocol::{Card, Connection, Look, MessageRow, Range, Sight, Source, Value};
 use crate::route::Route;
 use crate::texts::{Texts, WidgetTexts, age, fill};
+use crate::visible::visible;
 use crate::widgets::{Kind, Level, Shown, Tone, Widget, level};
 
 /// Messages that a log shows.
@@ -47,11 +49,11 @@ pub(super) fn title(widget: &Widget) -> String {
 
 /// What a widget is called, which leads to the topic of its first value; a control may have none.
 fn heading(widget: &Widget) -> Html {
-    let name = html! { <bdi>{ title(widget) }</bdi> };
+    let name = bdi(title(widget));
     match widget.values.first() {
         Some(shown) if !widget.kind.is_control() => {
             let href = Route::Topics(Some(shown.topic.clone())).href();
-            html! { <a {href} title={shown.topic.clone()}>{ name }</a> }
+            html! { <a {href} title={visible(&shown.topic)}>{ name }</a> }
         }
         _ => name,
     }
@@ -157,7 +159,7 @@ pub(super) fn text_of(card: &Card, shown: &Shown) -> String {
                 format!("{:.*}", usize::from(decimals.min(12)), number.value)
             }),
         (Value::Number { text, .. } | Value::Flag { text, .. } | Value::Text { text, .. }, _) => {
-            text.clone()
+            visible(text)
         }
         (Value::Json { members, .. }, _) => {
             let member = |(path, value): &(String, String)| format!("{path}: {value}");
@@ -288,7 +290,7 @@ fn bars(
                 let stale = card.as_ref().is_some_and(is_old).then_some("is-stale");
                 html! {
                     <li class={classes!("bar", stale)} data-tone={tone_word(tone)}>
-                        <span class="bar-name"><bdi>{ name(shown) }</bdi></span>
+                        <span class="bar-name">{ bdi(name(shown)) }</span>
                         <span class="bar-value">
                             { card.as_ref().map_or("—".to_owned(), |card| text_of(card, shown)) }
                             { " " }
@@ -335,7 +337,7 @@ fn table(
             <div class="widget-rows" tabindex="0" role="region" aria-label={title(widget)}>
                 <table class="figures-table is-plain">
                     { for members.iter().map(|(path, value)| html! {
-                        <tr><th scope="row"><bdi>{ path }</bdi></th><td><bdi>{ value }</bdi></td></tr>
+                        <tr><th scope="row">{ bdi(path) }</th><td>{ bdi(value) }</td></tr>
                     }) }
                 </table>
             </div>
@@ -349,9 +351,9 @@ fn table(
                     let stale = card.as_ref().is_some_and(is_old).then_some("is-stale");
                     html! {
                         <tr class={classes!(stale)} data-tone={tone_word(tone)}>
-                            <th scope="row"><bdi>{ name(shown) }</bdi></th>
+                            <th scope="row">{ bdi(name(shown)) }</th>
                             <td class="is-value">
-                                <bdi>{ card.as_ref().map_or("—".to_owned(), |c| text_of(c, shown)) }</bdi>
+                                { bdi(card.as_ref().map_or("—".to_owned(), |c| text_of(c, shown))) }
                                 { " " }
                                 <span class="unit">{ card.as_ref().map(|c| unit_of(c, shown)) }</span>
                             </td>
@@ -377,7 +379,7 @@ fn log(sight: Option<&Sight>, words: &WidgetTexts, now_ms: f64) -> Html {
             { for rows.iter().map(|row| html! {
                 <li key={row.seq}>
                     <span class="log-time">{ time::exact(row.at_ms, now_ms) }</span>
-                    <bdi class="log-text">{ &row.value }</bdi>
+                    <bdi class="log-text">{ visible(&row.value) }</bdi>
                 </li>
             }) }
         </ol>
