@@ -1,13 +1,15 @@
-//! A value ready to be shown: of a topic, or at a path of the JSON that it carries.
+//! A value ready to be shown: of a topic, or at a path inside its payload.
 
 use std::borrow::Cow;
 
+use crate::decode::Trust;
 use crate::format;
 use crate::json::{self, Leaf};
 use crate::limits::{HEX_SHOWN_BYTES, MEMBER_SHOWN_CHARS, TEXT_SHOWN_CHARS};
 use crate::number::{self, Number};
 use crate::payload::{self, Payload};
 use crate::protocol::{Card, Value};
+use crate::reading::{self, Reader};
 use crate::store::{Topic, TopicId};
 use crate::unit;
 
@@ -18,14 +20,19 @@ const STALE_INTERVALS: f64 = 4.0;
 const STALE_MS_MIN: f64 = 10_000.0;
 
 /// The last value of a topic.
-pub fn card(id: TopicId, topic: &Topic) -> Card {
-    with_value(id, topic, value(topic))
+pub fn card<'s>(id: TopicId, topic: &'s Topic, reader: &mut Reader<'s>) -> Card {
+    with_value(id, topic, value(topic, reader))
 }
 
 /// The last value at a path of a topic's payload, which is the whole payload where the path is empty;
 /// none where nothing is at that path.
-pub fn card_at(id: TopicId, topic: &Topic, path: &str) -> Option<Card> {
-    let value = if path.is_empty() { value(topic) } else { value_at(topic, path)? };
+pub fn card_at<'s>(
+    id: TopicId,
+    topic: &'s Topic,
+    path: &str,
+    reader: &mut Reader<'s>,
+) -> Option<Card> {
+    let value = if path.is_empty() { value(topic, reader) } else { value_at(topic, path, reader)? };
     Some(with_value(id, topic, value))
 }
 
@@ -46,7 +53,7 @@ pub fn stale_after_ms(topic: &Topic) -> Option<f64> {
     topic.interval_ms.map(|interval| (interval * STALE_INTERVALS).max(STALE_MS_MIN))
 }
 
-/// The number at a path of a payload.
+/// The number at a path of what was read of a payload.
 pub fn number_at<'a>(payload: &'a [u8], path: &str) -> Option<Number<'a>> {
     if path.is_empty() {
         return payload::quick_number(payload);
@@ -61,29 +68,30 @@ pub fn number_at<'a>(payload: &'a [u8], path: &str) -> Option<Number<'a>> {
 
 /// The unit of the number at a path: what the message says, else what the topic's or the path's words
 /// tell.
-pub fn unit_at(topic: &Topic, path: &str) -> Option<String> {
+pub fn unit_at<'s>(topic: &'s Topic, path: &str, reader: &mut Reader<'s>) -> Option<String> {
     if !path.is_empty() {
         return unit::from_topic(&path.replace('.', "/")).map(str::to_owned);
     }
-    match payload::look(&topic.payload, topic.is_whole()) {
+    match payload::look(&reader.last(topic, Trust::Sure), topic.is_whole()) {
         Payload::Number { unit: Some(unit), .. } => Some(unit.into_owned()),
         _ => topic.unit().map(str::to_owned),
     }
 }
 
-fn value(topic: &Topic) -> Value {
+fn value<'s>(topic: &'s Topic, reader: &mut Reader<'s>) -> Value {
     if topic.is_whole()
         && let Some(media_type) = format::media_type(&topic.payload)
     {
         return Value::Image { media_type: media_type.to_owned(), bytes: topic.payload.clone() };
     }
-    shown(payload::look(&topic.payload, topic.is_whole()), topic.unit(), topic.payload_len)
+    let read = reader.last(topic, Trust::Sure);
+    shown(payload::look(&read, topic.is_whole()), topic.unit(), topic.payload_len)
 }
 
-fn value_at(topic: &Topic, path: &str) -> Option<Value> {
-    let text = std::str::from_utf8(&topic.payload).ok()?;
-    let leaf = json::at(text, path)?;
-    let unit = unit_at(topic, path);
+fn value_at<'s>(topic: &'s Topic, path: &str, reader: &mut Reader<'s>) -> Option<Value> {
+    let text = reading::text(reader.last(topic, Trust::Offered))?;
+    let leaf = json::at(&text, path)?;
+    let unit = unit_at(topic, path, reader);
     let text = payload::shown(leaf);
     Some(match leaf {
         Leaf::Null => Value::Text { text: text.into_owned(), cut_from: None },
@@ -135,7 +143,7 @@ mod tests {
         let mut store = Store::new(Limits::default(), 0.0);
         let message = Message { topic: "home/air", payload, ..Message::default() };
         let id = store.take(message, 0.0)?;
-        card_at(id, store.topic(id)?, path).map(|card| card.value)
+        card_at(id, store.topic(id)?, path, &mut Reader::new(&store)).map(|card| card.value)
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::card;
+use crate::decode::Trust;
 use crate::detail::{self, Detail};
 use crate::export;
 use crate::find;
@@ -25,6 +26,7 @@ use crate::protocol::{
     Line, Look, MessagesView, Problem, Published, Repeating, RetainedPart, Slot, Step, Subscribed,
     Tape, Title, TopicsView,
 };
+use crate::reading::Reader;
 use crate::retained::Listing;
 use crate::search::Search;
 use crate::store::{Limits, Message, Store, Topic, TopicId};
@@ -47,7 +49,7 @@ const LINE_SHIFT_MS: f64 = 1_000.0;
 /// So many lines go to the page in one frame, as drawing them takes it time; the others follow in the next.
 const LINES_AT_ONCE: usize = 4;
 
-/// The line of a number inside JSON is so many times narrower than that of a card.
+/// The line of a number inside a payload is so many times narrower than that of a card.
 const MEMBER_PART: u16 = 4;
 
 /// What sparklines show, in minutes: the first that reaches back to the beginning.
@@ -100,15 +102,16 @@ struct Watched {
     count_sent: u64,
     line_count: u64,
     line_sent_ms: f64,
-    /// The numbers inside its JSON.
+    /// The numbers inside its payload.
     members: Vec<Inside>,
 }
 
 impl Watched {
-    /// Follows the numbers inside the topic's JSON, where that is what it says.
+    /// Follows the numbers inside the topic's payload, where it has any.
     fn follow(&mut self, topic: &Topic, store: &Store) {
         let mut before = std::mem::take(&mut self.members);
-        let paths = detail::number_paths(&topic.payload, JSON_MEMBERS_SHOWN);
+        let read = Reader::new(store).last(topic, Trust::Sure);
+        let paths = detail::number_paths(&read, JSON_MEMBERS_SHOWN);
         for path in paths.into_iter().filter(|path| !path.is_empty()) {
             let known = before.iter().position(|member| member.path() == path);
             let mut member = match known {
@@ -535,6 +538,7 @@ impl Desk {
 
     fn changed_cards(&mut self) -> Vec<Card> {
         let store = &self.store;
+        let mut reader = Reader::new(store);
         self.watched
             .iter_mut()
             .filter_map(|watched| {
@@ -543,7 +547,7 @@ impl Desk {
                     return None;
                 }
                 watched.count_sent = topic.count;
-                Some(card::card(watched.id, topic))
+                Some(card::card(watched.id, topic, &mut reader))
             })
             .collect()
     }
@@ -621,7 +625,7 @@ fn line(watched: &Watched, topic: &Topic, span: Span, store: &Store) -> Line {
         course(&slices, width, unit)
     };
     let member = |member: &Inside| {
-        let unit = card::unit_at(topic, member.path());
+        let unit = card::unit_at(topic, member.path(), &mut Reader::new(store));
         let course = course(member.history(), span.width.div_ceil(MEMBER_PART), unit.as_deref());
         (member.path().to_owned(), course)
     };
@@ -949,13 +953,56 @@ mod tests {
                     more: 0,
                 },
             ),
+            (
+                b"\xa2\x61a\xfa\x41\xaa\x66\x66\x61b\x1b\xff\xff\xff\xff\xff\xff\xff\xff",
+                Value::Json {
+                    members: vec![
+                        ("a".into(), "21.3".into()),
+                        ("b".into(), "18446744073709551615".into()),
+                    ],
+                    more: 0,
+                },
+            ),
             (b"\x00\xff", Value::Binary { hex: "00 ff".into(), len: 2 }),
+            (b"\x81\x05", Value::Binary { hex: "81 05".into(), len: 2 }),
         ];
         for (payload, expected) in cases {
             let mut desk = desk();
             desk.watch(&[0], 1);
             take(&mut desk, "topic", payload, START_MS);
             assert_eq!(next(&mut desk, START_MS).cards[0].value, *expected);
+        }
+    }
+
+    #[test]
+    fn numbers_inside_any_form_have_their_lines() {
+        let forms: [(&str, [&[u8]; 3]); 4] = [
+            ("json", [br#"{"t":1.5}"#, br#"{"t":"none"}"#, br#"{"t":2}"#]),
+            ("cbor", [b"\xa1\x61t\xf9\x3e\x00", b"\xa1\x61t\xf9\x7e\x00", b"\xa1\x61t\x02"]),
+            (
+                "message-pack",
+                [b"\x81\xa1t\xca\x3f\xc0\0\0", b"\x81\xa1t\xca\x7f\xc0\0\0", b"\x81\xa1t\x02"],
+            ),
+            (
+                "spBv1.0/g/NDATA/n",
+                [
+                    b"\x12\x0a\x0a\x01t\x20\x09\x65\0\0\xc0\x3f",
+                    b"\x12\x0a\x0a\x01t\x20\x09\x65\0\0\xc0\x7f",
+                    b"\x12\x0a\x0a\x01t\x20\x09\x65\0\0\0\x40",
+                ],
+            ),
+        ];
+        for (topic, payloads) in forms {
+            let mut desk = desk();
+            desk.watch(&[0], 60);
+            for (at, payload) in payloads.into_iter().enumerate() {
+                take(&mut desk, topic, payload, START_MS + 10_000.0 * at as f64);
+            }
+            let line = &next(&mut desk, START_MS + 30_000.0).lines[0];
+            let [(path, course)] = line.members.as_slice() else { panic!("{topic}: one line") };
+            assert_eq!((path.as_str(), course.low.as_str()), ("t", "1.5"), "{topic}");
+            let high: f64 = course.high.parse().unwrap();
+            assert_eq!((high, course.sparkline.columns.len()), (2.0, 2), "{topic}");
         }
     }
 

@@ -3,7 +3,7 @@
 
 use codec::{PacketType, Properties, Property, PropertyOwner};
 
-use crate::decode::sparkplug;
+use crate::decode::{Trust, sparkplug};
 use crate::diff;
 use crate::format::{self, Format};
 use crate::json::{self, Leaf};
@@ -13,6 +13,7 @@ use crate::payload;
 use crate::protocol::{
     Binary, Detail as Shown, DetailView, Difference, HistoryRow, MessageInFull, TopicInFull,
 };
+use crate::reading::{self, Reader};
 use crate::store::{Store, Topic, TopicId};
 use crate::tree::{self, NodeId, Tree};
 
@@ -82,11 +83,14 @@ impl Detail {
         let len = (view.history as usize).min(HISTORY_SHOWN_MAX);
         let mut entries = store.log().back_from(topic.last).take(len.saturating_add(1));
         let entries: Vec<Entry<'_>> = entries.by_ref().collect();
+        let mut reader = Reader::new(store);
         let history = entries
             .iter()
             .enumerate()
             .take(len)
-            .map(|(index, entry)| history_row(entry, entries.get(index.saturating_add(1))))
+            .map(|(index, entry)| {
+                history_row(entry, entries.get(index.saturating_add(1)), &mut reader)
+            })
             .collect();
         let chosen = view.seq.and_then(|seq| store.log().get(seq)).filter(|e| e.topic == id);
         let message = chosen.or_else(|| entries.first().copied());
@@ -100,13 +104,13 @@ impl Detail {
             }),
             has_more: entries.len() > len && len < HISTORY_SHOWN_MAX,
             history,
-            paths: number_paths(&topic.payload, CHART_PATHS_MAX),
+            paths: number_paths(&reader.last(topic, Trust::Offered), CHART_PATHS_MAX),
         }
     }
 }
 
-/// Where the first numbers of a payload are: the empty path for a payload that is one number, else paths of
-/// JSON.
+/// Where the first numbers are in what was read of a payload: the empty path for one that is one number, else
+/// paths inside it.
 pub fn number_paths(payload: &[u8], paths_max: usize) -> Vec<String> {
     if payload::quick_number(payload).is_some() {
         return vec![String::new()];
@@ -116,7 +120,7 @@ pub fn number_paths(payload: &[u8], paths_max: usize) -> Vec<String> {
     numbers.take(paths_max).collect()
 }
 
-/// Where the first values inside JSON are, and whether each is a number.
+/// Where the first values are inside what was read of a payload, and whether each is a number.
 pub fn leaf_paths(payload: &[u8], paths_max: usize) -> Vec<(String, bool)> {
     let mut paths = Vec::new();
     let Ok(text) = std::str::from_utf8(payload) else { return paths };
@@ -139,16 +143,21 @@ pub fn leaf_paths(payload: &[u8], paths_max: usize) -> Vec<(String, bool)> {
     if is_json { paths } else { Vec::new() }
 }
 
-fn history_row(entry: &Entry<'_>, before: Option<&Entry<'_>>) -> HistoryRow {
+fn history_row<'s>(
+    entry: &Entry<'s>,
+    before: Option<&Entry<'s>>,
+    reader: &mut Reader<'s>,
+) -> HistoryRow {
+    let read = reader.entry(entry, Trust::Sure);
     let (changes, more) = match before {
-        Some(before) => diff::changes(before.payload, entry.payload),
+        Some(before) => diff::changes(&reader.entry(before, Trust::Sure), &read),
         None => (Vec::new(), 0),
     };
     HistoryRow {
         seq: entry.seq,
         at_ms: entry.at_ms,
         retain: entry.retain,
-        value: tree::line(entry.payload, entry.payload_len),
+        value: tree::line(&read, entry.is_whole()),
         is_same: before.is_some_and(|before| before.payload == entry.payload),
         more: u32::try_from(more).unwrap_or(u32::MAX),
         changes: changes
@@ -188,14 +197,8 @@ fn binary(entry: &Entry<'_>, topic: &Topic, store: &Store) -> Option<Binary> {
     if entry.payload.is_empty() || (is_text && !is_sparkplug) {
         return None;
     }
-    let birth = sparkplug::birth_topic(&topic.name).filter(|_| is_sparkplug);
-    let birth = birth.and_then(|birth| store.topic(store.id(&birth)?)).and_then(|birth| {
-        let mut messages = store.log().back_from(birth.last);
-        // The one that was in force when the message came, or the oldest that is still known.
-        let before = messages.find(|earlier| earlier.seq < entry.seq && earlier.is_whole());
-        let bytes = before.map(|earlier| earlier.payload.to_vec());
-        bytes.or_else(|| (!birth.payload.is_empty()).then(|| birth.payload.to_vec()))
-    });
+    let birth = reading::birth(store, &topic.name, Some(entry.seq)).filter(|_| is_sparkplug);
+    let birth = birth.map(|birth| birth.payload.to_vec());
     Some(Binary { payload: entry.is_whole().then(|| entry.payload.to_vec()), birth })
 }
 

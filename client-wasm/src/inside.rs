@@ -1,9 +1,11 @@
-//! The numbers at one path of a topic's JSON. The store does not keep them: they are taken from the log of
-//! messages, as long as somebody looks at them.
+//! The numbers at one path inside a topic's payload. The store does not keep them: they are taken from the log
+//! of messages, as long as somebody looks at them.
 
 use crate::card;
+use crate::decode::Trust;
 use crate::history::History;
 use crate::log::{Entry, Seq};
+use crate::reading::Reader;
 use crate::store::{Store, Topic};
 
 /// The numbers at one path.
@@ -22,7 +24,7 @@ impl Inside {
         Self { path, points_max, history: History::default(), until: 0 }
     }
 
-    /// Where in the JSON it looks.
+    /// Where in the payload it looks.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -38,9 +40,11 @@ impl Inside {
         let newer = store.log().back_from(topic.last).take_while(|entry| entry.seq > until);
         let mut newer: Vec<Entry<'_>> = newer.take(self.points_max).collect();
         newer.reverse();
+        let mut reader = Reader::new(store);
         for entry in newer {
             self.until = entry.seq;
-            let number = card::number_at(entry.payload, &self.path);
+            let read = reader.entry(&entry, Trust::Offered);
+            let number = card::number_at(&read, &self.path);
             if let Some(number) = number.filter(|_| entry.is_whole()) {
                 let at_ms = (entry.at_ms - store.began_ms()).max(0.0);
                 self.history.push(at_ms, &number, self.points_max);

@@ -37,6 +37,7 @@ pub mod plot;
 mod points;
 pub mod profile;
 pub mod protocol;
+pub mod reading;
 pub mod recording;
 pub mod replay;
 pub mod retained;

@@ -32,13 +32,13 @@ pub const NUMBER_LEN_MAX: usize = 64;
 /// How deep JSON may be nested to be read as JSON.
 pub const JSON_DEPTH_MAX: usize = 64;
 
-/// Members of a JSON payload that a card lists; it says how many more there are.
+/// Values inside a payload that a card lists; it says how many more there are.
 pub const JSON_MEMBERS_SHOWN: usize = 6;
 
 /// The longest text that a card shows of one payload, in characters.
 pub const TEXT_SHOWN_CHARS: usize = 280;
 
-/// The longest text that a card shows of one JSON member, in characters.
+/// The longest text that a card shows of one of them, in characters.
 pub const MEMBER_SHOWN_CHARS: usize = 64;
 
 /// Bytes that the hexadecimal preview shows of a payload that is no text.
@@ -118,10 +118,10 @@ pub const ZOOMS_MAX: usize = 64;
 /// Rows of the table behind a chart.
 pub const CHART_ROWS_MAX: u16 = 100;
 
-/// Points that are kept of a number inside JSON, as long as somebody looks at it.
+/// Points that are kept of a number inside a payload, as long as somebody looks at it.
 pub const POINTS_PER_PATH_MAX: usize = 65_536;
 
-/// Points that are kept of a number inside JSON for the line on a card on the screen.
+/// Points that are kept of a number inside a payload for the line on a card on the screen.
 pub const POINTS_PER_MEMBER_MAX: usize = 4_096;
 
 /// Messages that a list of a topic's last ones can have.
@@ -130,7 +130,7 @@ pub const RECENT_MESSAGES_MAX: usize = 200;
 /// Packets that the page remembers for the Topic Aliases in them.
 pub const ALIASES_KNOWN_MAX: usize = 4_096;
 
-/// Values inside the JSON of a topic that are offered by their paths.
+/// Values inside the payload of a topic that are offered by their paths.
 pub const VALUE_PATHS_MAX: usize = 512;
 
 /// Elements of an array among them.
@@ -186,6 +186,9 @@ pub const BIGNUM_BYTES_MAX: usize = 1_024;
 
 /// Metrics of a Sparkplug payload that are shown; it says how many there are.
 pub const METRICS_SHOWN: usize = 1_000;
+
+/// Birth certificates whose names are remembered while messages are read.
+pub const BIRTHS_KNOWN_MAX: usize = 64;
 
 /// Templates of messages that the browser keeps.
 pub const TEMPLATES_MAX: usize = 200;

@@ -2,6 +2,7 @@
 //! of a topic. Built when the page looks, at a cost that follows what is shown.
 
 use crate::card;
+use crate::decode::Trust;
 use crate::detail;
 use crate::history::Span;
 use crate::inside::Inside;
@@ -11,6 +12,7 @@ use crate::limits::{
 };
 use crate::messages;
 use crate::protocol::{Chart, ChartView, Look, MessageRow, Range, Series, Sight, Slot, Source};
+use crate::reading::Reader;
 use crate::store::{Store, Topic, TopicId};
 
 /// How often new messages change a chart or a list, in milliseconds.
@@ -26,7 +28,7 @@ const SPAN_MS_MIN: f64 = 20.0;
 #[derive(Debug, Default)]
 pub struct Looks {
     looks: Vec<Kept>,
-    /// The numbers inside JSON that the charts are of, by topic.
+    /// The numbers inside payloads that the charts are of, by topic.
     paths: Vec<(String, Inside)>,
 }
 
@@ -82,17 +84,20 @@ impl Looks {
         match look {
             Look::Chart(view) => Sight::Chart(self.chart(view, store, now_ms)),
             Look::Values(sources) => {
+                let mut reader = Reader::new(store);
                 let value = |source: &Source| {
                     let (id, topic) = topic(source, store)?;
-                    card::card_at(id, topic, &source.path)
+                    card::card_at(id, topic, &source.path, &mut reader)
                 };
                 Sight::Values(sources.iter().map(value).collect())
             }
             Look::Recent { topic, len } => Sight::Recent(recent(topic, *len, store)),
             Look::Paths(topic) => {
                 let topic = store.id(topic).and_then(|id| store.topic(id));
-                let paths = |topic: &Topic| detail::leaf_paths(&topic.payload, VALUE_PATHS_MAX);
-                Sight::Paths(topic.map_or_else(Vec::new, paths))
+                let mut reader = Reader::new(store);
+                let read =
+                    topic.map(|topic| reader.last(topic, Trust::Offered)).unwrap_or_default();
+                Sight::Paths(detail::leaf_paths(&read, VALUE_PATHS_MAX))
             }
         }
     }
@@ -131,7 +136,7 @@ impl Looks {
         let series = |source: &Source| {
             let Some((_, topic)) = topic(source, store) else { return Series::default() };
             let apart_ms_max = card::stale_after_ms(topic).unwrap_or(f64::INFINITY);
-            let unit = card::unit_at(topic, &source.path);
+            let unit = card::unit_at(topic, &source.path, &mut Reader::new(store));
             let Some(history) = history(source) else {
                 return Series { unit, ..Series::default() };
             };
@@ -199,7 +204,8 @@ fn count(look: &Look, store: &Store) -> u64 {
 /// The last messages of a topic, the newest first.
 fn recent(topic: &str, len: u16, store: &Store) -> Vec<MessageRow> {
     let Some(topic) = store.id(topic).and_then(|id| store.topic(id)) else { return Vec::new() };
-    let row = |entry| messages::row(&entry, topic);
+    let mut reader = Reader::new(store);
+    let row = |entry| messages::row(&entry, topic, &mut reader);
     let len = usize::from(len).min(RECENT_MESSAGES_MAX);
     store.log().back_from(topic.last).take(len).map(row).collect()
 }

@@ -5,9 +5,11 @@
 
 use std::collections::VecDeque;
 
+use crate::decode::Trust;
 use crate::limits::{LOG_LOOKED_AT_ONCE, TREE_ROWS_MAX};
 use crate::log::{Entry, Seq};
 use crate::protocol::{MessageRow, Messages as Shown, MessagesView};
+use crate::reading::{self, Reader};
 use crate::search::Search;
 use crate::store::{Store, Topic};
 use crate::tree;
@@ -97,7 +99,7 @@ impl Messages {
         let known = self.topics.get_mut(at);
         let by_topic =
             known.is_some_and(|known| *known.get_or_insert_with(|| search.matches(&topic.name)));
-        let text = || std::str::from_utf8(entry.payload).ok();
+        let text = || reading::text(Reader::new(store).entry(entry, Trust::Sure));
         by_topic || matches!(search, Search::Words(_)) && search.matches_with(&topic.name, text)
     }
 
@@ -163,11 +165,12 @@ impl Messages {
         let total = self.total(store);
         let len = (view.len as usize).min(TREE_ROWS_MAX);
         let first = (view.first as usize).min(total.saturating_sub(len));
+        let mut reader = Reader::new(store);
         let rows = (first..total.min(first.saturating_add(len)))
             .filter_map(|at| {
                 let entry = store.log().get(self.seq_of_row(at, total, store)?)?;
                 let topic = store.topic(entry.topic)?;
-                Some(row(&entry, topic))
+                Some(row(&entry, topic, &mut reader))
             })
             .collect();
         let next = store.log().next();
@@ -184,12 +187,12 @@ impl Messages {
 }
 
 /// What a page shows of a message of this topic.
-pub(crate) fn row(entry: &Entry<'_>, topic: &Topic) -> MessageRow {
+pub(crate) fn row<'s>(entry: &Entry<'s>, topic: &Topic, reader: &mut Reader<'s>) -> MessageRow {
     MessageRow {
         seq: entry.seq,
         at_ms: entry.at_ms,
         topic: topic.name.to_string(),
-        value: tree::line(entry.payload, entry.payload_len),
+        value: tree::line(&reader.entry(entry, Trust::Sure), entry.is_whole()),
         len: entry.payload_len as u64,
         qos: entry.qos,
         retain: entry.retain,

@@ -1,4 +1,5 @@
-//! What a payload is: looked at when a card shows it, never guessed beyond what the bytes say.
+//! What a payload is: looked at when a card shows it, never guessed beyond what the bytes say. What it is given
+//! is what [`reading`](crate::reading) makes of bytes that are no text.
 
 use std::borrow::Cow;
 

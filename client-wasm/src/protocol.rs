@@ -255,7 +255,7 @@ pub type Slot = u32;
 pub struct Source {
     /// The topic.
     pub topic: String,
-    /// Where in its JSON: keys joined by points, `[n]` for an element of an array; empty for the whole
+    /// Where inside its payload: keys joined by points, `[n]` for an element of an array; empty for the whole
     /// payload.
     pub path: String,
 }
@@ -653,7 +653,7 @@ pub enum Value {
         /// The length of the payload in bytes, where just its beginning is shown.
         cut_from: Option<u64>,
     },
-    /// JSON.
+    /// JSON, or what was read as JSON.
     Json {
         /// Its first leaves: path and value.
         members: Vec<(String, String)>,
@@ -683,7 +683,7 @@ pub struct Line {
     pub id: TopicId,
     /// That of its numbers.
     pub course: Course,
-    /// Those of the numbers inside its JSON, with their paths.
+    /// Those of the numbers inside its payload, with their paths.
     pub members: Vec<(String, Course)>,
 }
 
@@ -871,7 +871,7 @@ pub enum Sight {
     Values(Vec<Option<Card>>),
     /// The last messages of a topic, the newest first.
     Recent(Vec<MessageRow>),
-    /// Where the values of a topic's JSON are, and whether each is a number.
+    /// Where the values inside a topic's payload are, and whether each is a number.
     Paths(Vec<(String, bool)>),
 }
 

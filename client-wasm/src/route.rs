@@ -100,7 +100,7 @@ pub enum Ask {
         kind: String,
         /// The topic.
         topic: String,
-        /// Where in the topic's JSON; empty for the whole payload.
+        /// Where inside the topic's payload; empty for the whole payload.
         path: String,
     },
     /// The board that is in the address.

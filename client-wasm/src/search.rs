@@ -53,11 +53,15 @@ impl Search {
 
     /// Whether a topic matches.
     pub fn matches(&self, topic: &str) -> bool {
-        self.matches_with(topic, || None)
+        self.matches_with(topic, || None::<&str>)
     }
 
     /// Whether a topic matches, or its words stand in a payload that belongs to it.
-    pub fn matches_with<'a>(&self, topic: &str, payload: impl FnOnce() -> Option<&'a str>) -> bool {
+    pub fn matches_with<T: AsRef<str>>(
+        &self,
+        topic: &str,
+        payload: impl FnOnce() -> Option<T>,
+    ) -> bool {
         match self {
             Self::All => true,
             Self::Words(words) => {
@@ -68,7 +72,7 @@ impl Search {
                 }
                 let Some(payload) = payload() else { return false };
                 text.push(' ');
-                text.push_str(&case::lower(payload));
+                text.push_str(&case::lower(payload.as_ref()));
                 words.iter().all(|word| text.contains(word.as_str()))
             }
             Self::Topic(exactly) => exactly == topic,

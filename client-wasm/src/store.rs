@@ -9,7 +9,7 @@ use crate::history::{Gaps, History};
 use crate::limits;
 use crate::log::{Log, New, Seq};
 use crate::name::Place;
-use crate::{name, payload, unit};
+use crate::{name, payload, reading, unit};
 
 /// The number of a topic in the store: they are counted from 0 as they come.
 pub type TopicId = u32;
@@ -206,7 +206,12 @@ impl Store {
         self.value_bytes = self.value_bytes.saturating_sub(topic.bytes).saturating_add(bytes);
         topic.bytes = bytes;
 
-        if let Some(number) = payload::quick_number(kept).filter(|_| topic.is_whole()) {
+        // Text and JSON, which nearly all payloads are, begin like that.
+        let number = match kept.first() {
+            Some(byte) if !byte.is_ascii() => reading::quick_number(kept),
+            _ => payload::quick_number(kept),
+        };
+        if let Some(number) = number.filter(|_| topic.is_whole()) {
             self.history_bytes = self.history_bytes.saturating_sub(topic.history.bytes());
             if topic.history.push(since_began_ms, &number, self.limits.points_per_topic) {
                 self.counts.points_dropped = self.counts.points_dropped.saturating_add(1);

@@ -9,6 +9,7 @@ use web_sys::{Blob, BlobPropertyBag, Url};
 use crate::clock;
 use crate::limits::{RECORDING_BYTES_MAX, RECORDING_LINE_MAX, RECORDING_PART_BYTES};
 use crate::protocol::{Recording, Tape as Shown};
+use crate::reading;
 use crate::recording;
 use crate::replay::Replay;
 use crate::search::Search;
@@ -72,7 +73,7 @@ impl Tape {
 
 impl Recorder {
     fn take(&mut self, message: &Message<'_>) {
-        let payload = || std::str::from_utf8(message.payload).ok();
+        let payload = || reading::text(reading::alone(message.topic, message.payload));
         if !self.search.matches_with(message.topic, payload) {
             return;
         }

@@ -12,12 +12,14 @@ use std::hash::{Hash, Hasher};
 use hashbrown::{Equivalent, HashMap};
 
 use crate::case;
+use crate::decode::Trust;
 use crate::limits::{
     BRANCH_ROWS_MAX, BRANCH_TOPICS_LISTED, RATE_SAMPLES_MAX, TREE_OPEN_TOPICS_MAX, TREE_ROWS_MAX,
 };
 use crate::name;
 use crate::payload;
 use crate::protocol::{Row, Sort, Step, TopicsView, Tree as Shown};
+use crate::reading::{self, Reader};
 use crate::search::Search;
 use crate::store::{Store, Topic, TopicId};
 
@@ -254,11 +256,12 @@ impl Tree {
         below.retain(|id| *id != node);
         let below = self.sorted(below, Sort::Name, is_few);
         let own = self.path(node).len().saturating_add(1);
+        let mut reader = Reader::new(store);
         let rows = below.iter().take((len as usize).min(BRANCH_ROWS_MAX)).filter_map(|id| {
             let place = Place { node: *id, depth: 0, position: 0, siblings: 0 };
             let name = self.path(*id).get(own..).unwrap_or_default().to_owned();
             let at_ms = Some(self.figures(*id).at_ms);
-            Some(Row { name, at_ms, ..self.row(&place, is_few, store)? })
+            Some(Row { name, at_ms, ..self.row(&place, is_few, &mut reader)? })
         });
         (rows.collect(), below.len() as u32)
     }
@@ -548,7 +551,7 @@ impl Tree {
     }
 
     fn of_topic(&self, topic: &Topic, store: &Store) -> Figures {
-        let text = || std::str::from_utf8(&topic.payload).ok();
+        let text = || reading::text(Reader::new(store).last(topic, Trust::Sure));
         let is_found = self.search.matches_with(&topic.name, text);
         Figures {
             topics: 1,
@@ -677,12 +680,13 @@ impl Tree {
         let len = (view.len as usize).min(TREE_ROWS_MAX);
         let first = (view.first as usize).min(self.rows.len().saturating_sub(len));
         let places = self.rows.iter().skip(first).take(len);
+        let mut reader = Reader::new(store);
         Some(Shown {
             first: first as u32,
             total: self.rows.len() as u32,
             matching: self.matching,
             topics: self.built,
-            rows: places.filter_map(|place| self.row(place, self.is_flat(), store)).collect(),
+            rows: places.filter_map(|place| self.row(place, self.is_flat(), &mut reader)).collect(),
             active: self.active_shown(),
             active_row: self.active_row().map(|row| row as u32),
             active_path: self.active.map(|node| self.path(node)),
@@ -691,7 +695,8 @@ impl Tree {
     }
 
     /// A row of a list of topics, or of one in which their branches stand too.
-    fn row(&self, place: &Place, is_flat: bool, store: &Store) -> Option<Row> {
+    fn row(&self, place: &Place, is_flat: bool, reader: &mut Reader<'_>) -> Option<Row> {
+        let store = reader.store();
         let node = self.nodes.get(place.node as usize)?;
         let figures = self.figures(place.node);
         let topic = node.topic.and_then(|id| store.topic(id));
@@ -712,20 +717,15 @@ impl Tree {
             messages,
             // To the tenth, so that it does not flicker.
             rate_tenths: figures.rate.map(|rate| (rate * 10.0).round() as u32),
-            value: topic.map(value),
+            value: topic.map(|topic| line(&reader.last(topic, Trust::Sure), topic.is_whole())),
             is_kept: topic.is_some_and(|topic| store.is_kept(topic)),
             at_ms: topic.map(|topic| topic.at_ms),
         })
     }
 }
 
-/// The value of a topic in one line.
-pub fn value(topic: &Topic) -> String {
-    line(&topic.payload, topic.payload_len)
-}
-
-/// A payload in one line.
-pub fn line(kept: &[u8], len: usize) -> String {
+/// What was read of a payload, or of its beginning, in one line.
+pub fn line(kept: &[u8], is_whole: bool) -> String {
     let head = kept.get(..VALUE_CHARS.saturating_mul(4)).unwrap_or(kept);
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
@@ -737,11 +737,12 @@ pub fn line(kept: &[u8], len: usize) -> String {
     };
     if text.is_empty() || text.chars().any(|c| c.is_control() && !c.is_ascii_whitespace()) {
         let hex = payload::hex(kept, 12);
-        return if len > 12 { format!("{hex} …") } else { hex };
+        return if kept.len() > 12 || !is_whole { format!("{hex} …") } else { hex };
     }
     let shown: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let short = payload::with_ellipsis(&shown, VALUE_CHARS);
-    if head.len() < len && !short.ends_with('…') { format!("{short}…") } else { short }
+    let is_all = is_whole && head.len() == kept.len();
+    if !is_all && !short.ends_with('…') { format!("{short}…") } else { short }
 }
 
 #[cfg(test)]
@@ -1038,10 +1039,10 @@ mod tests {
             (b"\x00\x01", "00 01"),
             (b"", ""),
         ] {
-            assert_eq!(super::line(payload, payload.len()), line);
+            assert_eq!(super::line(payload, true), line);
         }
         let long = "é".repeat(1_000);
-        let short = super::line(long.as_bytes(), long.len());
+        let short = super::line(long.as_bytes(), true);
         assert_eq!(short.chars().count(), VALUE_CHARS + 1);
     }
 }

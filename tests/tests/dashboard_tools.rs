@@ -9,6 +9,7 @@
     reason = "a test tells its failure by panicking"
 )]
 
+use tests::browser::ON_CARD;
 use tests::mosquitto::{Subscriber, publish_input};
 use tests::{Broker, Browser, Version};
 
@@ -16,6 +17,101 @@ use tests::{Broker, Browser, Version};
 fn send(broker: &Broker, topic: &str, payload: &[u8]) {
     let arguments = ["-t", topic, "-q", "1", "-r", "-s"];
     publish_input(broker, Version::V5, &arguments, payload.to_vec());
+}
+
+/// Two readings, the second one higher, each as the bytes that name it, with the single float of its value.
+const READINGS: [&[u8]; 2] = [b"\x41\xaa\x66\x66", b"\x41\xac\0\0"];
+
+/// The card, the chart and the table behind it have the numbers of a payload that is no text, and a widget is
+/// pinned of them, as of those inside JSON.
+#[test]
+fn numbers_inside_payloads_that_are_no_text_are_numbers_of_the_dashboard() {
+    let broker = Broker::start();
+    // Number 7 is Temp, a Float; the data has the number alone.
+    let birth = b"\x08\x01\x12\x0c\x0a\x04Temp\x10\x07\x20\x09\x38\x01\x18\0";
+    send(&broker, "spBv1.0/plant/DBIRTH/line/oven", birth);
+    // Topic, path, and what stands before the number and behind it.
+    let forms: [(&str, &str, &[u8], &[u8]); 3] = [
+        (
+            "bin/cbor",
+            "air.t",
+            b"\xa2\x62id\x1b\xff\xff\xff\xff\xff\xff\xff\xff\x63air\xa1\x61t\xfa",
+            b"",
+        ),
+        ("bin/message-pack", "t", b"\x82\xa1t\xca", b"\xa2on\xc3"),
+        ("spBv1.0/plant/DDATA/line/oven", "Temp", b"\x08\x02\x12\x07\x10\x07\x65", b"\x18\x01"),
+    ];
+    let send_reading = |topic: &str, reading: &[u8], before: &[u8], after: &[u8]| {
+        let mut reading = reading.to_vec();
+        // Protocol Buffers begin with the lowest byte.
+        if topic.starts_with("spBv1.0/") {
+            reading.reverse();
+        }
+        send(&broker, topic, &[before, &reading, after].concat());
+    };
+    for reading in READINGS {
+        for (topic, _, before, after) in forms {
+            send_reading(topic, reading, before, after);
+        }
+    }
+    // Two bytes that could be a list in CBOR, and a text that could be bytes in it.
+    send(&broker, "bin/few", b"\x81\x05");
+    send(&broker, "bin/text", b"5");
+    let browser = Browser::at(&broker, "");
+    for (topic, path, before, after) in forms {
+        // Those that came before were retained: these are live.
+        for reading in READINGS {
+            send_reading(topic, reading, before, after);
+        }
+        let has = |what: &str| format!("({ON_CARD})?.includes('{what}')");
+        browser.wait_for("the path", &has(path), &[topic, "value"]);
+        browser.wait_for("the number", &has("21.5"), &[topic, "value"]);
+        let line = format!(
+            "document.querySelector('[data-topic=\"{topic}\"] .member-line path') !== null"
+        );
+        browser.wait_for("its line", &line, &[]);
+    }
+    let whole = format!("({ON_CARD})?.includes('18446744073709551615')");
+    browser.wait_for("an integer of 64 bits", &whole, &["bin/cbor", "value"]);
+    let is = format!("({ON_CARD}) === arguments[2]");
+    browser.wait_for("bytes, not a number", &is, &["bin/few", "value", "81 05"]);
+    browser.wait_for("a number as ever", &is, &["bin/text", "value", "5"]);
+    browser.screenshot("forms-board");
+
+    for (topic, path, ..) in forms {
+        browser.value("location.hash = '#/topics/' + arguments[0]", &[topic]);
+        let named = "document.querySelector('.detail-name')?.innerText === arguments[0]";
+        browser.wait_for("its topic", named, &[topic]);
+        // The first of several is chosen, and a person takes another.
+        if path == "air.t" {
+            browser.choose("[data-role=chart-path]", path);
+        }
+        browser.click("[data-role=chart-table]");
+        let rows = "(() => {
+            const rows = [...document.querySelectorAll('.chart-rows tbody tr')];
+            const text = rows.map((row) => row.innerText).join(' ');
+            return text.includes('21.3') && text.includes('21.5');
+        })()";
+        browser.wait_for("both numbers in the table", rows, &[]);
+        browser.screenshot(&format!("forms-table-{path}"));
+        browser.click("[data-role=chart-table]");
+        let drawn = "document.querySelector('.detail canvas:not([hidden])') !== null";
+        browser.wait_for("the chart again", drawn, &[]);
+    }
+    // What is inside a list of a few bytes is there for who looks.
+    browser.value("location.hash = '#/topics/bin/few'", &[]);
+    let named = "document.querySelector('.detail-name')?.innerText === 'bin/few'
+        && document.querySelector('[data-role=chart-table]') !== null";
+    browser.wait_for("a chart for who asks", named, &[]);
+
+    // The chart of a metric goes to the board of the person, where it is a widget with the number.
+    browser.value("location.hash = '#/topics/spBv1.0/plant/DDATA/line/oven'", &[]);
+    browser.wait_for("the metric", "document.querySelector('[data-role=metrics]') !== null", &[]);
+    browser.click(".detail [data-role=pin]");
+    let pinned = "document.querySelector('.widget')?.innerText.replace(/\\s+/g, ' ')
+        .includes('Temp 21.5')";
+    browser.wait_for("a widget of the metric", pinned, &[]);
+    browser.screenshot("forms-pin");
 }
 
 #[test]

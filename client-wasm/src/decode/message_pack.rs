@@ -1,65 +1,69 @@
-//! MessagePack, shown like CBOR: integers of 64 bits with all their digits, single floats with as few as
-//! they need, bytes in hexadecimal digits, extensions by their number, its timestamp as the time it is.
+//! MessagePack: integers of 64 bits with all their digits, bytes, extensions by their number, its timestamp
+//! as the time it is.
 
-use rmpv::Value;
-use rmpv::decode::{Error, read_value_with_max_depth};
-
-use super::Wrong;
-use super::outline::{self, Node};
+use super::token::{Cursor, Token};
 use crate::export;
-use crate::limits::DECODED_DEPTH_MAX;
-
-/// What the library counts for each value within another.
-const STEPS_PER_LEVEL: usize = 2;
 
 /// The extension type of a timestamp.
-const TIMESTAMP: i8 = -1;
+pub(super) const TIMESTAMP: i8 = -1;
 
-/// The one value that a payload consists of.
-pub(super) fn decode(payload: &[u8]) -> Result<Node, Wrong> {
-    let mut rest = payload;
-    let steps = DECODED_DEPTH_MAX.saturating_add(2).saturating_mul(STEPS_PER_LEVEL);
-    let at = |rest: &[u8]| format!("byte {}", payload.len().saturating_sub(rest.len()));
-    match read_value_with_max_depth(&mut rest, steps) {
-        Ok(value) if rest.is_empty() => node(value),
-        Ok(_) => Err(Wrong::Malformed(at(rest))),
-        Err(Error::DepthLimitExceeded) => Err(Wrong::TooDeep),
-        Err(_) => Err(Wrong::Malformed(at(rest))),
-    }
-}
-
-/// The depth of `value` was limited when it was read.
-fn node(value: Value) -> Result<Node, Wrong> {
-    Ok(match value {
-        Value::Nil => Node::Leaf("null".to_owned()),
-        Value::Boolean(value) => Node::Leaf(value.to_string()),
-        Value::Integer(value) => Node::Leaf(value.to_string()),
-        Value::F32(value) => Node::Leaf(outline::single(value)),
-        Value::F64(value) => Node::Leaf(outline::float(value)),
-        Value::String(text) => match text.as_str() {
-            Some(text) => Node::text(text),
-            // Older programs write bytes as strings.
-            None => Node::bytes(text.as_bytes()),
-        },
-        Value::Binary(bytes) => Node::bytes(&bytes),
-        Value::Array(items) => {
-            Node::List("[", items.into_iter().map(node).collect::<Result<_, _>>()?, "]")
+/// One token.
+pub(super) fn token<'a>(cursor: &mut Cursor<'a>) -> Option<Token<'a>> {
+    let head = cursor.uint(1)?;
+    // Lengths and types that come in this many sizes follow each other.
+    let size = |first: u64| 1u64 << (head - first);
+    Some(match head {
+        0x00..=0x7f => Token::Positive(head),
+        0x80..=0x8f => Token::Map(Some(head & 0x0f)),
+        0x90..=0x9f => Token::List(Some(head & 0x0f)),
+        0xa0..=0xbf => text(cursor.take(head & 0x1f)?),
+        0xc0 => Token::Null,
+        0xc2 => Token::Bool(false),
+        0xc3 => Token::Bool(true),
+        0xc4..=0xc6 => {
+            let len = cursor.uint(size(0xc4))?;
+            Token::Bytes(cursor.take(len)?)
         }
-        Value::Map(members) => {
-            let member = |(name, value)| Ok((node(name)?, node(value)?));
-            Node::Map("{", members.into_iter().map(member).collect::<Result<_, _>>()?)
+        0xc7..=0xc9 => {
+            let len = cursor.uint(size(0xc7))?;
+            extension(cursor, len)?
         }
-        Value::Ext(kind, bytes) => {
-            let time = (kind == TIMESTAMP).then(|| timestamp(&bytes)).flatten();
-            let mark =
-                time.map_or(format!("ext {kind} "), |time| format!("ext {kind} / {time} / "));
-            Node::Marked(mark, Box::new(Node::bytes(&bytes)))
+        0xca => Token::Single(f32::from_bits(cursor.uint(4)? as u32)),
+        0xcb => Token::Float(f64::from_bits(cursor.uint(8)?)),
+        0xcc..=0xcf => Token::Positive(cursor.uint(size(0xcc))?),
+        0xd0 => integer(i64::from(cursor.uint(1)? as i8)),
+        0xd1 => integer(i64::from(cursor.uint(2)? as i16)),
+        0xd2 => integer(i64::from(cursor.uint(4)? as i32)),
+        0xd3 => integer(cursor.uint(8)? as i64),
+        0xd4..=0xd8 => extension(cursor, size(0xd4))?,
+        0xd9..=0xdb => {
+            let len = cursor.uint(size(0xd9))?;
+            text(cursor.take(len)?)
         }
+        0xdc | 0xdd => Token::List(Some(cursor.uint(size(0xdb))?)),
+        0xde | 0xdf => Token::Map(Some(cursor.uint(size(0xdd))?)),
+        0xe0..=0xff => integer(i64::from(head as i8)),
+        // The one that is never used.
+        _ => return None,
     })
 }
 
+fn text(bytes: &[u8]) -> Token<'_> {
+    // Older programs write bytes as strings.
+    std::str::from_utf8(bytes).map_or(Token::Bytes(bytes), Token::Text)
+}
+
+fn integer(value: i64) -> Token<'static> {
+    u64::try_from(value).map_or(Token::Negative(!value as u64), Token::Positive)
+}
+
+fn extension<'a>(cursor: &mut Cursor<'a>, len: u64) -> Option<Token<'a>> {
+    let kind = cursor.uint(1)? as i8;
+    Some(Token::Extension(kind, cursor.take(len)?))
+}
+
 /// The three layouts of a timestamp: seconds in 4 bytes, both in 8, nanoseconds in 4 and seconds in 8.
-fn timestamp(bytes: &[u8]) -> Option<String> {
+pub(super) fn timestamp(bytes: &[u8]) -> Option<String> {
     let (seconds, nanoseconds) = match bytes.len() {
         4 => (i64::from(u32::from_be_bytes(bytes.try_into().ok()?)), 0),
         8 => {
@@ -89,8 +93,16 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
+    use super::super::Wrong;
+    use super::super::outline::{self, Node};
+    use super::super::token::Tokens;
     use super::*;
     use crate::format::from_hex;
+    use crate::limits::*;
+
+    fn decode(payload: &[u8]) -> Result<Node, Wrong> {
+        outline::read(Tokens::new(payload, token))
+    }
 
     fn shown(hex: &str) -> Result<String, Wrong> {
         decode(&from_hex(hex).unwrap()).map(|node| outline::write(&node).text)

@@ -1,18 +1,27 @@
 //! Payloads that are no text but say what is in them: CBOR (RFC 8949), MessagePack, and Sparkplug B on
 //! the topics that belong to it.
 //!
-//! The page decodes what it shows, and the engine knows nothing of these forms: it sends the bytes. A form
-//! is offered where the whole payload is of that form, and an outside byte can do no more than not be.
+//! The page decodes what it shows. The engine reads a payload as the JSON that says the same (`as_json.rs`),
+//! where the values inside it are looked for. A form is offered where the whole payload is of that form, and
+//! an outside byte can do no more than not be.
 //!
 //! **Invariant:** no number is rounded, and nothing is allocated for a length that a payload claims.
 
+mod as_json;
 mod cbor;
+mod fields;
 mod message_pack;
 pub mod outline;
 pub mod sparkplug;
+mod token;
+
+use std::cmp::Reverse;
+
+use self::as_json::{Json, Kind};
 
 use self::outline::Outline;
 use self::sparkplug::Sparkplug;
+use self::token::Tokens;
 
 /// A form of a payload that the page decodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +43,48 @@ impl Form {
             Self::MessagePack => "MessagePack",
         }
     }
+
+    /// The tokens of a payload, where it is a form that has any.
+    fn tokens(self, payload: &[u8]) -> Option<Tokens<'_>> {
+        match self {
+            Self::Sparkplug => None,
+            Self::Cbor => Some(Tokens::new(payload, cbor::token)),
+            Self::MessagePack => Some(Tokens::new(payload, message_pack::token)),
+        }
+    }
+
+    /// The payload as JSON, if it has this form.
+    fn as_json(self, payload: &[u8]) -> Option<Json> {
+        as_json::read(self.tokens(payload)?)
+    }
+}
+
+/// How much has to speak for a form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// Nothing else looks like it: names with their values, to the last byte.
+    Sure,
+    /// The page offers it, and a person has chosen to look inside.
+    Offered,
+}
+
+/// CBOR or MessagePack as the JSON that says the same. None for anything else, and for all that is text: that
+/// is what it is.
+pub fn as_json(payload: &[u8], trust: Trust) -> Option<String> {
+    // What holds other values never begins like text of plain letters.
+    if payload.first()?.is_ascii() || std::str::from_utf8(payload).is_ok() {
+        return None;
+    }
+    let least = match trust {
+        Trust::Sure => Kind::Named,
+        Trust::Offered => Kind::Holds,
+    };
+    let read = |form: Form| form.as_json(payload).filter(|json| json.kind >= least);
+    let [cbor, message_pack] = [Form::Cbor, Form::MessagePack].map(read);
+    // Few bytes can be both; what has names was most likely meant.
+    let is_cbor =
+        cbor.as_ref().map(|json| json.kind) >= message_pack.as_ref().map(|json| json.kind);
+    if is_cbor { cbor } else { message_pack }.map(|json| json.text)
 }
 
 /// A payload that was decoded.
@@ -48,7 +99,7 @@ pub enum Decoded {
 /// Why a payload is not shown in a form that it seems to have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wrong {
-    /// It is not of that form; with the field that is wrong, or the byte, where that is known.
+    /// It is not of that form; with the field that is wrong, where that is known.
     Malformed(String),
     /// Values stand in values deeper than the page looks.
     TooDeep,
@@ -88,11 +139,9 @@ pub fn look(question: &Question<'_>) -> Looked {
         }
     }
     let mut outlines = Vec::new();
-    for (form, decoded) in [
-        (Form::Cbor, cbor::decode(question.payload)),
-        (Form::MessagePack, message_pack::decode(question.payload)),
-    ] {
-        match decoded {
+    for form in [Form::Cbor, Form::MessagePack] {
+        let Some(tokens) = form.tokens(question.payload) else { continue };
+        match outline::read(tokens) {
             Ok(node) if node.holds_others() => outlines.push((form, node)),
             Err(Wrong::TooDeep) if looked.wrong.is_none() => {
                 looked.wrong = Some((form, Wrong::TooDeep));
@@ -100,8 +149,9 @@ pub fn look(question: &Question<'_>) -> Looked {
             _ => {}
         }
     }
-    // Few bytes can be both; what reads as names with values was most likely meant.
-    outlines.sort_by_key(|(_, node)| !node.has_names());
+    // In the order in which a value inside is looked for.
+    let kind = |form: Form| form.as_json(question.payload).map(|json| json.kind);
+    outlines.sort_by_key(|(form, _)| Reverse(kind(*form)));
     looked.forms.extend(
         outlines.into_iter().map(|(form, node)| (form, Decoded::Outline(outline::write(&node)))),
     );
@@ -116,6 +166,7 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
+    use super::token::Token;
     use super::*;
 
     fn forms(topic: &str, payload: &[u8]) -> Vec<Form> {
@@ -154,6 +205,143 @@ mod tests {
         let found = wrong("spBv1.0/g/NDATA/n", b"\x08");
         assert!(matches!(found, Some((Form::Sparkplug, Wrong::Malformed(_)))));
         assert_eq!(wrong("a", b"\xa1\x61t"), None);
+    }
+
+    /// The numbers of a payload in their order, as another implementation of CBOR reads them; none where it
+    /// refuses it. `left` is how many values are still to come, and none up to the next break.
+    fn cbor_by_another(
+        rest: &mut &[u8],
+        left: Option<u64>,
+        numbers: &mut Vec<String>,
+    ) -> Option<()> {
+        use ciborium_ll::{Decoder, Header};
+        let mut have = 0;
+        while left.is_none_or(|left| have < left) {
+            let mut decoder = Decoder::from(*rest);
+            let header = decoder.pull().ok()?;
+            let width = decoder.offset();
+            *rest = rest.get(width..)?;
+            let take = |rest: &mut &[u8], len: Option<usize>| {
+                let taken = rest.split_off(..len?)?;
+                Some(taken.to_vec())
+            };
+            match header {
+                Header::Positive(value) => numbers.push(value.to_string()),
+                Header::Negative(value) => numbers.push((!i128::from(value)).to_string()),
+                Header::Float(value) => numbers.push(value.to_string()),
+                // Those below 32 have one way to be written.
+                Header::Simple(value) if width == 2 && value < 32 => return None,
+                Header::Simple(_) => {}
+                Header::Tag(_) => cbor_by_another(rest, Some(1), numbers)?,
+                Header::Bytes(Some(len)) => drop(take(rest, Some(len))?),
+                Header::Text(Some(len)) => drop(String::from_utf8(take(rest, Some(len))?).ok()?),
+                Header::Bytes(None) | Header::Text(None) => loop {
+                    let mut decoder = Decoder::from(*rest);
+                    let piece = decoder.pull().ok()?;
+                    *rest = rest.get(decoder.offset()..)?;
+                    match (piece, header) {
+                        (Header::Break, _) => break,
+                        (Header::Bytes(len), Header::Bytes(_)) => drop(take(rest, len)?),
+                        (Header::Text(len), Header::Text(_)) => {
+                            drop(String::from_utf8(take(rest, len)?).ok()?);
+                        }
+                        _ => return None,
+                    }
+                },
+                Header::Array(len) => {
+                    cbor_by_another(rest, len.map(|len| len as u64), numbers)?;
+                }
+                Header::Map(len) => {
+                    let len = len.map(|len| (len as u64).saturating_mul(2));
+                    cbor_by_another(rest, len, numbers)?;
+                }
+                Header::Break => return left.is_none().then_some(()),
+            }
+            have += 1;
+        }
+        Some(())
+    }
+
+    /// The numbers of a MessagePack value in their order.
+    fn numbers_of(value: &rmpv::Value, numbers: &mut Vec<String>) {
+        match value {
+            rmpv::Value::Integer(value) => numbers.push(value.to_string()),
+            rmpv::Value::F32(value) => numbers.push(f64::from(*value).to_string()),
+            rmpv::Value::F64(value) => numbers.push(value.to_string()),
+            rmpv::Value::Array(items) => items.iter().for_each(|item| numbers_of(item, numbers)),
+            rmpv::Value::Map(members) => members.iter().for_each(|(name, value)| {
+                numbers_of(name, numbers);
+                numbers_of(value, numbers);
+            }),
+            _ => {}
+        }
+    }
+
+    /// The numbers of a payload in their order, as we read them; none where it is not of the form.
+    fn by_us(form: Form, payload: &[u8]) -> Option<Vec<String>> {
+        form.as_json(payload)?;
+        let mut tokens = form.tokens(payload)?;
+        let mut numbers = Vec::new();
+        while let Some(token) = tokens.next() {
+            match token {
+                Token::Positive(value) => numbers.push(value.to_string()),
+                Token::Negative(value) => numbers.push(token::negative(value)),
+                Token::Float(value) => numbers.push(value.to_string()),
+                Token::Single(value) => numbers.push(f64::from(value).to_string()),
+                _ => {}
+            }
+        }
+        Some(numbers)
+    }
+
+    /// Others who read the same bytes come to the same numbers, or refuse them too.
+    #[test]
+    fn a_second_opinion() {
+        let good: [&[u8]; 4] = [
+            b"\xbf\x61a\x9f\x01\x39\x01\x00\xff\x61b\x5f\x41x\xff\x61c\xc2\x41\x01\x61d\xf9\x3c\x01\xff",
+            b"\x84\xf9\x7b\xff\xfb\x40\x09\x21\xfb\x54\x44\x2d\x18\xa1\x1b\xff\xff\xff\xff\xff\xff\xff\xff\xf8\xff\x3b\xff\xff\xff\xff\xff\xff\xff\xff",
+            b"\x83\xa1a\x93\x01\xc0\xc3\xa1b\xcb\x3f\xf0\0\0\0\0\0\0\xa1c\xd6\xff\x5a\x4a\xf6\xa5",
+            b"\xdc\x00\x05\xd3\xff\0\0\0\0\0\0\0\xd1\x80\x00\xcd\x80\x00\xca\x3f\x80\0\0\xc7\x01\x05\x07",
+        ];
+        let seed = 0x5eed_0004_u64;
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (mut both, mut neither) = (0, 0);
+        for round in 0..30_000 {
+            let mut payload = match good.get(round % 5) {
+                Some(good) => good.to_vec(),
+                None => std::iter::repeat_with(|| random.u8(..)).take(round % 24).collect(),
+            };
+            for _ in 0..random.usize(..3) {
+                let at = random.usize(..payload.len().max(1));
+                if let Some(byte) = payload.get_mut(at) {
+                    *byte = random.u8(..);
+                }
+            }
+            let why = format!("seed {seed:#x} round {round}: {payload:02x?}");
+            let (mut rest, mut numbers) = (payload.as_slice(), Vec::new());
+            let cbor = cbor_by_another(&mut rest, Some(1), &mut numbers);
+            let cbor = cbor.filter(|()| rest.is_empty()).map(|()| numbers);
+            let ours = by_us(Form::Cbor, &payload);
+            // A map without its length that ends behind a name is none.
+            if !(ours.is_none() && payload.contains(&0xbf)) {
+                assert_eq!(ours, cbor, "CBOR, {why}");
+            }
+            let mut rest = payload.as_slice();
+            let theirs = rmpv::decode::read_value(&mut rest).ok().filter(|_| rest.is_empty());
+            let message_pack = theirs.map(|value| {
+                let mut numbers = Vec::new();
+                numbers_of(&value, &mut numbers);
+                numbers
+            });
+            let ours = by_us(Form::MessagePack, &payload);
+            // They take the one byte that is never used for nothing.
+            if !(ours.is_none() && payload.contains(&0xc1)) {
+                assert_eq!(ours, message_pack, "MessagePack, {why}");
+            }
+            both += usize::from(cbor.is_some() || message_pack.is_some());
+            neither += usize::from(cbor.is_none() && message_pack.is_none());
+        }
+        assert!(both > 5_000 && neither > 5_000, "{both} {neither}");
     }
 
     /// Whatever arrives is decoded or not, and nothing else: random bytes, and good payloads in which

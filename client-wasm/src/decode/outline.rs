@@ -3,8 +3,12 @@
 
 use std::fmt::Write;
 
-use crate::export;
-use crate::limits::{DECODED_BYTES_SHOWN, DECODED_CHARS_MAX, DECODED_LINE_CHARS};
+use super::token::{Token, Tokens, negative};
+use super::{Wrong, cbor, message_pack};
+use crate::limits::{
+    BIGNUM_BYTES_MAX, DECODED_BYTES_SHOWN, DECODED_CHARS_MAX, DECODED_DEPTH_MAX, DECODED_LINE_CHARS,
+};
+use crate::{export, float};
 
 /// A decoded value.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,19 +42,113 @@ impl Node {
             Self::Marked(_, node) => node.holds_others(),
         }
     }
+}
 
-    /// Whether it is a map whose names are all text.
-    pub fn has_names(&self) -> bool {
-        match self {
-            Self::Map(_, members) => {
-                !members.is_empty()
-                    && members
-                        .iter()
-                        .all(|(name, _)| matches!(name, Self::Leaf(text) if text.starts_with('"')))
-            }
-            Self::Marked(_, node) => node.has_names(),
-            _ => false,
+/// The one value that a payload consists of.
+pub(super) fn read(tokens: Tokens<'_>) -> Result<Node, Wrong> {
+    let mut reader = Reader { tokens };
+    let node = reader.value(0)?;
+    if reader.tokens.is_at_end() { Ok(node) } else { Err(malformed()) }
+}
+
+fn malformed() -> Wrong {
+    Wrong::Malformed(String::new())
+}
+
+struct Reader<'a> {
+    tokens: Tokens<'a>,
+}
+
+impl<'a> Reader<'a> {
+    fn token(&mut self) -> Result<Token<'a>, Wrong> {
+        self.tokens.next().ok_or_else(malformed)
+    }
+
+    fn value(&mut self, depth: usize) -> Result<Node, Wrong> {
+        let token = self.token()?;
+        self.value_of(token, depth)
+    }
+
+    fn value_of(&mut self, token: Token<'a>, depth: usize) -> Result<Node, Wrong> {
+        if depth > DECODED_DEPTH_MAX {
+            return Err(Wrong::TooDeep);
         }
+        let inner = depth.saturating_add(1);
+        let leaf = |text: String| Ok(Node::Leaf(text));
+        match token {
+            Token::Positive(value) => leaf(value.to_string()),
+            Token::Negative(value) => leaf(negative(value)),
+            Token::Float(value) => leaf(float::written(value)),
+            Token::Single(value) => leaf(float::written_single(value)),
+            Token::Text(text) => Ok(Node::text(text)),
+            Token::Bytes(bytes) => Ok(Node::bytes(bytes)),
+            Token::Bool(value) => leaf(value.to_string()),
+            Token::Null => leaf("null".to_owned()),
+            Token::Undefined => leaf("undefined".to_owned()),
+            Token::Simple(value) => leaf(format!("simple({value})")),
+            Token::Tag(tag) => self.tagged(tag, inner),
+            Token::Extension(kind, bytes) => {
+                let is_time = kind == message_pack::TIMESTAMP;
+                let time = is_time.then(|| message_pack::timestamp(bytes)).flatten();
+                let mark = time.map_or(format!("ext {kind} "), |t| format!("ext {kind} / {t} / "));
+                Ok(Node::Marked(mark, Box::new(Node::bytes(bytes))))
+            }
+            Token::TextInPieces | Token::BytesInPieces => self.pieces(token),
+            Token::List(len) => {
+                let mut items = Vec::new();
+                while let Some(token) = self.next_of(len, items.len())? {
+                    items.push(self.value_of(token, inner)?);
+                }
+                Ok(Node::List(if len.is_some() { "[" } else { "[_" }, items, "]"))
+            }
+            Token::Map(len) => {
+                let mut members = Vec::new();
+                while let Some(token) = self.next_of(len, members.len())? {
+                    let name = self.value_of(token, inner)?;
+                    members.push((name, self.value(inner)?));
+                }
+                Ok(Node::Map(if len.is_some() { "{" } else { "{_" }, members))
+            }
+            Token::Break => Err(malformed()),
+        }
+    }
+
+    fn next_of(&mut self, len: Option<u64>, have: usize) -> Result<Option<Token<'a>>, Wrong> {
+        self.tokens.next_of(len, have as u64).ok_or_else(malformed)
+    }
+
+    /// A string in pieces, each of the kind of the whole (RFC 8949 §3.2.3).
+    fn pieces(&mut self, whole: Token<'a>) -> Result<Node, Wrong> {
+        let mut pieces = Vec::new();
+        loop {
+            pieces.push(match (self.token()?, whole) {
+                (Token::Break, _) => return Ok(Node::List("(_", pieces, ")")),
+                (Token::Bytes(bytes), Token::BytesInPieces) => Node::bytes(bytes),
+                (Token::Text(text), Token::TextInPieces) => Node::text(text),
+                _ => return Err(malformed()),
+            });
+        }
+    }
+
+    fn tagged(&mut self, tag: u64, depth: usize) -> Result<Node, Wrong> {
+        let token = self.token()?;
+        if let (cbor::BIGNUM | cbor::NEGATIVE_BIGNUM, Token::Bytes(bytes)) = (tag, token)
+            && bytes.len() <= BIGNUM_BYTES_MAX
+        {
+            return Ok(Node::Leaf(cbor::decimal(bytes, tag == cbor::NEGATIVE_BIGNUM)));
+        }
+        let node = self.value_of(token, depth)?;
+        let seconds = match token {
+            Token::Positive(seconds) => Some(seconds as f64),
+            Token::Float(seconds) => Some(seconds).filter(|seconds| *seconds >= 0.0),
+            Token::Single(seconds) => Some(f64::from(seconds)).filter(|seconds| *seconds >= 0.0),
+            _ => None,
+        };
+        let mark = match seconds.filter(|_| tag == cbor::EPOCH) {
+            Some(seconds) => format!("1 / {} / ", export::time(seconds * 1_000.0)),
+            None => tag.to_string(),
+        };
+        Ok(Node::Marked(mark, Box::new(node)))
     }
 }
 
@@ -67,22 +165,6 @@ pub fn hex(bytes: &[u8]) -> String {
         let _written = write!(out, "…' / {} bytes /", bytes.len());
     }
     out
-}
-
-/// A number with a point, so that it is seen to be one.
-pub fn float(value: f64) -> String {
-    if value.is_nan() {
-        "NaN".to_owned()
-    } else if value.is_infinite() {
-        if value > 0.0 { "Infinity".to_owned() } else { "-Infinity".to_owned() }
-    } else {
-        format!("{value:?}")
-    }
-}
-
-/// A number of 32 bits with as few digits as tell it from its neighbours.
-pub fn single(value: f32) -> String {
-    if value.is_finite() { format!("{value:?}") } else { float(f64::from(value)) }
 }
 
 /// What a person reads.
@@ -219,15 +301,5 @@ mod tests {
         assert!(shown.is_cut && shown.text.len() < DECODED_CHARS_MAX + 64);
         let long = hex(&[0xab; DECODED_BYTES_SHOWN + 1]);
         assert!(long.ends_with(&format!("ab…' / {} bytes /", DECODED_BYTES_SHOWN + 1)));
-    }
-
-    #[test]
-    fn numbers_keep_their_point() {
-        for (value, text) in [(127.0, "127.0"), (-0.0, "-0.0"), (1e300, "1e300"), (0.1, "0.1")] {
-            assert_eq!(float(value), text);
-        }
-        assert_eq!(single(21.3), "21.3");
-        assert_eq!(single(f32::NEG_INFINITY), "-Infinity");
-        assert_eq!(float(f64::NAN), "NaN");
     }
 }

@@ -4,13 +4,14 @@
 //!
 //! Field numbers and data types are those of the Sparkplug specification, version 3.0.0, chapter 6.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
-use prost::Message;
-
-use super::outline::{float, hex, single};
+use super::fields::{Field, Place, each};
+use super::outline::hex;
 use crate::export::{self, string};
-use crate::limits::METRICS_SHOWN;
+use crate::float::{written as float, written_single as single};
+use crate::json;
+use crate::limits::{DECODED_DEPTH_MAX, METRICS_SHOWN};
 
 /// What the topics of Sparkplug B begin with.
 const PREFIX: &str = "spBv1.0/";
@@ -75,109 +76,274 @@ pub struct Metric {
 /// # Errors
 /// It is no Sparkplug payload; with the field that is wrong, as the specification calls it, where there is one.
 pub fn decode(payload: &[u8], birth: &[u8]) -> Result<Sparkplug, String> {
-    let payload = wire::Payload::decode(payload).map_err(|error| field_of(&error))?;
-    if payload == wire::Payload::default() {
-        return Err(String::new());
-    }
-    // A certificate that is none explains nothing; the metrics say so themselves.
-    let birth = wire::Payload::decode(birth).unwrap_or_default();
-    let known = Known::new(&birth, &payload);
-    let metrics: Vec<Metric> =
-        payload.metrics.iter().take(METRICS_SHOWN).map(|metric| known.metric(metric)).collect();
-    Ok(Sparkplug {
-        timestamp_ms: payload.timestamp,
-        seq: payload.seq,
-        uuid: payload.uuid,
-        body: payload.body.map(|body| hex(&body)),
-        count: payload.metrics.len(),
-        unnamed: metrics.iter().filter(|metric| metric.name.is_none()).count(),
-        metrics,
-    })
+    let birth = Names::of(birth);
+    Ok(decoded(payload, &birth)?)
 }
 
-/// The field in which decoding ended. The decoder tells it in its words alone, `Metric.name: …`.
-fn field_of(error: &prost::DecodeError) -> String {
-    let words = error.to_string();
-    let is_field = |part: &&str| part.contains('.') && !part.contains(' ');
-    words.split(": ").filter(is_field).collect::<Vec<_>>().join(", ")
+fn decoded(payload: &[u8], birth: &Names) -> Result<Sparkplug, Place> {
+    let known = Known { birth, own: Names::own(payload)? };
+    let mut shown = Sparkplug::default();
+    let mut is_nothing = true;
+    each(payload, PAYLOAD, &mut |number, field| {
+        match number {
+            1 => shown.timestamp_ms = Some(field.integer()?),
+            2 => {
+                let metric = known.metric(&wire_metric(field.bytes()?)?)?;
+                shown.count += 1;
+                if shown.metrics.len() < METRICS_SHOWN {
+                    shown.unnamed += usize::from(metric.name.is_none());
+                    shown.metrics.push(metric);
+                }
+            }
+            3 => shown.seq = Some(field.integer()?),
+            4 => shown.uuid = Some(field.text()?.to_owned()),
+            5 => shown.body = Some(hex(field.bytes()?)),
+            _ => return Ok(()),
+        }
+        is_nothing = false;
+        Ok(())
+    })?;
+    if is_nothing { Err("") } else { Ok(shown) }
+}
+
+/// The metrics of a payload as a JSON object, under their names; those that no birth certificate explains
+/// under their numbers, as [`alias`] writes them. None where there is none, or the payload is no Sparkplug.
+///
+/// What was so before, and is told late, is left out: it is no value of now. Of several with one name the last
+/// counts. `birth` is asked for what the payload leaves out.
+pub fn as_json<'n>(payload: &[u8], birth: impl FnOnce() -> Option<&'n Names>) -> Option<String> {
+    let nothing = Names::default();
+    let known = if is_complete(payload).ok()? {
+        Known { birth: &nothing, own: Names::default() }
+    } else {
+        Known { birth: birth().unwrap_or(&nothing), own: Names::of(payload) }
+    };
+    let mut object = Object::default();
+    each(payload, PAYLOAD, &mut |number, field| match number {
+        2 => known.add(field.bytes()?, &mut object, 0),
+        _ => Ok(()),
+    })
+    .ok()?;
+    (!object.members.is_empty()).then(|| object.text())
+}
+
+/// Members of a JSON object in the order in which their names came first.
+#[derive(Default)]
+struct Object {
+    members: Vec<(String, String)>,
+    places: Places,
+}
+
+impl Object {
+    fn set(&mut self, name: String, value: String) {
+        let place = self.places.get(name.as_str()).copied();
+        match place.and_then(|place| self.members.get_mut(place as usize)) {
+            Some(member) => member.1 = value,
+            None => {
+                self.places.insert(name.as_str().into(), self.members.len() as u32);
+                self.members.push((name, value));
+            }
+        }
+    }
+
+    fn text(&self) -> String {
+        let members = self.members.iter().map(|(name, value)| {
+            let name = match name.as_str() {
+                // An object with this name in it is that one number to the page. A metric of this name is one
+                // among others, so its name is written in another way.
+                "value" => "\"valu\\u0065\"".to_owned(),
+                name => string(name),
+            };
+            format!("{name}:{value}")
+        });
+        format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+    }
+}
+
+/// Where something stands, by its name.
+type Places = HashMap<Box<str>, u32>;
+
+/// Metrics with names, and what they are.
+#[derive(Debug, Default)]
+pub struct Names {
+    metrics: Vec<(String, Option<u32>)>,
+    by_name: Places,
+    /// By their numbers, as [`alias`] writes them.
+    by_alias: Places,
+}
+
+impl Names {
+    /// Those of a birth certificate. One that is none explains nothing; the metrics say so themselves.
+    pub fn of(birth: &[u8]) -> Self {
+        Self::own(birth).unwrap_or_default()
+    }
+
+    fn own(payload: &[u8]) -> Result<Self, Place> {
+        let mut known = Self::default();
+        each(payload, PAYLOAD, &mut |number, field| {
+            if number != 2 {
+                return Ok(());
+            }
+            let metric = wire_metric(field.bytes()?)?;
+            if let Some(name) = metric.name {
+                let place = known.metrics.len() as u32;
+                if metric.alias.is_some() {
+                    known.by_alias.insert(alias(metric.alias).into(), place);
+                }
+                known.by_name.insert(name.into(), place);
+                known.metrics.push((name.to_owned(), metric.datatype));
+            }
+            Ok(())
+        })?;
+        Ok(known)
+    }
+
+    fn at(&self, place: Option<&u32>) -> Option<&(String, Option<u32>)> {
+        self.metrics.get(*place? as usize)
+    }
+
+    fn name(&self, number: u64) -> Option<&str> {
+        let metric = self.at(self.by_alias.get(alias(Some(number)).as_str()));
+        metric.map(|(name, _)| name.as_str())
+    }
+
+    fn datatype(&self, name: &str) -> Option<u32> {
+        self.at(self.by_name.get(name))?.1
+    }
+}
+
+/// Whether each metric of a payload says what it is called and what it is.
+fn is_complete(payload: &[u8]) -> Result<bool, Place> {
+    let mut is_complete = true;
+    each(payload, PAYLOAD, &mut |number, field| {
+        if number == 2 {
+            let metric = wire_metric(field.bytes()?)?;
+            is_complete &= metric.name.is_some() && metric.datatype.is_some();
+        }
+        Ok(())
+    })?;
+    Ok(is_complete)
 }
 
 /// What is known of metrics by their number and by their name.
-#[derive(Default)]
 struct Known<'a> {
-    names: HashMap<u64, &'a str>,
-    types: HashMap<&'a str, u32>,
+    birth: &'a Names,
+    own: Names,
 }
 
-impl<'a> Known<'a> {
-    fn new(birth: &'a wire::Payload, payload: &'a wire::Payload) -> Self {
-        let mut known = Self::default();
-        for metric in birth.metrics.iter().chain(&payload.metrics) {
-            let Some(name) = metric.name.as_deref().filter(|name| !name.is_empty()) else {
-                continue;
-            };
-            if let Some(alias) = metric.alias {
-                known.names.insert(alias, name);
-            }
-            if let Some(datatype) = metric.datatype {
-                known.types.insert(name, datatype);
-            }
-        }
-        known
+impl Known<'_> {
+    fn name<'n>(&'n self, metric: &WireMetric<'n>) -> Option<&'n str> {
+        let number = || self.own.name(metric.alias?).or_else(|| self.birth.name(metric.alias?));
+        metric.name.or_else(number)
     }
 
-    fn metric(&self, metric: &wire::Metric) -> Metric {
-        let named = metric.name.as_deref().filter(|name| !name.is_empty());
-        let name = named.or_else(|| self.names.get(metric.alias.as_ref()?).copied());
-        let born = || name.and_then(|name| self.types.get(name).copied());
-        let datatype = metric.datatype.or_else(born).unwrap_or(0);
-        let is_null = metric.is_null.unwrap_or(false);
-        Metric {
-            name: name.map(str::to_owned),
+    fn datatype(&self, metric: &WireMetric<'_>) -> u32 {
+        let born = || {
+            let name = self.name(metric)?;
+            self.own.datatype(name).or_else(|| self.birth.datatype(name))
+        };
+        metric.datatype.or_else(born).unwrap_or(0)
+    }
+
+    fn metric(&self, metric: &WireMetric<'_>) -> Result<Metric, Place> {
+        let datatype = self.datatype(metric);
+        Ok(Metric {
+            name: self.name(metric).map(str::to_owned),
             alias: metric.alias,
             datatype: DATATYPES.get(datatype as usize).copied().unwrap_or("?"),
-            value: match &metric.value {
-                Some(value) if !is_null => self.value(value, datatype),
+            value: match metric.value {
+                Some(value) if !metric.is_null => self.value(value, datatype, 0)?,
                 _ => "null".to_owned(),
             },
             timestamp_ms: metric.timestamp,
-            is_historical: metric.is_historical.unwrap_or(false),
-            properties: properties(metric),
-        }
+            is_historical: metric.is_historical,
+            properties: properties(metric)?,
+        })
     }
 
-    fn value(&self, value: &wire::Value, datatype: u32) -> String {
-        match value {
-            wire::Value::Int(value) => integer(u64::from(*value), datatype),
-            wire::Value::Long(value) => integer(*value, datatype),
-            wire::Value::Float(value) => single(*value),
-            wire::Value::Double(value) => float(*value),
-            wire::Value::Boolean(value) => value.to_string(),
-            wire::Value::String(text) => text.clone(),
-            wire::Value::Bytes(bytes) => array(bytes, datatype).unwrap_or_else(|| hex(bytes)),
-            wire::Value::DataSet(set) => data_set(set),
-            wire::Value::Template(template) => self.template(template),
-            wire::Value::Extension(_) => "extension".to_owned(),
-        }
+    fn value(&self, value: Value<'_>, datatype: u32, depth: usize) -> Result<String, Place> {
+        Ok(match value {
+            Value::Plain(value) => plain(value, datatype),
+            Value::Bytes(bytes) => array(bytes, datatype).unwrap_or_else(|| hex(bytes)),
+            Value::DataSet(set) => data_set(set)?,
+            Value::Template(template) => self.template(template, depth)?,
+            Value::Extension => "extension".to_owned(),
+        })
     }
 
-    /// The library looks no deeper than a hundred messages in each other.
-    fn template(&self, template: &wire::Template) -> String {
-        let members = template.metrics.iter().map(|metric| {
-            let metric = self.metric(metric);
-            let name = metric.name.unwrap_or_else(|| alias(metric.alias));
-            format!("{}: {}", string(&name), metric.value)
-        });
-        let parameters = template.parameters.iter().map(|parameter| {
-            let value = property_value(parameter.value.as_ref(), parameter.datatype);
-            format!("{} = {value}", parameter.name.as_deref().unwrap_or_default())
-        });
-        let all: Vec<String> = parameters.chain(members).take(METRICS_SHOWN).collect();
-        format!("{} {{ {} }}", template.reference.as_deref().unwrap_or_default(), all.join(", "))
-            .trim_start()
-            .to_owned()
+    fn template(&self, template: &[u8], depth: usize) -> Result<String, Place> {
+        if depth > TEMPLATES_DEPTH_MAX {
+            return Err("");
+        }
+        let (mut parameters, mut members, mut reference) = (Vec::new(), Vec::new(), "");
+        each(template, &[], &mut |number, field| {
+            match number {
+                2 => {
+                    let metric = wire_metric(field.bytes()?)?;
+                    let name =
+                        self.name(&metric).map_or_else(|| alias(metric.alias), str::to_owned);
+                    let value = match metric.value {
+                        Some(value) if !metric.is_null => {
+                            self.value(value, self.datatype(&metric), depth.saturating_add(1))?
+                        }
+                        _ => "null".to_owned(),
+                    };
+                    members.push(format!("{}: {value}", string(&name)));
+                }
+                3 => {
+                    let (name, value) = property(field.bytes()?, true, depth)?;
+                    parameters.push(format!("{name} = {value}"));
+                }
+                4 => reference = field.text()?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        let all: Vec<String> = parameters.into_iter().chain(members).take(METRICS_SHOWN).collect();
+        Ok(format!("{reference} {{ {} }}", all.join(", ")).trim_start().to_owned())
+    }
+
+    /// Adds a metric to an object.
+    fn add(&self, metric: &[u8], object: &mut Object, depth: usize) -> Result<(), Place> {
+        let metric = wire_metric(metric)?;
+        let name = self.name(&metric).map(str::to_owned);
+        let name = name.or_else(|| Some(alias(Some(metric.alias?))));
+        let Some(name) = name.filter(|_| !metric.is_historical) else { return Ok(()) };
+        let datatype = self.datatype(&metric);
+        let value = match metric.value {
+            None => "null".to_owned(),
+            _ if metric.is_null => "null".to_owned(),
+            Some(Value::Plain(Plain::Text(text))) => string(text),
+            Some(Value::Template(template)) => {
+                if depth > TEMPLATES_DEPTH_MAX {
+                    return Err("");
+                }
+                let mut inner = Object::default();
+                each(template, &[], &mut |number, field| match number {
+                    2 => self.add(field.bytes()?, &mut inner, depth.saturating_add(1)),
+                    _ => Ok(()),
+                })?;
+                inner.text()
+            }
+            Some(Value::Plain(value)) => as_it_is(plain(value, datatype)),
+            Some(Value::Bytes(bytes)) => {
+                as_it_is(array(bytes, datatype).unwrap_or_else(|| hex(bytes)))
+            }
+            // What is in a table has no names that could be looked for.
+            Some(Value::DataSet(_) | Value::Extension) => string("…"),
+        };
+        object.set(name, value);
+        Ok(())
     }
 }
+
+/// What is written for people, where that is JSON, and else as text.
+fn as_it_is(shown: String) -> String {
+    if json::check(&shown).is_ok() { shown } else { string(&shown) }
+}
+
+/// Templates that may stand in templates.
+const TEMPLATES_DEPTH_MAX: usize = DECODED_DEPTH_MAX / 2;
 
 /// A number in place of a name.
 pub fn alias(alias: Option<u64>) -> String {
@@ -222,42 +388,57 @@ const DATATYPES: &[&str] = &[
     "DateTimeArray",
 ];
 
+/// Data types by their numbers. The array of a type is so many further on.
+const INT8: u32 = 1;
+const INT16: u32 = 2;
+const INT32: u32 = 3;
+const INT64: u32 = 4;
+const FLOAT: u32 = 9;
+const DOUBLE: u32 = 10;
+const BOOLEAN: u32 = 11;
+const STRING: u32 = 12;
+const DATE_TIME: u32 = 13;
+const TO_ARRAY: u32 = 21;
+
 /// An integer, which stands on the wire without its sign.
 fn integer(value: u64, datatype: u32) -> String {
-    match DATATYPES.get(datatype as usize) {
-        Some(&"Int8") => (value as i8).to_string(),
-        Some(&"Int16") => (value as i16).to_string(),
-        Some(&"Int32") => (value as i32).to_string(),
-        Some(&"Int64") => (value as i64).to_string(),
-        Some(&"Boolean") => (value != 0).to_string(),
-        Some(&"DateTime") => export::time(value as f64),
+    match datatype {
+        INT8 => (value as i8).to_string(),
+        INT16 => (value as i16).to_string(),
+        INT32 => (value as i32).to_string(),
+        INT64 => (value as i64).to_string(),
+        BOOLEAN => (value != 0).to_string(),
+        DATE_TIME => export::time(value as f64),
         _ => value.to_string(),
     }
 }
 
-/// The values of an array type, which are packed into bytes with the lowest byte first.
+/// The values of an array type, which are packed into bytes with the lowest byte first. None where the last one
+/// is not whole, or it is no array.
 fn array(bytes: &[u8], datatype: u32) -> Option<String> {
-    /// None where the last one is not whole.
-    fn each<const N: usize>(bytes: &[u8], write: fn([u8; N]) -> String) -> Option<Vec<String>> {
-        let (values, rest) = bytes.as_chunks::<N>();
-        rest.is_empty().then(|| values.iter().map(|value| write(*value)).collect())
-    }
-    let values = match *DATATYPES.get(datatype as usize)? {
-        "Int8Array" => each(bytes, |b| i8::from_le_bytes(b).to_string()),
-        "Int16Array" => each(bytes, |b| i16::from_le_bytes(b).to_string()),
-        "Int32Array" => each(bytes, |b| i32::from_le_bytes(b).to_string()),
-        "Int64Array" => each(bytes, |b| i64::from_le_bytes(b).to_string()),
-        "UInt8Array" => each(bytes, |b| u8::from_le_bytes(b).to_string()),
-        "UInt16Array" => each(bytes, |b| u16::from_le_bytes(b).to_string()),
-        "UInt32Array" => each(bytes, |b| u32::from_le_bytes(b).to_string()),
-        "UInt64Array" => each(bytes, |b| u64::from_le_bytes(b).to_string()),
-        "FloatArray" => each(bytes, |b| single(f32::from_le_bytes(b))),
-        "DoubleArray" => each(bytes, |b| float(f64::from_le_bytes(b))),
-        "DateTimeArray" => each(bytes, |b| export::time(i64::from_le_bytes(b) as f64)),
-        "BooleanArray" => booleans(bytes),
-        "StringArray" => strings(bytes),
-        _ => None,
-    }?;
+    let datatype = datatype.checked_sub(TO_ARRAY)?;
+    let values = match datatype {
+        BOOLEAN => booleans(bytes)?,
+        STRING => strings(bytes)?,
+        INT8..=DATE_TIME => {
+            // 8, 16, 32 and 64 bits, with and without a sign.
+            let width = match datatype {
+                FLOAT => 4,
+                DOUBLE | DATE_TIME => 8,
+                integer => 1usize << ((integer - INT8) % 4),
+            };
+            let value = |bytes: &[u8]| {
+                let value = bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
+                match datatype {
+                    FLOAT => single(f32::from_bits(value as u32)),
+                    DOUBLE => float(f64::from_bits(value)),
+                    _ => integer(value, datatype),
+                }
+            };
+            bytes.len().is_multiple_of(width).then(|| bytes.chunks(width).map(value).collect())?
+        }
+        _ => return None,
+    };
     Some(format!("[{}]", values.join(", ")))
 }
 
@@ -279,86 +460,254 @@ fn strings(bytes: &[u8]) -> Option<Vec<String>> {
     Some(text.strip_suffix('\0')?.split('\0').map(string).collect())
 }
 
-fn element(value: &wire::Plain, datatype: u32) -> String {
+fn plain(value: Plain<'_>, datatype: u32) -> String {
     match value {
-        wire::Plain::Int(value) => integer(u64::from(*value), datatype),
-        wire::Plain::Long(value) => integer(*value, datatype),
-        wire::Plain::Float(value) => single(*value),
-        wire::Plain::Double(value) => float(*value),
-        wire::Plain::Boolean(value) => value.to_string(),
-        wire::Plain::String(text) => string(text),
+        // Whether it has a sign is not known.
+        Plain::Int(value) | Plain::Long(value) if datatype == 0 => format!("{value} ?"),
+        Plain::Int(value) | Plain::Long(value) => integer(value, datatype),
+        Plain::Float(value) => single(value),
+        Plain::Double(value) => float(value),
+        Plain::Boolean(value) => value.to_string(),
+        Plain::Text(text) => text.to_owned(),
     }
 }
 
 /// A table, row by row.
-fn data_set(set: &wire::DataSet) -> String {
-    let rows = set.rows.iter().take(METRICS_SHOWN).map(|row| {
-        let values = row.elements.iter().enumerate().map(|(column, cell)| {
-            let datatype = set.types.get(column).copied().unwrap_or(0);
-            cell.value.as_ref().map_or("null".to_owned(), |value| element(value, datatype))
-        });
-        format!("[{}]", values.collect::<Vec<_>>().join(", "))
-    });
-    let rows: Vec<String> = rows.collect();
-    let columns: Vec<String> = set.columns.iter().map(|name| string(name)).collect();
-    format!("[{}] [{}]", columns.join(", "), rows.join(", "))
+fn data_set(set: &[u8]) -> Result<String, Place> {
+    let (mut columns, mut types, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+    each(set, &[], &mut |number, field| {
+        match (number, field) {
+            (2, _) => columns.push(string(field.text()?)),
+            (3, Field::Bytes(packed)) => types.extend(integers(packed)?),
+            (3, _) => types.push(field.integer()? as u32),
+            (4, _) => rows.push(field.bytes()?),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    let mut shown = Vec::new();
+    for row in rows.into_iter().take(METRICS_SHOWN) {
+        let mut cells = Vec::new();
+        each(row, &[], &mut |number, field| {
+            if number != 1 {
+                return Ok(());
+            }
+            let datatype = types.get(cells.len()).copied().unwrap_or(0);
+            let mut value = None;
+            each(field.bytes()?, &[], &mut |number, field| {
+                value = plain_field(number, field, 1)?.or(value);
+                Ok(())
+            })?;
+            cells.push(match value {
+                None => "null".to_owned(),
+                Some(Plain::Text(text)) => string(text),
+                Some(value) => plain(value, datatype),
+            });
+            Ok(())
+        })?;
+        shown.push(format!("[{}]", cells.join(", ")));
+    }
+    Ok(format!("[{}] [{}]", columns.join(", "), shown.join(", ")))
 }
 
-fn properties(metric: &wire::Metric) -> Vec<(String, String)> {
+/// Integers one after the other, as newer programs write a list of them.
+fn integers(packed: &[u8]) -> Result<Vec<u32>, Place> {
+    let mut values = Vec::new();
+    for integer in packed.split_inclusive(|byte| *byte < 0x80) {
+        // Each as a field, of which there is one.
+        let field = [b"\x08", integer].concat();
+        each(&field, &[], &mut |_, field| {
+            values.push(field.integer()? as u32);
+            Ok(())
+        })?;
+    }
+    Ok(values)
+}
+
+fn properties(metric: &WireMetric<'_>) -> Result<Vec<(String, String)>, Place> {
     let mut known = Vec::new();
-    if metric.is_transient == Some(true) {
+    if metric.is_transient {
         known.push(("transient".to_owned(), "true".to_owned()));
     }
-    if let Some(meta) = &metric.metadata {
-        let texts = [
-            ("content_type", &meta.content_type),
-            ("file_name", &meta.file_name),
-            ("file_type", &meta.file_type),
-            ("md5", &meta.md5),
-            ("description", &meta.description),
-        ];
-        let texts = texts.into_iter().filter_map(|(name, text)| Some((name, text.clone()?)));
-        known.extend(texts.map(|(name, text)| (name.to_owned(), text)));
-        known.extend(meta.size.map(|size| ("size".to_owned(), size.to_string())));
-    }
-    if let Some(set) = &metric.properties {
-        known.extend(property_set(set));
-    }
+    let mut size = None;
+    each(metric.metadata, &[], &mut |number, field| {
+        let name = match number {
+            2 => "content_type",
+            3 => {
+                size = Some(field.integer()?);
+                return Ok(());
+            }
+            5 => "file_name",
+            6 => "file_type",
+            7 => "md5",
+            8 => "description",
+            _ => return Ok(()),
+        };
+        known.push((name.to_owned(), field.text()?.to_owned()));
+        Ok(())
+    })?;
+    known.extend(size.map(|size| ("size".to_owned(), size.to_string())));
+    known.extend(property_set(metric.properties, 0)?);
     known.truncate(METRICS_SHOWN);
-    known
+    Ok(known)
 }
 
-fn property_set(set: &wire::PropertySet) -> impl Iterator<Item = (String, String)> {
-    set.keys.iter().zip(&set.values).map(|(key, property)| {
-        (key.clone(), property_value(property.value.as_ref(), property.datatype))
-    })
-}
-
-fn property_value(value: Option<&wire::Property>, datatype: Option<u32>) -> String {
-    let datatype = datatype.unwrap_or(0);
-    match value {
-        Some(wire::Property::Set(set)) => members(set),
-        Some(wire::Property::Sets(list)) => {
-            let sets: Vec<String> = list.sets.iter().map(members).collect();
-            format!("[{}]", sets.join(", "))
-        }
-        Some(wire::Property::Int(value)) => integer(u64::from(*value), datatype),
-        Some(wire::Property::Long(value)) => integer(*value, datatype),
-        Some(wire::Property::Float(value)) => single(*value),
-        Some(wire::Property::Double(value)) => float(*value),
-        Some(wire::Property::Boolean(value)) => value.to_string(),
-        Some(wire::Property::String(text)) => text.clone(),
-        None => "null".to_owned(),
+fn property_set(set: &[u8], depth: usize) -> Result<Vec<(String, String)>, Place> {
+    if depth > TEMPLATES_DEPTH_MAX {
+        return Err("");
     }
+    let (mut keys, mut values) = (Vec::new(), Vec::new());
+    each(set, &[], &mut |number, field| {
+        match number {
+            1 => keys.push(field.text()?.to_owned()),
+            2 => values.push(property(field.bytes()?, false, depth)?.1),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(keys.into_iter().zip(values).collect())
 }
 
-fn members(set: &wire::PropertySet) -> String {
+/// The value of a property, or of a parameter with its name.
+fn property(message: &[u8], is_parameter: bool, depth: usize) -> Result<(String, String), Place> {
+    let (mut name, mut datatype, mut value, mut set) = (String::new(), 0, None, None);
+    each(message, &[], &mut |number, field| {
+        match number {
+            1 if is_parameter => name = field.text()?.to_owned(),
+            1 => datatype = field.integer()? as u32,
+            2 if is_parameter => datatype = field.integer()? as u32,
+            9 => set = Some(members(field.bytes()?, depth)?),
+            10 => {
+                let mut sets = Vec::new();
+                each(field.bytes()?, &[], &mut |number, field| {
+                    if number == 1 {
+                        sets.push(members(field.bytes()?, depth)?);
+                    }
+                    Ok(())
+                })?;
+                set = Some(format!("[{}]", sets.join(", ")));
+            }
+            _ => value = plain_field(number, field, 3)?.or(value),
+        }
+        Ok(())
+    })?;
+    let value = value.map(|value| plain(value, datatype));
+    Ok((name, set.or(value).unwrap_or_else(|| "null".to_owned())))
+}
+
+fn members(set: &[u8], depth: usize) -> Result<String, Place> {
+    let members = property_set(set, depth.saturating_add(1))?;
     let members: Vec<String> =
-        property_set(set).map(|(key, value)| format!("{}: {value}", string(&key))).collect();
-    format!("{{ {} }}", members.join(", "))
+        members.into_iter().map(|(key, value)| format!("{}: {value}", string(&key))).collect();
+    Ok(format!("{{ {} }}", members.join(", ")))
 }
 
-/// The messages as they are on the wire.
+/// A metric as it is on the wire.
+#[derive(Default)]
+struct WireMetric<'a> {
+    /// Not an empty one, which some write where a number stands for it.
+    name: Option<&'a str>,
+    alias: Option<u64>,
+    timestamp: Option<u64>,
+    datatype: Option<u32>,
+    is_historical: bool,
+    is_transient: bool,
+    is_null: bool,
+    metadata: &'a [u8],
+    properties: &'a [u8],
+    value: Option<Value<'a>>,
+}
+
+/// What a metric can be.
+#[derive(Clone, Copy)]
+enum Value<'a> {
+    Plain(Plain<'a>),
+    Bytes(&'a [u8]),
+    DataSet(&'a [u8]),
+    Template(&'a [u8]),
+    /// What the specification leaves to others.
+    Extension,
+}
+
+/// What an element of a table, or a property, can be, too.
+#[derive(Clone, Copy)]
+enum Plain<'a> {
+    Int(u64),
+    Long(u64),
+    Float(f32),
+    Double(f64),
+    Boolean(bool),
+    Text(&'a str),
+}
+
+fn wire_metric(message: &[u8]) -> Result<WireMetric<'_>, Place> {
+    let mut metric = WireMetric::default();
+    each(message, METRIC, &mut |number, field| {
+        match number {
+            1 => metric.name = Some(field.text()?).filter(|name| !name.is_empty()),
+            2 => metric.alias = Some(field.integer()?),
+            3 => metric.timestamp = Some(field.integer()?),
+            4 => metric.datatype = Some(field.integer()? as u32),
+            5 => metric.is_historical = field.is_true()?,
+            6 => metric.is_transient = field.is_true()?,
+            7 => metric.is_null = field.is_true()?,
+            8 => metric.metadata = field.bytes()?,
+            9 => metric.properties = field.bytes()?,
+            16 => metric.value = Some(Value::Bytes(field.bytes()?)),
+            17 => metric.value = Some(Value::DataSet(field.bytes()?)),
+            18 => metric.value = Some(Value::Template(field.bytes()?)),
+            19 => {
+                each(field.bytes()?, &[], &mut |_, _| Ok(()))?;
+                metric.value = Some(Value::Extension);
+            }
+            _ => metric.value = plain_field(number, field, 10)?.map(Value::Plain).or(metric.value),
+        }
+        Ok(())
+    })?;
+    Ok(metric)
+}
+
+/// The six fields of a plain value, of which the first has this number.
+fn plain_field(number: u64, field: Field<'_>, first: u64) -> Result<Option<Plain<'_>>, Place> {
+    Ok(Some(match number.checked_sub(first) {
+        Some(0) => Plain::Int(field.integer()? & u64::from(u32::MAX)),
+        Some(1) => Plain::Long(field.integer()?),
+        Some(2) => Plain::Float(field.single()?),
+        Some(3) => Plain::Double(field.double()?),
+        Some(4) => Plain::Boolean(field.is_true()?),
+        Some(5) => Plain::Text(field.text()?),
+        _ => return Ok(None),
+    }))
+}
+
+/// The fields by their numbers, as the specification calls them.
+const PAYLOAD: &[Place] =
+    &["", "Payload.timestamp", "Payload.metrics", "Payload.seq", "Payload.uuid", "Payload.body"];
+const METRIC: &[Place] = &[
+    "",
+    "Metric.name",
+    "Metric.alias",
+    "Metric.timestamp",
+    "Metric.datatype",
+    "Metric.is_historical",
+    "Metric.is_transient",
+    "Metric.is_null",
+    "Metric.metadata",
+    "Metric.properties",
+    "Metric.int_value",
+    "Metric.long_value",
+    "Metric.float_value",
+    "Metric.double_value",
+    "Metric.boolean_value",
+    "Metric.string_value",
+    "Metric.bytes_value",
+    "Metric.dataset_value",
+    "Metric.template_value",
+    "Metric.extension_value",
+];
+
+/// The messages as another implementation writes them.
+#[cfg(test)]
 mod wire {
     use prost::{Message, Oneof};
 
@@ -551,14 +900,16 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
+    use prost::Message;
+
     use super::*;
 
     #[test]
     fn what_is_none_names_the_field_where_it_ends() {
         for (payload, field) in [
             (&b"\x08"[..], "Payload.timestamp"),
-            (b"\x12\x03\x0a\x01\xff", "Metric.name, Payload.metrics"),
-            (b"\x0f", ""),
+            (b"\x12\x03\x0a\x01\xff", "Metric.name"),
+            (b"\x0f", "Payload.timestamp"),
             (b"", ""),
         ] {
             assert_eq!(decode(payload, &[]).unwrap_err(), field, "{payload:02x?}");
@@ -658,6 +1009,7 @@ mod tests {
             (32, bytes(b"\xff\xff\xff\xff\xa0"), "h'ffffffffa0'"),
             (33, bytes(b"a\0b\0"), "[\"a\", \"b\"]"),
             (99, wire::Value::Int(7), "7"),
+            (0, wire::Value::Int(7), "7 ?"),
         ] {
             let shown = decode(&encoded(vec![named("m", 1, datatype, value)]), b"").unwrap();
             assert_eq!(shown.metrics[0].value, text, "type {datatype}");
@@ -696,6 +1048,40 @@ mod tests {
         assert_eq!(shown.metrics[0].value, "[\"a\", \"b\"] [[-1, \"x\"]]");
         assert_eq!(shown.metrics[0].properties, [("engUnit".to_owned(), "°C".to_owned())]);
         assert_eq!(shown.metrics[1].value, "Motor { \"speed\": 0.5 }");
+    }
+
+    /// What we take for Sparkplug, others read too, and they find as many metrics of the same names.
+    #[test]
+    fn a_second_opinion() {
+        let good = encoded(vec![
+            named("level", 1, 3, wire::Value::Int(u32::MAX)),
+            named("speed", 3, 10, wire::Value::Double(0.5)),
+            named("on", 3, 11, wire::Value::Boolean(true)),
+            named("raw", 4, 22, wire::Value::Bytes(vec![1, 2])),
+        ]);
+        let seed = 0x5eed_0005_u64;
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut read = 0;
+        for round in 0..20_000 {
+            let mut payload = good.clone();
+            for _ in 0..random.usize(1..4) {
+                let at = random.usize(..payload.len());
+                payload.splice(at..=at, std::iter::once(random.u8(..)));
+            }
+            payload.truncate(random.usize(..payload.len() * 2));
+            let Ok(ours) = decode(&payload, b"") else { continue };
+            let theirs = wire::Payload::decode(payload.as_slice());
+            let why = format!("seed {seed:#x} round {round}: {payload:02x?}");
+            let theirs = theirs.unwrap_or_else(|error| panic!("{error}, {why}"));
+            let count = theirs.metrics.len();
+            assert_eq!(
+                (ours.timestamp_ms, ours.seq, ours.count),
+                (theirs.timestamp, theirs.seq, count),
+                "{why}"
+            );
+            read += 1;
+        }
+        assert!(read > 1_000, "{read}");
     }
 
     #[test]

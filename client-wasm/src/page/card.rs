@@ -137,7 +137,7 @@ fn nothing_yet() -> Html {
     html! { <p class="card-value"><span data-role="value"></span></p> }
 }
 
-/// What a value is, as what it is; the lines are those of numbers inside JSON.
+/// What a value is, as what it is; the lines are those of numbers inside a payload.
 pub(super) fn value(value: &Value, name: &str, line: Option<&Rc<Line>>, texts: &Texts) -> Html {
     match value {
         Value::Empty => html! {
@@ -235,7 +235,7 @@ fn explained(course: &Course, texts: &Texts) -> Option<String> {
     (!low.is_empty()).then(|| fill(texts.line_explained, &[low, high, mean]))
 }
 
-/// The line of a number inside JSON.
+/// The line of a number inside a payload.
 fn member_line(line: Option<&Rc<Line>>, path: &str, texts: &Texts) -> Html {
     let course = line.and_then(|line| line.course_at(Some(path)));
     let Some(course) = course else { return Html::default() };

@@ -504,7 +504,7 @@ fn properties(message: &MessageInFull, texts: &RoomsTexts) -> Html {
     }
 }
 
-/// The chart of the topic's number, or of one of those in its JSON.
+/// The chart of the topic's number, or of one of those inside its payload.
 #[component]
 fn Numbers(props: &PartProps) -> Html {
     let texts = use_texts();

@@ -27,7 +27,7 @@ const GROUND: u32 = BOTTOM + BOTTOM / 10;
 #[derive(Properties)]
 pub(super) struct SparklineProps {
     pub(super) line: Option<Rc<Line>>,
-    /// Where in a JSON payload its numbers are; none where they are the payload.
+    /// Where inside a payload its numbers are; none where they are the payload.
     #[prop_or_default]
     pub(super) path: Option<String>,
 }
@@ -57,7 +57,7 @@ pub(super) fn Sparkline(props: &SparklineProps) -> Html {
 }
 
 impl Line {
-    /// The course of the numbers at this place of a JSON payload, or of the payload itself.
+    /// The course of the numbers at this place inside a payload, or of the payload itself.
     pub(super) fn course_at(&self, path: Option<&str>) -> Option<&Course> {
         let Some(path) = path else { return Some(&self.course) };
         self.members.iter().find(|(known, _)| known == path).map(|(_, course)| course)

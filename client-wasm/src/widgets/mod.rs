@@ -225,7 +225,7 @@ pub struct Place {
 pub struct Shown {
     /// Its topic.
     pub topic: String,
-    /// Where in the topic's JSON; empty for the whole payload.
+    /// Where inside the topic's payload; empty for the whole payload.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub path: String,
     /// What it is called; as the topic says where it is empty.
