@@ -281,6 +281,21 @@ fn a_payload_is_shown_as_what_it_is() {
 }
 
 #[test]
+fn the_command_that_an_empty_page_shows_works_as_it_stands() {
+    let broker = Broker::start();
+    let browser = Browser::at(&broker, "#/");
+    let command = "document.querySelector('.command')?.innerText.includes(' -p ') \
+                   && document.querySelector('.command').innerText.trim()";
+    let command = browser.wait_for("the command", command, &[]);
+    let mut words = command.as_str().expect("text").split_whitespace();
+    let program = words.next().expect("a program");
+    let mut run = std::process::Command::new(program);
+    Program::start(program, run.args(words)).wait_success();
+    let page = Page { browser };
+    page.wait_for_value("home/kitchen/temperature", "21.5");
+}
+
+#[test]
 fn a_board_that_somebody_has_scrolled_stays_where_it_is() {
     let broker = Broker::start();
     for n in 10..40 {

@@ -49,6 +49,15 @@ fn the_root_is_the_dashboard() {
     }
 }
 
+/// For a command that works as it is typed.
+#[test]
+fn the_page_is_told_where_mqtt_is_spoken_without_tls() {
+    let broker = Broker::start();
+    let told = get(&broker, "/mqtt-port", &[]);
+    assert_eq!((told.status, told.header("cache-control")), (200, Some("no-store")));
+    assert_eq!(String::from_utf8_lossy(&told.body), format!("{}\n", broker.ports.mqtt));
+}
+
 #[test]
 fn every_file_that_the_page_names_is_there_with_its_content_type() {
     let broker = Broker::start();

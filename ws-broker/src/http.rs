@@ -12,6 +12,7 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
 use crate::assets::{self, Asset};
+use crate::config::{Address, Protocol};
 use crate::folder::{self, Found};
 use crate::log::WEBSOCKETS;
 use crate::metrics;
@@ -23,6 +24,9 @@ use crate::worker::{Handshake, Transport, Worker};
 
 /// Where nothing but a WebSocket is to be found. It may be opened at any other path, too.
 const WEBSOCKET_PATH: &str = "/mqtt";
+
+/// Where the dashboard asks for the port of MQTT over TCP, for a command that works as it is typed.
+const PORT_PATH: &str = "/mqtt-port";
 
 /// The subprotocols of MQTT (MQTT 5.0 §6.0), the second being that of MQTT 3.1.
 const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
@@ -100,8 +104,31 @@ impl Site {
         }
         match &listener.http_dir {
             Some(folder) => send_file(folder.clone(), request.uri().path().to_owned()).await,
+            None if request.uri().path() == PORT_PATH => {
+                let port = self.plain_port().map(|port| format!("{port}\n"));
+                let mut answer = say(StatusCode::OK, &port.unwrap_or_default());
+                let fresh = HeaderValue::from_static("no-store");
+                answer.headers_mut().insert(header::CACHE_CONTROL, fresh);
+                answer
+            }
             None => send_dashboard(request),
         }
+    }
+
+    /// Where whoever asks can speak MQTT over TCP without TLS, if anywhere.
+    fn plain_port(&self) -> Option<u16> {
+        let listeners = self.settings.config.listeners.iter();
+        let mut plain = listeners.filter(|listener| {
+            let is_plain = listener.protocol == Protocol::Mqtt && listener.tls.is_none();
+            is_plain && listener.proxy_protocol.is_none()
+        });
+        plain.find_map(|listener| match &listener.address {
+            Address::Loopback(port) => self.is_local.then_some(*port),
+            Address::Tcp { host: None, port, .. } => Some(*port),
+            // What is reached under another name may be another machine.
+            Address::Tcp { port, .. } => self.is_local.then_some(*port),
+            Address::Unix(_) => None,
+        })
     }
 
     /// The origin of a page that may not open a WebSocket here.
@@ -301,6 +328,7 @@ mod tests {
             ("POST", "/", 405),
             ("GET", "/no-such-file", 404),
             ("GET", "/mqtt", 426),
+            ("GET", "/mqtt-port", 200),
         ] {
             assert_eq!(answer(&request(method, path, &[])).status(), want, "{method} {path}");
         }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use gloo_events::EventListener;
 use gloo_timers::callback::Timeout;
 use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use yew::prelude::*;
 
 use super::bdi;
@@ -329,17 +330,63 @@ fn empty(props: &BoardProps, connection: &Connection, asks_nothing: bool, texts:
     if asks_nothing {
         return unsubscribed(&props.link, texts);
     }
-    let name = props.host.split(':').next().unwrap_or_default();
     html! {
         <div class="empty">
             <h3>{ texts.empty_heading }</h3>
             <p>{ texts.empty_advice }</p>
-            <pre class="command" tabindex="0"><code>
-                { format!("mosquitto_pub -h {name} -t home/kitchen/temperature -m 21.5") }
-            </code></pre>
+            <Example host={props.host.clone()} />
             <p><a href={Route::Publish(None).href()}>{ texts.empty_form }</a></p>
         </div>
     }
+}
+
+#[derive(PartialEq, Properties)]
+struct ExampleProps {
+    host: AttrValue,
+}
+
+/// A command that publishes something. The port is the usual one of MQTT, unless the broker that serves this page
+/// says that it has another.
+#[component]
+fn Example(props: &ExampleProps) -> Html {
+    let port = use_state(String::new);
+    {
+        let port = port.clone();
+        use_effect_with(props.host.clone(), move |host| {
+            let host = host.clone();
+            spawn_local(async move {
+                port.set(
+                    told_port(&host).await.map(|port| format!(" -p {port}")).unwrap_or_default(),
+                );
+            });
+        });
+    }
+    // The name alone: an address of IPv6 has colons of its own, and stands in brackets before a port.
+    let name = match props.host.strip_prefix('[') {
+        Some(address) => address.split(']').next(),
+        None => props.host.split(':').next(),
+    };
+    let name = name.unwrap_or_default();
+    html! {
+        <pre class="command" tabindex="0"><code>
+            { format!("mosquitto_pub -h {name}{} -t home/kitchen/temperature -m 21.5", *port) }
+        </code></pre>
+    }
+}
+
+/// The port of MQTT over TCP, where that is another one than usual and the broker serves this page.
+async fn told_port(host: &str) -> Option<u16> {
+    const USUAL: u16 = 1883;
+    let window = web_sys::window()?;
+    if window.location().host().ok()? != host {
+        return None;
+    }
+    // Of another server that serves this page nothing is known.
+    let response = JsFuture::from(window.fetch_with_str("./mqtt-port")).await.ok()?;
+    let response: web_sys::Response = response.dyn_into().ok()?;
+    let text = JsFuture::from(response.text().ok().filter(|_| response.ok())?).await.ok()?;
+    let port: u16 = text.as_string()?.trim().parse().ok()?;
+    (port != USUAL).then_some(port)
 }
 
 /// Whether the broker is there and nothing was asked of it.
