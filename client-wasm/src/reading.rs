@@ -1,6 +1,6 @@
 //! What a payload says, as the text in which values are looked for: text and JSON as they came, the forms of
-//! [`decode`](crate::decode) as the JSON that says the same. So whatever the page knows of a value inside JSON
-//! it knows of one inside them.
+//! [`decode`] as the JSON that says the same. So whatever the page knows of a value inside JSON it knows of one
+//! inside them.
 
 use std::borrow::Cow;
 
