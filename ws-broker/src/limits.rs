@@ -151,8 +151,8 @@ pub(crate) const ROUND_PACKET_BYTES_MAX: usize = 2 * 1024;
 pub(crate) const ROUND_BYTES_MAX: usize = 64 * 1024;
 
 /// Messages up to this size that must be kept are copied out of the read buffer they came in, which
-/// would otherwise stay in memory as a whole.
-pub(crate) const COMPACT_MAX: usize = 16 * 1024;
+/// would otherwise stay in memory as a whole. Larger ones are alone in their memory.
+pub(crate) const COMPACT_MAX: usize = READ_CHUNK;
 
 /// How long a bridge may take to open a connection to another broker.
 pub(crate) const BRIDGE_OPEN_TIMEOUT: Duration = Duration::from_secs(10);

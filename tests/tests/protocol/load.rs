@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use codec::{Packet, Publish};
+use codec::{Packet, Property, Publish};
 use tests::Broker;
 
 use crate::client::*;
@@ -110,6 +110,53 @@ fn qos_1_and_2_arrive_complete_and_in_order() {
             }
         });
     }
+}
+
+/// What waits for a reader that does not read is kept, and not all that was read together with it.
+#[test]
+fn what_waits_keeps_nothing_else_in_memory() {
+    const COUNT: u32 = 1500;
+    const PAYLOAD: usize = 5000;
+    /// Several times what may wait, and a third of what was sent together with it.
+    const GROWTH_KIB_MAX: u64 = 30 * 1024;
+    let broker = Broker::start_on(tests::broker::Ports::free(), &[]);
+    let mut stuck = Client::clean(&broker, V311, "stuck");
+    stuck.subscribe_qos("waits", AtMostOnce);
+    let mut publisher = Client::clean(&broker, V311, "publisher");
+    let mut bytes = BytesMut::new();
+    for topic in std::iter::once("waits").chain(std::iter::repeat_n("other", 15)) {
+        let message = publish(topic, vec![0; PAYLOAD], AtMostOnce, 1);
+        Packet::Publish(message).encode(V311, &mut bytes).unwrap();
+    }
+    let before_kib = broker.resident_kib();
+    for _ in 0..COUNT {
+        publisher.send_bytes(&bytes);
+    }
+    // Once this is acknowledged all is done.
+    publisher.publish("done", "");
+    let growth_kib = broker.resident_kib().saturating_sub(before_kib);
+    assert!(growth_kib < GROWTH_KIB_MAX, "{growth_kib} KiB");
+}
+
+/// The same for what is retained, with its properties.
+#[test]
+fn a_retained_message_keeps_nothing_else_in_memory() {
+    const COUNT: u32 = 800;
+    /// Of what was sent together with them, a third.
+    const GROWTH_KIB_MAX: u64 = 20 * 1024;
+    let broker = Broker::start_on(tests::broker::Ports::free(), &[]);
+    let mut publisher = Client::clean(&broker, V5, "publisher");
+    let others = publish("other", vec![0; 1000], AtMostOnce, 1);
+    let before_kib = broker.resident_kib();
+    for number in 0..COUNT {
+        let mut message = retained(&format!("kept/{number}"), "21.5", AtMostOnce);
+        message.properties = properties([Property::UserProperty(text("unit"), text("°C"))]);
+        let packets = std::iter::once(message).chain(std::iter::repeat_n(others.clone(), 70));
+        publisher.send_all(packets.map(Packet::Publish));
+    }
+    publisher.publish("done", "");
+    let growth_kib = broker.resident_kib().saturating_sub(before_kib);
+    assert!(growth_kib < GROWTH_KIB_MAX, "{growth_kib} KiB");
 }
 
 /// A subscriber that never reads costs nobody else anything: others get all, the publisher is not

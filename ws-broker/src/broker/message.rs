@@ -89,14 +89,14 @@ impl Message {
         self.stored_at.store(place.to_bits(), Ordering::Relaxed);
     }
 
-    /// The message as it is kept: a small one is copied out of the read buffer that it is a slice
-    /// of, so that it does not keep the whole buffer in memory.
+    /// The message as it is kept: what is a slice of the read buffer it came in is copied, so that it does not
+    /// keep the whole buffer in memory. Only a large payload is alone in its memory.
     pub(crate) fn keep(&self) -> Arc<Self> {
         let (topic, payload) = self.compact();
         Arc::new(Self {
             topic,
             payload,
-            properties: self.properties.clone(),
+            properties: self.properties.detached(),
             qos: self.qos,
             retain: self.retain,
             expires_at: self.expires_at,

@@ -287,6 +287,14 @@ impl State {
             count(&self.counters.dropped_slow_reader, 1);
             return;
         }
+        let kept;
+        let message = if link.flushing && message.payload.len() >= SHARED_PAYLOAD_MIN {
+            // It will wait, and must not keep all in memory that was read together with it.
+            kept = routed.keep();
+            &*kept
+        } else {
+            message
+        };
         let frame = Frame { message, qos, retain, dup: false, packet_id: None, ids: &granted.ids };
         let is_renamed = link.crossing.is_some() || link.mount.is_some();
         let is_common = link.aliases_out.is_none() && !is_renamed;
