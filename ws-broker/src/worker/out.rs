@@ -33,10 +33,19 @@ impl OutBuffer {
         self.pieces.is_empty() && self.tail.is_empty()
     }
 
-    /// Where the next packet is appended.
-    pub(crate) fn tail(&mut self, spare: &mut SpareBuffers) -> &mut BytesMut {
+    /// Where the next packet is appended, which has about so many bytes.
+    ///
+    /// Where much waits it is in pieces, of which each is freed once it is written. One buffer for all of it would
+    /// keep what was written for as long as more follows, and be copied again and again as it grows.
+    pub(crate) fn tail(&mut self, packet_len: usize, spare: &mut SpareBuffers) -> &mut BytesMut {
         if self.tail.capacity() == 0 {
             self.tail = spare.take();
+        } else if self.tail.len().saturating_add(packet_len) > SPARE_BUFFER_BYTES_MAX
+            && !self.tail.is_empty()
+        {
+            let next = BytesMut::with_capacity(SPARE_BUFFER_BYTES_MAX);
+            let full = std::mem::replace(&mut self.tail, next);
+            self.push_piece(full.freeze());
         }
         self.packets = self.packets.saturating_add(1);
         &mut self.tail
@@ -44,7 +53,7 @@ impl OutBuffer {
 
     /// Appends packets that are encoded already.
     pub(crate) fn push_packets(&mut self, bytes: &[u8], packets: u32, spare: &mut SpareBuffers) {
-        self.tail(spare).extend_from_slice(bytes);
+        self.tail(bytes.len(), spare).extend_from_slice(bytes);
         // One was counted by taking the tail.
         self.packets = self.packets.saturating_add(packets).saturating_sub(1);
     }
@@ -65,7 +74,7 @@ impl OutBuffer {
         size_max: u32,
         spare: &mut SpareBuffers,
     ) -> Result<(), EncodeError> {
-        let tail = self.tail(spare);
+        let tail = self.tail(0, spare);
         let start = tail.len();
         packet.encode(version, tail)?;
         if tail.len().saturating_sub(start) > size_max as usize {
@@ -79,13 +88,13 @@ impl OutBuffer {
     /// Appends bytes that others share.
     pub(crate) fn push_shared(&mut self, bytes: Bytes) {
         if !self.tail.is_empty() {
-            self.push_piece(|tail| tail.split().freeze());
+            let before = self.tail.split().freeze();
+            self.push_piece(before);
         }
-        self.push_piece(|_| bytes);
+        self.push_piece(bytes);
     }
 
-    fn push_piece(&mut self, piece: impl FnOnce(&mut BytesMut) -> Bytes) {
-        let piece = piece(&mut self.tail);
+    fn push_piece(&mut self, piece: Bytes) {
         self.pieces_len = self.pieces_len.saturating_add(piece.len());
         self.pieces.push_back(piece);
     }
@@ -186,10 +195,10 @@ mod tests {
         let mut spare = SpareBuffers::default();
         for step in 1..12 {
             let mut out = OutBuffer::default();
-            out.tail(&mut spare).extend_from_slice(b"one");
+            out.tail(0, &mut spare).extend_from_slice(b"one");
             out.push_shared(Bytes::from_static(b"-shared-"));
             out.push_shared(Bytes::from_static(b"twice-"));
-            out.tail(&mut spare).extend_from_slice(b"two");
+            out.tail(0, &mut spare).extend_from_slice(b"two");
             assert_eq!(out.len(), 20);
             let all: Vec<u8> = out.slices().iter().flat_map(|slice| slice.to_vec()).collect();
             assert_eq!(all, b"one-shared-twice-two");
@@ -207,6 +216,25 @@ mod tests {
         }
     }
 
+    /// A slow reader costs what waits for it, and not what was written before or what a buffer has grown to.
+    #[test]
+    fn much_waits_in_pieces_that_go_as_they_are_written() {
+        let (mut out, mut spare) = (OutBuffer::default(), SpareBuffers::default());
+        let packets = vec![b'x'; 40 * 1024];
+        let (mut pushed, mut waiting) = (0, 0);
+        while pushed < 4 << 20 {
+            out.push_packets(&packets, 1, &mut spare);
+            pushed += packets.len();
+            out.advance(30 * 1024);
+            waiting += 10 * 1024;
+            assert_eq!(out.len(), waiting);
+            assert!(out.tail.capacity() <= 2 * SPARE_BUFFER_BYTES_MAX);
+            assert!(out.pieces.iter().all(|piece| piece.len() <= SPARE_BUFFER_BYTES_MAX));
+            let pieces_max = waiting / (200 * 1024) + 2;
+            assert!(out.pieces.len() <= pieces_max, "{} at {waiting}", out.pieces.len());
+        }
+    }
+
     #[test]
     fn a_vectored_write_may_end_anywhere() {
         let mut spare = SpareBuffers::default();
@@ -214,7 +242,7 @@ mod tests {
             let mut out = OutBuffer::default();
             out.push_shared(Bytes::from_static(b"abc"));
             out.push_shared(Bytes::from_static(b"defg"));
-            out.tail(&mut spare).extend_from_slice(b"hijk");
+            out.tail(0, &mut spare).extend_from_slice(b"hijk");
             out.advance(written);
             let mut rest = Vec::new();
             while !out.is_empty() {

@@ -604,7 +604,8 @@ impl Frame<'_> {
         }
         // The alias that is assigned below only takes the room that is set aside for it here.
         head.topic_alias = link.aliases_out.is_some().then_some(0);
-        if head.packet_len(link.version) > link.packet_size_max as usize {
+        let packet_len = head.packet_len(link.version);
+        if packet_len > link.packet_size_max as usize {
             return Err(NotSent::TooLarge);
         }
         if let Some(aliases) = &mut link.aliases_out {
@@ -615,13 +616,14 @@ impl Frame<'_> {
             }
         }
         self.trace(link);
-        let tail = link.out.tail(spare);
-        head.encode(link.version, tail).map_err(|_| NotSent::TooLarge)?;
         let payload = &self.message.payload;
-        if payload.len() < SHARED_PAYLOAD_MIN {
-            tail.extend_from_slice(payload);
-        } else {
+        let is_shared = payload.len() >= SHARED_PAYLOAD_MIN;
+        let tail = link.out.tail(if is_shared { 0 } else { packet_len }, spare);
+        head.encode(link.version, tail).map_err(|_| NotSent::TooLarge)?;
+        if is_shared {
             link.out.push_shared(payload.clone());
+        } else {
+            tail.extend_from_slice(payload);
         }
         Ok(())
     }
@@ -685,7 +687,7 @@ impl Frames {
             return Err(NotSent::TooLarge);
         }
         frame.trace(link);
-        link.out.tail(spare).extend_from_slice(&layout.bytes);
+        link.out.tail(layout.bytes.len(), spare).extend_from_slice(&layout.bytes);
         if is_shared {
             link.out.push_shared(payload.clone());
         }
