@@ -188,8 +188,12 @@ pub(crate) const SUBSCRIPTIONS_AHEAD_MIN: usize = 30_000;
 /// Bytes that the write buffers have room for which a worker keeps for connections that write next.
 pub(crate) const SPARE_BUFFERS_BYTES_MAX: usize = 4 << 20;
 
-/// A write buffer that grew beyond this is not kept.
+/// Bytes of a write buffer, beyond which the next one is begun. One that has room for more is not kept.
 pub(crate) const SPARE_BUFFER_BYTES_MAX: usize = 256 * 1024;
+
+/// Bytes by which the memory in use has to have fallen, and by half at least, for what was freed to be given back to
+/// the system at once. Otherwise that is when memory is asked for the next time.
+pub(crate) const GIVEN_BACK_BYTES_MIN: usize = 16 << 20;
 
 /// Iterations of a password's PBKDF2 hash; one that takes more is not read from a password file.
 pub(crate) const PBKDF2_ITERATIONS_MAX: u32 = 10_000_000;

@@ -19,6 +19,8 @@ use std::sync::atomic::{AtomicIsize, Ordering};
 
 use mimalloc::MiMalloc;
 
+use crate::limits::GIVEN_BACK_BYTES_MIN;
+
 /// Bytes that a thread may hold or have freed without telling.
 const SLACK: usize = 16 * 1024;
 
@@ -38,6 +40,8 @@ static MAXIMUM: AtomicIsize = AtomicIsize::new(0);
 thread_local! {
     /// Bytes that this thread has allocated, less those that it has freed, since it told last.
     static UNTOLD: Cell<isize> = const { Cell::new(0) };
+    /// The most bytes that the program held when this thread told last, since it gave back what was freed.
+    static HIGHEST: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Bytes that the program holds.
@@ -62,10 +66,21 @@ pub(crate) fn give_back() {
     unsafe { libmimalloc_sys::mi_collect(true) }
 }
 
+/// The same where much was freed since, as that of a slow reader who has gone.
+pub(crate) fn give_back_much() {
+    let (current, highest) = (current(), HIGHEST.get());
+    if highest.saturating_sub(current) >= GIVEN_BACK_BYTES_MIN.max(current) {
+        give_back();
+        HIGHEST.set(current);
+    }
+}
+
 fn tell(bytes: isize) {
     let current = CURRENT.fetch_add(bytes, Ordering::Relaxed).wrapping_add(bytes);
     if bytes > 0 {
         MAXIMUM.fetch_max(current, Ordering::Relaxed);
+        let current = usize::try_from(current).unwrap_or(0);
+        let _ = HIGHEST.try_with(|highest| highest.set(highest.get().max(current)));
     }
 }
 

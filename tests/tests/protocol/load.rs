@@ -1,6 +1,6 @@
 //! Many messages at once, and readers that do not read.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use codec::{Packet, Property, Publish};
@@ -157,6 +157,40 @@ fn a_retained_message_keeps_nothing_else_in_memory() {
     publisher.publish("done", "");
     let growth_kib = broker.resident_kib().saturating_sub(before_kib);
     assert!(growth_kib < GROWTH_KIB_MAX, "{growth_kib} KiB");
+}
+
+/// Memory that waiting messages have taken goes back to the system when nobody waits for them any more,
+/// also where nothing happens after that.
+#[test]
+fn memory_of_readers_who_have_gone_is_given_back() {
+    const READERS: u32 = 6;
+    const COUNT: u32 = 9000;
+    const WAITING_KIB_MIN: u64 = 30 * 1024;
+    let broker = Broker::start_on(tests::broker::Ports::free(), &[]);
+    let mut stuck: Vec<_> = (0..READERS)
+        .map(|number| Client::clean(&broker, V311, &format!("stuck {number}")))
+        .collect();
+    stuck.iter_mut().for_each(|client| client.subscribe_qos("t", AtMostOnce));
+    let mut publisher = Client::clean(&broker, V311, "publisher");
+    let before_kib = broker.resident_kib();
+    let growth_kib = || broker.resident_kib().saturating_sub(before_kib);
+    let mut bytes = BytesMut::new();
+    Packet::Publish(publish("t", vec![0; 2000], AtMostOnce, 1)).encode(V311, &mut bytes).unwrap();
+    for _ in 0..COUNT {
+        publisher.send_bytes(&bytes);
+    }
+    publisher.publish("done", "");
+    // Another worker hands it to its clients a little later.
+    let wait_for = |has_come: &dyn Fn(u64) -> bool| {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !has_come(growth_kib()) {
+            assert!(Instant::now() < deadline, "{} KiB", growth_kib());
+            let_pass(Duration::from_millis(50));
+        }
+    };
+    wait_for(&|growth_kib| growth_kib > WAITING_KIB_MIN);
+    stuck.into_iter().for_each(Client::vanish);
+    wait_for(&|growth_kib| growth_kib < WAITING_KIB_MIN / 2);
 }
 
 /// A subscriber that never reads costs nobody else anything: others get all, the publisher is not

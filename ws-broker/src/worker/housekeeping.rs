@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::broker::count;
 use crate::limits::SESSIONS_AT_ONCE_MAX;
 use crate::log;
+use crate::memory;
 use crate::time::Ms;
 use crate::worker::State;
 use crate::worker::Worker;
@@ -31,6 +32,7 @@ pub(super) async fn run(worker: Rc<Worker>) {
         ticks.tick().await;
         // A worker that never waits has to write its log lines some time.
         log::flush();
+        memory::give_back_much();
         look_after_sessions(&worker).await;
         let mut state = worker.state.borrow_mut();
         state.begin_turn();
