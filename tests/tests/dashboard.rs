@@ -317,7 +317,7 @@ fn a_board_that_somebody_has_scrolled_stays_where_it_is() {
     page.browser.wait_for("nobody waits", is_gone, &[]);
 }
 
-/// However long the mouse has been still: what is under it is what somebody is about to press.
+/// What is under a mouse that rests for a while is what somebody may be about to press.
 #[test]
 fn a_card_stays_under_the_mouse_that_rests_on_it() {
     let broker = Broker::start();

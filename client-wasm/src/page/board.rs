@@ -15,6 +15,7 @@ use super::field::use_field;
 use super::figures::span;
 use super::kept;
 use super::link::Link;
+use super::look;
 use super::pace::{Made, use_pace};
 use super::rooms::{Rooms, Slot, WIDGETS};
 use super::search::search_box;
@@ -30,6 +31,9 @@ use crate::visible::visible;
 
 /// Who has not moved the pointer for so long, in milliseconds, is not about to press anything.
 const STILL_MS: u32 = 2_000;
+
+/// Who has done nothing for so long, in milliseconds, watches the board, and wants to see what is new.
+const WATCHES_MS: f64 = 30_000.0;
 
 /// Where the cards are, with the focus on one of them.
 const FOCUS_AT_CARDS: &str = ".groups:focus-within";
@@ -211,11 +215,13 @@ fn BoardHead(props: &BoardHeadProps) -> Html {
     }
 }
 
-/// Has the board hold still while somebody scrolls or points, as long as the mouse rests on a card or the focus is
-/// on one, and where somebody has scrolled down: what is looked at, or about to be pressed, stays where it is.
+/// Has the board hold still while somebody scrolls or points, for a while as the mouse rests on a card or the focus
+/// is on one, and where somebody has scrolled down: what is looked at, or about to be pressed, stays where it is.
 struct Hold {
     link: Link,
     is_held: Cell<bool>,
+    /// When a person last did something, by the clock.
+    at_ms: Cell<f64>,
     /// Whether a mouse pointed last: what a finger has touched stays hovered when the finger has gone.
     is_mouse: Cell<bool>,
     ends: RefCell<Option<Timeout>>,
@@ -223,14 +229,19 @@ struct Hold {
 
 impl Hold {
     fn begin(self: Rc<Self>) {
+        self.at_ms.set(js_sys::Date::now());
+        self.go_on();
+    }
+
+    fn go_on(self: Rc<Self>) {
         if !self.is_held.replace(true) {
             self.link.send(Command::HoldBoard(true));
         }
         let hold = Rc::clone(&self);
         let ends = Timeout::new(STILL_MS, move || {
             // A mouse that leaves the page, and a card that goes, say nothing of it: it is looked at again.
-            if hold.is_at_cards() {
-                return hold.begin();
+            if hold.is_at_cards() && hold.is_attended() {
+                return hold.go_on();
             }
             let window = web_sys::window();
             if window.is_some_and(|window| window.scroll_y() == Ok(0.0)) {
@@ -248,6 +259,16 @@ impl Hold {
         document.is_some_and(|document| matches!(document.query_selector(there), Ok(Some(_))))
     }
 
+    /// Whether somebody may be about to press something: not where they are in another window, have long done
+    /// nothing, or look at a wall.
+    fn is_attended(&self) -> bool {
+        let document = web_sys::window().and_then(|window| window.document());
+        let is_here = document.is_some_and(|document| document.has_focus() == Ok(true));
+        let idle_ms = js_sys::Date::now() - self.at_ms.get();
+        // A clock that was set back says nothing.
+        is_here && (0.0..WATCHES_MS).contains(&idle_ms) && !look::is_wall()
+    }
+
     fn happened(self: Rc<Self>, event: &web_sys::Event) {
         if let Some(event) = event.dyn_ref::<web_sys::PointerEvent>() {
             self.is_mouse.set(event.pointer_type() == "mouse");
@@ -261,8 +282,8 @@ impl Hold {
 
 /// Holds the board of this link until the page leaves it.
 fn hold_and_close(link: Link) -> impl FnOnce() {
-    let (is_held, is_mouse) = Default::default();
-    let hold = Rc::new(Hold { link, is_held, is_mouse, ends: RefCell::default() });
+    let (is_held, at_ms, is_mouse, ends) = Default::default();
+    let hold = Rc::new(Hold { link, is_held, at_ms, is_mouse, ends });
     let listeners = web_sys::window().map(|window| {
         ["scroll", "pointermove", "pointerdown", "focusin"].map(|event| {
             let hold = Rc::clone(&hold);

@@ -579,7 +579,7 @@ async fn the_board_holds_still_while_a_pointer_is_among_its_cards() {
     assert_eq!(page.commands.borrow()[told..], once);
     // Nobody has moved for a while.
     eventually("it moves freely again", || held(false)).await;
-    // Who is on a card by the keyboard stays on it, however long.
+    // Who is on a card by the keyboard stays on it.
     page.find(".card-link").unwrap().focus().unwrap();
     eventually("it holds still", || held(true)).await;
     let later_ms = js_sys::Date::now() + f64::from(STILL_MS) + 500.0;
