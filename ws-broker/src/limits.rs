@@ -111,7 +111,7 @@ pub(crate) const LOG_GATHERED_BYTES_MAX: usize = 16 * 1024;
 /// Tasks that a worker runs before it looks for what has arrived since.
 pub(crate) const TASKS_BEFORE_IO: u32 = 256;
 
-/// Receivers on one worker that a message of QoS 0 is given to in one turn, which takes a few milliseconds; more
+/// Receivers on one worker that a message is given to in one turn, which takes a few milliseconds; more
 /// of them get it in portions of as many. Fewer would cost more: what several messages have for one receiver is
 /// written at once only where they are given in one turn.
 pub(crate) const RECEIVERS_AT_ONCE_MAX: usize = 2048;

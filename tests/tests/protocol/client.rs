@@ -11,6 +11,7 @@ use codec::{
     Properties, Property, ProtocolVersion, Publish, QoS, ReasonCode, SubAck, Subscribe,
     Subscription, SubscriptionOptions, TopicFilter, TopicName, UnsubAck, Unsubscribe, Will,
 };
+use rustix::process::{Resource, Rlimit};
 use tests::PATIENCE;
 use tests::broker::Broker;
 
@@ -506,4 +507,11 @@ impl Client {
 /// Lets time pass that the specification counts in seconds.
 pub(crate) fn let_pass(time: Duration) {
     std::thread::sleep(time);
+}
+
+/// Lets this process have as many connections as it may at all.
+pub(crate) fn allow_many_files() {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    rustix::process::setrlimit(Resource::Nofile, raised).expect("the limit may be raised");
 }

@@ -90,6 +90,43 @@ fn what_waits_for_who_is_away_takes_little_memory() {
     }
 }
 
+/// A message for so many that no worker gives it to all of its own in one turn is acknowledged once all have it:
+/// those who are there and those who are away find it after a kill.
+#[test]
+fn what_very_many_get_is_acknowledged_when_all_have_it() {
+    allow_many_files();
+    const RECEIVERS: usize = 5_000;
+    let name = |number: usize| format!("receiver {number}");
+    let mut broker = Broker::durable("os", "");
+    let mut there = Vec::new();
+    for number in 0..RECEIVERS {
+        let mut client = Client::connect(&broker, persistent(V5, &name(number)));
+        client.subscribe_qos("t", AtLeastOnce);
+        if number % 2 == 0 {
+            there.push(client);
+        } else {
+            client.disconnect();
+        }
+    }
+    let mut publisher = Client::clean(&broker, V5, "publisher");
+    let numbers = || (1..=10_u16).map(|number| (number, number.to_string()));
+    publisher.send_all(
+        numbers().map(|(id, payload)| Packet::Publish(publish("t", payload, AtLeastOnce, id))),
+    );
+    for (id, _) in numbers() {
+        publisher.expect(Packet::PubAck(ack(id)));
+    }
+    broker.die_and_start_again();
+    drop(there);
+    for number in (0..RECEIVERS).step_by(50).chain((1..RECEIVERS).step_by(50)) {
+        let mut client = Client::connect(&broker, persistent(V5, &name(number)));
+        for (_, payload) in numbers() {
+            client.take(&payload);
+        }
+        client.expect_nothing();
+    }
+}
+
 /// A message in flight comes again under its Packet Identifier, with DUP, and a PUBREL as a PUBREL, in
 /// their order and before all that waits.
 /// [MQTT-3.3.1-1, MQTT-4.4.0-1, MQTT-4.6.0-1]

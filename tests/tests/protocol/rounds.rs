@@ -2,7 +2,6 @@
 //! their order, and as it wants them.
 
 use codec::{Packet, Property, ProtocolVersion, Publish};
-use rustix::process::{Resource, Rlimit};
 use tests::Broker;
 
 use crate::client::*;
@@ -120,11 +119,4 @@ fn messages_for_very_many_arrive_in_their_order_at_everybody() {
             assert_eq!(payload(&receiver.take_any()), payload(message));
         }
     }
-}
-
-/// Lets this process have as many connections as it may at all.
-fn allow_many_files() {
-    let limit = rustix::process::getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, ..limit };
-    rustix::process::setrlimit(Resource::Nofile, raised).expect("the limit may be raised");
 }

@@ -81,9 +81,9 @@ impl State {
         if targets.is_empty() {
             return false;
         }
-        if self.is_for_many(message, targets) {
+        if !routed.is_whole && self.is_for_many(message, targets) {
             self.end_round();
-            self.fan_out(routed.keep(), found.share());
+            self.fan_out(routed.keep(), found.share(), &mut routed.waiting);
         } else {
             match found.remembered() {
                 Some(targets) if self.join_round(message, targets, true) => return true,
@@ -114,7 +114,7 @@ impl State {
     /// Hands a message of QoS 0 to sessions that live here.
     pub(super) fn deliver_each(&mut self, targets: &Arc<Targets>, message: &Message) {
         if self.is_for_many(message, targets) {
-            self.fan_out(message.keep(), Arc::clone(targets));
+            self.fan_out(message.keep(), Arc::clone(targets), &mut Waiting::Nobody);
             return;
         }
         let waiting = Waiting::Nobody;
@@ -122,9 +122,14 @@ impl State {
         self.deliver_here(targets.of(self.id), &mut routed);
     }
 
-    /// Hands a message of QoS 0 that is on the heap to one session.
-    pub(super) fn deliver_kept(&mut self, target: &Target, message: &Arc<Message>) {
-        let (kept, waiting) = (Some(Arc::clone(message)), Waiting::Nobody);
+    /// Hands a message that is on the heap to one session, and has who waits for it wait for that, too.
+    pub(super) fn deliver_kept(
+        &mut self,
+        target: &Target,
+        message: &Arc<Message>,
+        waiting: Waiting,
+    ) {
+        let kept = Some(Arc::clone(message));
         let mut routed = Routed { message, kept, waiting, is_whole: false };
         self.frames.begin(1);
         self.deliver(target, None, &mut routed);
@@ -214,9 +219,9 @@ impl State {
         }
         match for_whom {
             ForWhom::Matched(targets) => {
-                if self.is_for_many(&message, &targets) {
+                if !is_loan && self.is_for_many(&message, &targets) {
                     self.end_round();
-                    self.fan_out(Arc::clone(&message), targets);
+                    self.fan_out(Arc::clone(&message), targets, &mut routed.waiting);
                 } else if !self.join_round(&message, &targets, false) {
                     self.deliver_here(targets.of(self.id), &mut routed);
                 }
