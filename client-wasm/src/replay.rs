@@ -40,16 +40,24 @@ impl Progress {
         self.pieces.push_back((messages_before.saturating_add(messages), bytes_before + bytes));
     }
 
+    /// Forgets the pieces that are done with when so many messages are.
+    pub fn forget(&mut self, messages: u64) {
+        self.pieces.drain(..self.last_done(messages));
+    }
+
     /// The byte up to which the file is done with when so many messages are; it goes on where a file is replayed
     /// once more.
-    pub fn at(&mut self, messages: u64) -> f64 {
-        while self.pieces.get(1).is_some_and(|(up_to, _)| *up_to <= messages) {
-            self.pieces.pop_front();
-        }
-        let (from, first) = self.pieces.front().copied().unwrap_or_default();
-        let Some((to, last)) = self.pieces.get(1) else { return first };
+    pub fn at(&self, messages: u64) -> f64 {
+        let done = self.last_done(messages);
+        let (from, first) = self.pieces.get(done).copied().unwrap_or_default();
+        let Some((to, last)) = self.pieces.get(done.saturating_add(1)) else { return first };
         let part = messages.saturating_sub(from) as f64 / to.saturating_sub(from) as f64;
         first + (last - first) * part
+    }
+
+    /// The place of the last piece that is done with.
+    fn last_done(&self, messages: u64) -> usize {
+        self.pieces.partition_point(|(up_to, _)| *up_to <= messages).saturating_sub(1)
     }
 }
 
@@ -247,6 +255,9 @@ mod tests {
         }
         progress.read(10, 1_000.0);
         assert_eq!(progress.at(15), 1_700.0);
+        // What is done with takes no memory, however often a file is replayed.
+        progress.forget(15);
+        assert_eq!((progress.at(15), progress.pieces.len()), (1_700.0, 2));
     }
 
     #[test]

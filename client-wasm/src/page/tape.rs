@@ -186,8 +186,11 @@ impl Player {
             self.0.reader.borrow_mut().again();
         }
         let is_empty = read.messages.is_empty();
+        let told = self.0.link.tape().get();
+        let done = told.replaying.as_ref().map_or(0, done);
         self.0.shown.update(|shown| {
             let bytes = to.min(shown.size) - shown.read;
+            shown.progress.forget(done);
             shown.progress.read(read.messages.len() as u64, bytes);
             shown.read = if is_again { 0.0 } else { to.min(shown.size) };
             shown.messages = if is_again { 0 } else { count };
@@ -383,9 +386,14 @@ fn replay(
     }
 }
 
+/// How many messages the broker is done with.
+fn done(told: &Replaying) -> u64 {
+    told.taken.saturating_add(told.failed)
+}
+
 /// How many bytes of the file the broker is done with, from its beginning where it is replayed once more.
 fn progress(shown: &Shown, told: &Replaying) -> f64 {
-    let done = shown.progress.clone().at(told.taken.saturating_add(told.failed));
+    let done = shown.progress.at(done(told));
     if told.is_done || shown.size <= 0.0 { shown.size } else { done % shown.size }
 }
 
